@@ -1,0 +1,260 @@
+"""Every environment variable of the product, typed and read once: the only reader of the environment."""
+
+import functools
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Role = Literal["owner", "app", "engine", "pipeline", "audit"]
+ROLES: tuple[Role, ...] = ("owner", "app", "engine", "pipeline", "audit")
+DATABASE = "mychatflow"
+# A unix socket's path holds at most 107 bytes, and Postgres appends `/.s.PGSQL.5432`.
+_LONGEST_SOCKET_DIRECTORY = 80
+
+
+class ConfigurationRefused(Exception):
+    """A setting is missing, malformed or unsafe; the message names it and says what to do (exit code 78)."""
+
+
+class Settings(BaseSettings):
+    """The environment, checked. Field names are the variables' names in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    env: Literal["development", "preview", "production"] = Field(
+        "development",
+        validation_alias="MYCHATFLOW_ENV",
+        description="`production` refuses default secrets, http issuers, open Redis and unsafe database roles.",
+    )
+    data_dir: Path = Field(
+        Path(".mychatflow"),
+        validation_alias="MYCHATFLOW_DATA_DIR",
+        description="Embedded servers, warehouse, keys, logs, pid files.",
+    )
+    master_key: SecretStr | None = Field(
+        None,
+        validation_alias="MYCHATFLOW_MASTER_KEY",
+        description="Wraps the tenants' keys: 64 hex digits. Made at first start when unset.",
+    )
+    database_url: SecretStr | None = Field(
+        None, description="A real Postgres (15 or newer); the embedded one when unset."
+    )
+    database_owner_url: SecretStr | None = Field(
+        None, description="The role that migrates, where DATABASE_URL's server has its own role names."
+    )
+    database_engine_url: SecretStr | None = Field(None, description="The role that answers customers across tenants.")
+    database_pipeline_url: SecretStr | None = Field(
+        None, description="The role that reads everything for the warehouse."
+    )
+    database_audit_url: SecretStr | None = Field(None, description="The role that appends to the audit log.")
+    redis_url: SecretStr | None = Field(None, description="A real Redis; the embedded one when unset.")
+    web_host: str = Field("127.0.0.1", description="Address the webhook and API listen on.")
+    web_port: int = Field(8000, ge=1, le=65535, description="Port of the webhook and API.")
+    dashboards_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboards.")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
+    phone_port: int = Field(3001, ge=1, le=65535, description="Port of the sandbox phone.")
+    web_workers: int = Field(1, ge=1, le=64, description="Web processes.")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes.")
+    warehouse_url: str | None = Field(None, description="`duckdb:///path`; a file under the data dir when unset.")
+    waha_base_url: str | None = Field(None, description="A real WAHA gateway; the sandbox phone when unset.")
+    waha_api_key: SecretStr | None = Field(None, description="The gateway's X-Api-Key.")
+    waha_engine: Literal["NOWEB", "GOWS", "WEBJS"] = Field("NOWEB", description="The gateway's engine.")
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="Default HMAC keys, separated by commas while rotating. Made at first start.",
+    )
+    webhook_unsigned_rate: str = Field(
+        "100/minute", description="Requests with a missing or wrong signature, per client address."
+    )
+    webhook_instance_rate: str = Field("6000/minute", description="Signed requests per WhatsApp number.")
+    trusted_proxies: int = Field(0, ge=0, le=10, description="How many proxies append to X-Forwarded-For.")
+    openai_api_key: SecretStr | None = Field(None, description="A provider without a key is skipped.")
+    openai_base_url: str | None = Field(None, description="The vendor's address when unset.")
+    anthropic_api_key: SecretStr | None = Field(None, description="A provider without a key is skipped.")
+    anthropic_base_url: str | None = Field(None, description="The vendor's address when unset.")
+    gemini_api_key: SecretStr | None = Field(None, description="A provider without a key is skipped.")
+    gemini_base_url: str | None = Field(None, description="The vendor's address when unset.")
+    clerk_issuer: str | None = Field(
+        None, description="Any OIDC issuer; without one a local owner is signed in, on loopback only."
+    )
+    clerk_audience: str | None = Field(None, description="Required `aud`, when set.")
+    clerk_authorized_parties: str | None = Field(None, description="Allowed `azp`, separated by commas.")
+    clerk_webhook_secret: SecretStr | None = Field(None, description="`whsec_…` of the Clerk webhook.")
+    resend_api_key: SecretStr | None = Field(
+        None, description="Without it e-mails land in the data dir's outbox folder."
+    )
+    resend_api_url: str = Field("https://api.resend.com", description="Resend's address.")
+    email_from: str = Field("MyChatFlow <hello@localhost>", description="Sender of e-mails.")
+    sentry_dsn: SecretStr | None = Field(None, description="Error reports; off when unset.")
+    otel_exporter_otlp_endpoint: str | None = Field(None, description="Traces; off when unset.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("webhook_unsigned_rate", "webhook_instance_rate")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        count, _, unit = value.partition("/")
+        if not count.isdigit() or int(count) < 1 or unit not in {"second", "minute", "hour"}:
+            raise ValueError("must look like 100/minute (second, minute or hour)")
+        return value
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_32_bytes(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_hex_key(value.get_secret_value()):
+            raise ValueError("must be 64 hex digits (32 bytes); make one with: openssl rand -hex 32")
+        return value
+
+    @property
+    def is_production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def is_embedded_database(self) -> bool:
+        return self.database_url is None
+
+    @property
+    def is_embedded_redis(self) -> bool:
+        return self.redis_url is None
+
+    @property
+    def is_sandbox_phone(self) -> bool:
+        return self.waha_base_url is None
+
+    @property
+    def run_dir(self) -> Path:
+        return self.data_dir / "run"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def warehouse_dir(self) -> Path:
+        if self.warehouse_url and self.warehouse_url.startswith("duckdb:///"):
+            return Path(self.warehouse_url.removeprefix("duckdb:///")).parent
+        return self.data_dir / "warehouse"
+
+    @property
+    def socket_dir(self) -> Path:
+        """Directory (0700) of the embedded servers' sockets, elsewhere when the data dir's path is too long."""
+        inside = self.run_dir / "sockets"
+        if len(str(inside)) <= _LONGEST_SOCKET_DIRECTORY:
+            return inside
+        digest = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"mychatflow-{digest}"
+
+    @property
+    def master(self) -> bytes:
+        """The 32 bytes that wrap every tenant's key."""
+        if self.master_key is not None:
+            return bytes.fromhex(self.master_key.get_secret_value())
+        return bytes.fromhex(_kept_secret(self.data_dir / "keys" / "master.key", lambda: secrets.token_hex(32)))
+
+    @property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """The active default HMAC keys, newest first; never empty."""
+        if self.webhook_secret is None:
+            kept = _kept_secret(self.data_dir / "keys" / "webhook.key", lambda: secrets.token_urlsafe(32))
+            return (kept.encode(),)
+        keys = tuple(key.strip().encode() for key in self.webhook_secret.get_secret_value().split(","))
+        if not all(keys):
+            raise ConfigurationRefused("WEBHOOK_SECRET holds an empty key: set a secret, or unset it to have one made.")
+        return keys
+
+    @property
+    def gateway_url(self) -> str:
+        return (self.waha_base_url or f"http://127.0.0.1:{self.phone_port}").rstrip("/")
+
+    @property
+    def gateway_key(self) -> str:
+        return self.waha_api_key.get_secret_value() if self.waha_api_key else self.derived_secret("gateway")
+
+    @property
+    def webhook_url(self) -> str:
+        return f"http://{self.web_host}:{self.web_port}/api/webhooks/whatsapp"
+
+    @property
+    def redis_address(self) -> str:
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        return f"unix://{self.socket_dir / 'redis.sock'}"
+
+    def role_url(self, role: Role) -> str:
+        """A libpq address for that role, on the embedded server or DATABASE_URL's."""
+        override = {
+            "owner": self.database_owner_url,
+            "engine": self.database_engine_url,
+            "pipeline": self.database_pipeline_url,
+            "audit": self.database_audit_url,
+            # In production DATABASE_URL is the app role itself; elsewhere it may be any login that can set up roles.
+            "app": self.database_url if self.is_production else None,
+        }[role]
+        if override is not None:
+            return override.get_secret_value()
+        user, password = f"mychatflow_{role}", self.derived_secret(f"postgres-role:{role}")
+        if self.database_url is None:
+            return f"postgresql://{user}:{password}@/{DATABASE}?host={quote(str(self.socket_dir), safe='')}"
+        parts = urlsplit(self.database_url.get_secret_value())
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(scheme="postgresql", netloc=f"{user}:{password}@{host}"))
+
+    def derived_secret(self, purpose: str) -> str:
+        """A secret of its own for a purpose, that needs no place to be kept."""
+        return hmac.new(self.master, f"mychatflow:{purpose}".encode(), hashlib.sha256).hexdigest()
+
+
+@functools.cache
+def load() -> Settings:
+    """The settings of this process; raises ConfigurationRefused naming each variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationRefused(explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """One line per wrong variable: its name and what is wrong, never its value."""
+    lines = []
+    for item in error.errors(include_input=False, include_url=False):
+        field = str(item["loc"][0]) if item["loc"] else "settings"
+        lines.append(f"{field.upper()}: {item['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)
+
+
+def _is_hex_key(value: str) -> bool:
+    try:
+        return len(bytes.fromhex(value)) == 32
+    except ValueError:
+        return False
+
+
+def _kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """The secret in that file (0600), made when there is none; two starts at once agree on one."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make())
+        try:
+            # A hard link appears whole or not at all, and refuses to replace the other start's secret.
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,123 @@
+"""Message text and notes at rest: AES-GCM with one key per tenant, wrapped by the master key."""
+
+import hashlib
+import hmac
+import os
+import unicodedata
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_NONCE_BYTES = 12
+_INSERT_KEY = text(
+    "insert into tenant_keys (tenant_id, id, wrapped_key) values (:tenant_id, 1, :wrapped_key) on conflict do nothing"
+)
+_SELECT_KEYS = text("select id, wrapped_key from tenant_keys where tenant_id = :tenant_id order by id")
+
+
+class Unreadable(Exception):
+    """A blob that no key of this tenant opens for that row: wrong tenant, wrong row, erased key or damage."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCipher:
+    """Encrypts one tenant's text; `row_id` ties a blob to its row, so that no blob can be moved to another."""
+
+    tenant_id: UUID
+    version: int
+    keys: dict[int, AESGCM] = field(repr=False)
+    token_key: bytes = field(repr=False)
+
+    def encrypt(self, plain: str, *, row_id: UUID | int | str) -> bytes:
+        """Key version (1 byte), nonce (12), ciphertext and tag; 29 bytes more than the text's UTF-8."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self.keys[self.version].encrypt(nonce, plain.encode(), self._bound_to(row_id))
+        return bytes([self.version]) + nonce + sealed
+
+    def decrypt(self, blob: bytes, *, row_id: UUID | int | str) -> str:
+        """Raises Unreadable."""
+        key = self.keys.get(blob[0]) if blob else None
+        if key is None:
+            raise Unreadable(f"no key for row {row_id} of tenant {self.tenant_id}")
+        nonce, sealed = blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :]
+        try:
+            return key.decrypt(nonce, sealed, self._bound_to(row_id)).decode()
+        except (InvalidTag, ValueError) as error:
+            raise Unreadable(f"row {row_id} of tenant {self.tenant_id} does not open") from error
+
+    def token_hashes(self, plain: str) -> list[int]:
+        """Keyed 64-bit hashes of the text's words, for word search over encrypted text."""
+        words = set(unicodedata.normalize("NFKC", plain).casefold().split())
+        digests = (hmac.digest(self.token_key, word.strip(".,;:!?¿¡…\"'()").encode(), "sha256") for word in words)
+        return sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
+
+    def _bound_to(self, row_id: UUID | int | str) -> bytes:
+        return f"{self.tenant_id}:{row_id}".encode()
+
+
+class KeyRing:
+    """The tenants' keys of this process, unwrapped once and kept in memory."""
+
+    def __init__(self, master: bytes) -> None:
+        self._master = AESGCM(master)
+        self._ciphers: dict[UUID, TenantCipher] = {}
+
+    def known(self, tenant_id: UUID) -> TenantCipher | None:
+        return self._ciphers.get(tenant_id)
+
+    async def for_tenant(self, tenant_id: UUID, transaction: AsyncConnection) -> TenantCipher:
+        """The tenant's cipher; makes and stores the tenant's first key inside this transaction."""
+        cipher = self._ciphers.get(tenant_id)
+        if cipher is not None:
+            return cipher
+        parameters = {"tenant_id": tenant_id}
+        rows = (await transaction.execute(_SELECT_KEYS, parameters)).all()
+        if not rows:
+            await transaction.execute(_INSERT_KEY, parameters | {"wrapped_key": self.wrap_new_key(tenant_id)})
+            rows = (await transaction.execute(_SELECT_KEYS, parameters)).all()
+            # Not cached yet: the transaction may still be rolled back, and the key with it.
+            return self._unwrap_all(tenant_id, {row.id: row.wrapped_key for row in rows})
+        return self.remember(tenant_id, {row.id: row.wrapped_key for row in rows})
+
+    def remember(self, tenant_id: UUID, wrapped: dict[int, bytes]) -> TenantCipher:
+        """For callers that read tenant_keys (version → wrapped key) with statements of their own."""
+        cipher = self._unwrap_all(tenant_id, wrapped)
+        self._ciphers[tenant_id] = cipher
+        return cipher
+
+    def forget(self, tenant_id: UUID) -> None:
+        self._ciphers.pop(tenant_id, None)
+
+    def wrap_new_key(self, tenant_id: UUID) -> bytes:
+        """A fresh tenant key under the master key, for the column tenant_keys.wrapped_key."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._master.encrypt(nonce, os.urandom(32), tenant_id.bytes)
+
+    def _unwrap_all(self, tenant_id: UUID, wrapped: dict[int, bytes]) -> TenantCipher:
+        raw = {version: self._unwrap(tenant_id, blob) for version, blob in wrapped.items()}
+        newest = max(raw)
+        keys = {version: AESGCM(key) for version, key in raw.items()}
+        token_key = hmac.digest(raw[min(raw)], b"word search", "sha256")
+        return TenantCipher(tenant_id, newest, keys, token_key)
+
+    def _unwrap(self, tenant_id: UUID, blob: bytes) -> bytes:
+        try:
+            return self._master.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], tenant_id.bytes)
+        except InvalidTag as error:
+            raise Unreadable(f"the master key does not open the key of tenant {tenant_id}") from error
+
+
+def wa_hash(master: bytes, tenant_id: UUID, wa_id: str) -> str:
+    """The keyed hash under which a WhatsApp id may leave the operational store (32 hex digits)."""
+    return hmac.new(master, f"wa:{tenant_id}:{wa_id}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def platform_cipher(master: bytes) -> TenantCipher:
+    """For what belongs to no tenant yet: dead letters of unknown sessions."""
+    nobody = UUID(int=0)
+    key = hmac.digest(master, b"platform", "sha256")
+    return TenantCipher(nobody, 1, {1: AESGCM(key)}, hmac.digest(key, b"word search", "sha256"))
