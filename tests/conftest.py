@@ -1,0 +1,95 @@
+"""Real servers for every test: one embedded Postgres and Redis a session, a fresh database a test."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis.asyncio
+from pydantic import SecretStr
+
+from mychatflow.local.postgres import EmbeddedPostgres
+from mychatflow.local.redis import EmbeddedRedis
+from mychatflow.settings import DATABASE, Settings
+from mychatflow.store import schema
+from mychatflow.store.session import Store
+
+_databases = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[Settings]:
+    """Settings of an installation of its own; nothing of the developer's environment or .env leaks in."""
+    directory = Path(tempfile.mkdtemp(prefix="mcf-"))
+    yield Settings(_env_file=None, MYCHATFLOW_DATA_DIR=directory, webhook_secret=SecretStr("test-hmac-key"))
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(settings: Settings) -> Iterator[EmbeddedPostgres]:
+    """A running Postgres whose database `mychatflow` is migrated and serves as template."""
+    server = EmbeddedPostgres(settings)
+    server.start()
+    schema.migrate(settings, today=datetime.now(UTC).date())
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(settings: Settings) -> Iterator[EmbeddedRedis]:
+    server = EmbeddedRedis(settings)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(settings: Settings, redis_server: EmbeddedRedis) -> str:
+    assert redis_server.answers()
+    return settings.redis_address
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    """An empty Redis."""
+    client = redis.asyncio.Redis.from_url(redis_url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+class DatabaseSettings(Settings):
+    """Settings whose embedded server is the session's, but whose database is a test's own."""
+
+    database_name: str = DATABASE
+
+    def role_url(self, role):
+        return super().role_url(role).replace(f"/{DATABASE}?", f"/{self.database_name}?")
+
+
+@pytest.fixture
+def fresh(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Settings]:
+    """Settings for an empty migrated database of the test's own."""
+    name = f"test_{next(_databases)}"
+    with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {DATABASE}")
+    yield DatabaseSettings(
+        _env_file=None,
+        MYCHATFLOW_DATA_DIR=settings.data_dir,
+        webhook_secret=settings.webhook_secret,
+        database_name=name,
+    )
+    with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def store(fresh: Settings) -> AsyncIterator[Store]:
+    """A store on an empty migrated database."""
+    store = Store(fresh)
+    yield store
+    await store.close()
