@@ -1,0 +1,44 @@
+# Two commands matter: `make up` and `make test`. Everything runs in .venv, made on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Loopback servers of ours must not be reached through a proxy of the machine's.
+export NO_PROXY := 127.0.0.1,localhost
+
+.PHONY: up install test check lint bench chaos docs lock
+
+up: install
+	@$(BIN)/mychatflow up --demo
+
+install: $(STAMP)
+
+$(STAMP): requirements-dev.txt requirements-tools.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "MyChatFlow needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-tools.txt requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: install
+	@$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+check: lint test
+
+bench: install
+	@$(BIN)/mychatflow bench
+
+chaos: install
+	@$(BIN)/python -m tests.chaos
+
+lock:
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.txt
