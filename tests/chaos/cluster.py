@@ -1,0 +1,131 @@
+"""The product's processes as an operator runs them, each kept alive by a keeper and killed by the chaos run."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from mychatflow.local import process
+from mychatflow.local.postgres import EmbeddedPostgres
+from mychatflow.local.redis import EmbeddedRedis
+from mychatflow.settings import Settings
+
+_CHECKOUT = Path(__file__).parents[2]
+_RESTART_SECONDS = 0.2
+
+
+class Server(Protocol):
+    """What the embedded servers share."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None: ...
+
+
+@dataclass(slots=True)
+class Program:
+    """One of our own programs, started by its module path."""
+
+    arguments: tuple[str, ...]
+    log: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        self.process = process.spawn(
+            [sys.executable, "-m", *self.arguments], log=self.log, environment=self.environment, cwd=_CHECKOUT
+        )
+
+    def stop(self) -> None:
+        if self.process is not None:
+            process.stop(self.process, stop_signal=signal.SIGTERM, patience_seconds=15)
+
+
+class Keeper:
+    """Starts a server again whenever it ends, as a supervisor would; `kill` ends it without warning."""
+
+    def __init__(self, name: str, server: Server) -> None:
+        self.name = name
+        self.kills = 0
+        self._server = server
+        self._is_closing = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"keeper {name}", daemon=True)
+
+    def open(self) -> None:
+        self._server.start()
+        self._thread.start()
+
+    def kill(self, signal_number: signal.Signals = signal.SIGKILL) -> bool:
+        """Whether there was a live process to strike."""
+        child = self._server.process
+        if child is None or child.poll() is not None:
+            return False
+        os.kill(child.pid, signal_number)
+        self.kills += 1
+        return True
+
+    def freeze(self, seconds: float) -> bool:
+        """Stop the process for a while: alive to the system, dead to everybody who waits for it."""
+        child = self._server.process
+        if not self.kill(signal.SIGSTOP) or child is None:
+            return False
+        time.sleep(seconds)
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGCONT)
+        return True
+
+    def close(self) -> None:
+        self._is_closing.set()
+        self._thread.join()
+        self._server.stop()
+
+    def _keep(self) -> None:
+        while not self._is_closing.wait(_RESTART_SECONDS):
+            child = self._server.process
+            if child is None or child.poll() is not None:
+                try:
+                    self._server.start()
+                except process.ServerFailed:
+                    # A killed Postgres leaves children that hold its memory for a moment; we try again.
+                    continue
+
+
+def keepers(settings: Settings, environment: dict[str, str], *, workers: int) -> dict[str, Keeper]:
+    """Postgres and Redis are started by the caller's first `open`; web and workers need them migrated."""
+    logs = settings.logs_dir
+
+    def program(name: str, *arguments: str) -> Keeper:
+        return Keeper(name, Program(arguments=arguments, log=logs / f"{name}.log", environment=environment))
+
+    kept = {
+        "postgres": Keeper("postgres", EmbeddedPostgres(settings)),
+        "redis": Keeper("redis", EmbeddedRedis(settings)),
+        "web": program("web", "realtime.web"),
+    }
+    for index in range(1, workers + 1):
+        kept[f"worker-{index}"] = program(f"worker-{index}", "realtime.worker", "--index", str(index))
+    return kept
+
+
+def wait_until(is_true: Callable[[], bool], *, seconds: float, what: str) -> None:
+    until = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > until:
+            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except OSError:
+        return False
+    return True

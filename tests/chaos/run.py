@@ -1,0 +1,178 @@
+"""A chaos run: customers write through a lossy gateway while our processes are killed; then we count what they saw."""
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mychatflow.settings import Settings
+from mychatflow.store import schema
+from mychatflow.store.session import Store
+from tests.chaos import cluster
+from tests.chaos.verdict import Verdict, judge, numbers_in
+from tests.factories import Tenant, a_tenant
+from tests.fakes.llm import FakeModels, answer_json
+from tests.fakes.llm_wire import Call
+from tests.fakes.waha import API_KEY, FakeWaha
+
+HMAC_KEY = "chaos-hmac-key"
+_SESSION = "chaos"
+# A refused or lost webhook is tried again soon, for as long as the run may last.
+_RETRIES = {"policy": "constant", "delaySeconds": 0.5, "attempts": 100}
+_EVENTS = ("message", "message.any", "message.ack", "session.status")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do to the product; everything random comes from the seed."""
+
+    messages: int = 300
+    chats: int = 20
+    workers: int = 2
+    least_kills: int = 20
+    seconds_between_kills: float = 1.0
+    lost_answers: float = 0.05
+    model_ms: int = 150
+    seed: int = 7
+    # The negative control: the gateway ignores our ids though we believe in them, so a resend reaches the customer.
+    gateway_keeps_ids: bool = True
+    patience_seconds: float = 180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    verdict: Verdict
+    kills: dict[str, int]
+    lost_answers: int
+    resends: int
+    seconds: float
+
+    @property
+    def has_struck(self) -> bool:
+        """A run with a handful of kills proves nothing."""
+        return sum(self.kills.values()) >= 20 and self.lost_answers > 0
+
+
+async def run(plan: Plan) -> Outcome:
+    """Raises TimeoutError only when the product never comes up; everything else is in the verdict."""
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="mcf-chaos-", ignore_cleanup_errors=True))
+        models = stack.enter_context(FakeModels().serve())
+        _answer_with_numbers(models, plan)
+        engine = "NOWEB" if plan.gateway_keeps_ids else "WEBJS"
+        gateway = await stack.enter_async_context(FakeWaha.running(api_key=API_KEY, engine=engine))
+        settings = _settings(Path(directory))
+        keepers = cluster.keepers(settings, _environment(settings, gateway, models), workers=plan.workers)
+        stack.callback(lambda: [keeper.close() for keeper in reversed(keepers.values())])
+        await _open(keepers, settings)
+        await gateway.a_session(
+            _SESSION, webhook_url=settings.webhook_url, hmac_key=HMAC_KEY, events=_EVENTS, retries=_RETRIES
+        )
+        gateway.faults.share("reset_after", plan.lost_answers)
+        sent = await _converse(gateway, keepers, plan)
+        await _until_quiet(gateway, sent, plan)
+        seen = {chat: gateway.texts(chat, session=_SESSION) for chat in sent}
+        return Outcome(
+            verdict=judge(sent, seen),
+            kills={name: keeper.kills for name, keeper in keepers.items()},
+            lost_answers=sum(gateway.faults.fired.values()),
+            resends=sum(attempt.is_repeat for attempt in gateway.attempts),
+            seconds=time.monotonic() - began,
+        )
+
+
+async def _converse(gateway: FakeWaha, keepers: dict[str, cluster.Keeper], plan: Plan) -> dict[str, list[int]]:
+    """Customers write in random order while a process a second dies; returns each chat's numbers in order."""
+    chance = random.Random(plan.seed)
+    sent: dict[str, list[int]] = defaultdict(list)
+    pause = plan.least_kills * 1.25 * plan.seconds_between_kills / plan.messages
+    async with _under_fire(keepers, plan, chance):
+        for number in range(1, plan.messages + 1):
+            chat = f"{34_600_000_000 + chance.randrange(plan.chats)}@c.us"
+            gateway.send_from(chat, f"What about order #{number}?", session=_SESSION)
+            sent[chat].append(number)
+            await asyncio.sleep(chance.uniform(0, 2 * pause))
+        while sum(keeper.kills for keeper in keepers.values()) < plan.least_kills:  # noqa: ASYNC110  (threads count)
+            await asyncio.sleep(0.1)
+    return dict(sent)
+
+
+@asynccontextmanager
+async def _under_fire(keepers: dict[str, cluster.Keeper], plan: Plan, chance: random.Random) -> AsyncIterator[None]:
+    async def fire() -> None:
+        while True:
+            await asyncio.sleep(chance.uniform(0.5, 1.5) * plan.seconds_between_kills)
+            keepers[chance.choice(sorted(keepers))].kill()
+
+    firing = asyncio.create_task(fire())
+    try:
+        yield
+    finally:
+        firing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await firing
+
+
+async def _until_quiet(gateway: FakeWaha, sent: dict[str, list[int]], plan: Plan) -> None:
+    """Until every number was answered, or patience ends; then a little longer, so that a double could still come."""
+    until = time.monotonic() + plan.patience_seconds
+    expected = {number for numbers in sent.values() for number in numbers}
+    while time.monotonic() < until:
+        answered = {
+            number for chat in sent for text in gateway.texts(chat, session=_SESSION) for number in numbers_in(text)
+        }
+        if expected <= answered:
+            break
+        await asyncio.sleep(0.25)
+    await asyncio.sleep(5)
+
+
+def _answer_with_numbers(models: FakeModels, plan: Plan) -> None:
+    def script(call: Call) -> str:
+        return answer_json("About " + " ".join(f"#{number}" for number in numbers_in(call.question)))
+
+    for name, provider in models.providers.items():
+        provider.latency = plan.model_ms / 1000
+        models.say(name, script)
+
+
+def _settings(directory: Path) -> Settings:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return Settings(_env_file=None, MYCHATFLOW_DATA_DIR=directory, web_port=port, webhook_secret=HMAC_KEY)
+
+
+def _environment(settings: Settings, gateway: FakeWaha, models: FakeModels) -> dict[str, str]:
+    ours = {
+        "MYCHATFLOW_DATA_DIR": str(settings.data_dir),
+        "WEB_PORT": str(settings.web_port),
+        "WEBHOOK_SECRET": HMAC_KEY,
+        "WAHA_BASE_URL": gateway.base_url,
+        "WAHA_API_KEY": gateway.api_key,
+    }
+    return os.environ | ours | {name.upper(): value for name, value in models.settings().items()}
+
+
+async def _open(keepers: dict[str, cluster.Keeper], settings: Settings) -> Tenant:
+    for name in ("postgres", "redis"):
+        await asyncio.to_thread(keepers[name].open)
+    await asyncio.to_thread(schema.migrate, settings, today=datetime.now(UTC).date())
+    store = Store(settings)
+    tenant = await a_tenant(store, session=_SESSION, plan="enterprise", typing_indicator_enabled=False)
+    await store.close()
+    for name, keeper in keepers.items():
+        if name not in {"postgres", "redis"}:
+            keeper.open()
+    ready = f"http://127.0.0.1:{settings.web_port}/ready"
+    await asyncio.to_thread(cluster.wait_until, lambda: cluster.answers(ready), seconds=60, what="web is ready")
+    return tenant

@@ -1,0 +1,85 @@
+"""Tenants, numbers and contacts with usual values: a test states only the facts it turns on."""
+
+import itertools
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from mychatflow.store.session import Store
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+_numbers = itertools.count(1)
+_OPEN_SETTINGS = {"debounce_ms": 0, "reply_rate_per_contact_hour": 0, "loop_guard_enabled": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    tenant_id: UUID
+    instance_id: UUID
+    session: str
+
+
+async def a_tenant(
+    store: Store, *, session: str | None = None, plan: str = "pro", engine: str = "NOWEB", **settings: Any
+) -> Tenant:
+    """A tenant with one connected number; no debounce, no rate limit and no loop guard unless `settings` says so."""
+    number = next(_numbers)
+    tenant = Tenant(tenant_id=uuid4(), instance_id=uuid4(), session=session or f"session-{number}-{uuid4().hex[:6]}")
+    values = _OPEN_SETTINGS | settings
+    parameters = {"tenant_id": tenant.tenant_id, "instance_id": tenant.instance_id, "session": tenant.session}
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(
+            text("insert into tenants (id, email, name, plan) values (:tenant_id, :email, :name, :plan)"),
+            parameters | {"email": f"owner-{number}@example.test", "name": f"Tenant {number}", "plan": plan},
+        )
+        await transaction.execute(
+            text("insert into settings (tenant_id) values (:tenant_id)"),
+            parameters,
+        )
+        for name, value in values.items():
+            written = json.dumps(value) if isinstance(value, dict) else value
+            await transaction.execute(
+                text(f"update settings set {name} = :value where tenant_id = :tenant_id"),
+                parameters | {"value": written},
+            )
+        await transaction.execute(
+            text(
+                "insert into instances (tenant_id, id, session, name, status, session_status, engine, sends_per_minute)"
+                " values (:tenant_id, :instance_id, :session, 'Front desk', 'connected', 'WORKING', :engine, 6000)"
+            ),
+            parameters | {"engine": engine},
+        )
+    return tenant
+
+
+async def a_quick_reply(store: Store, tenant: Tenant, *, title: str, body: str, language: str = "en") -> UUID:
+    async with store.platform_transaction() as transaction:
+        found = await transaction.execute(
+            text(
+                "insert into quick_replies (tenant_id, title, body, language)"
+                " values (:tenant_id, :title, :body, :language) returning id"
+            ),
+            {"tenant_id": tenant.tenant_id, "title": title, "body": body, "language": language},
+        )
+        return UUID(str(found.scalar_one()))
+
+
+async def a_contact(store: Store, tenant: Tenant, *, wa_id: str | None = None, **columns: Any) -> UUID:
+    """A contact of that tenant; further columns by keyword."""
+    number = 34600000000 + next(_numbers)
+    values = {"wa_id": wa_id or f"{number}@c.us", "name": "Ann", "phone": f"+{number}"} | columns
+    values.setdefault("chat_id", values["wa_id"])
+    names = ", ".join(values)
+    async with store.platform_transaction() as transaction:
+        found = await transaction.execute(
+            text(
+                f"insert into contacts (tenant_id, instance_id, {names})"
+                f" values (:tenant_id, :instance_id, {', '.join(f':{name}' for name in values)}) returning id"
+            ),
+            values | {"tenant_id": tenant.tenant_id, "instance_id": tenant.instance_id},
+        )
+        return UUID(str(found.scalar_one()))
