@@ -1,0 +1,37 @@
+"""How a benchmark says what it measured: a table for people on stderr, JSON for programs on stdout."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+Value = float | int | str | bool | None
+
+
+def show(title: str, rows: Sequence[Mapping[str, Value]]) -> None:
+    """One line per measurement. A run on a loaded machine says so, since its times mean nothing."""
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), justify="right" if not isinstance(rows[0][name], str) else "left")
+    for row in rows:
+        table.add_row(*(_written(value) for value in row.values()))
+    Console(stderr=True).print(table)
+    print(json.dumps({"benchmark": title, "load_before": os.getloadavg()[0], "rows": list(rows)}))
+    sys.stdout.flush()
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile, 0 < share <= 1; not a number without values."""
+    if not values:
+        return float("nan")
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered)) - 1))]
+
+
+def _written(value: Value) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "NO", None: "–"}[value]
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)

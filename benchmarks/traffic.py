@@ -1,0 +1,169 @@
+"""Runs customers, gateway, model and the product (or its peer) against one another and collects who saw what when."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from benchmarks.processes import CHECKOUT, HMAC_KEY, Cost, Installation, installation, wait_for
+from mychatflow.store.session import Store
+from tests.factories import Tenant, a_quick_reply, a_tenant
+
+Programs = Mapping[str, tuple[str, ...]]
+PRODUCT: Programs = {"web": ("realtime.web",), "worker-1": ("realtime.worker", "--index", "1")}
+PEER: Programs = {"web": ("benchmarks.peers.orm",)}
+_FIRST_CUSTOMER = 34_600_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Messages per second for so long, over so many chats, with a model that takes so long."""
+
+    chats: int
+    rate: float
+    seconds: float
+    model_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One row per message written, and what customers saw afterwards: chat → answers in order."""
+
+    written: list[dict[str, float]]
+    answers: dict[str, list[dict[str, Any]]]
+    cost: Cost
+    commits: int
+
+    def by_chat(self, chats: int) -> Iterator[tuple[list[float], list[dict[str, Any]]]]:
+        """When each chat's messages were due, beside that chat's answers."""
+        due: dict[str, list[float]] = {}
+        for row in self.written:
+            due.setdefault(f"{_FIRST_CUSTOMER + int(row['number']) % chats}@c.us", []).append(row["due_ms"])
+        for chat, times in due.items():
+            yield sorted(times), self.answers.get(chat, [])
+
+
+def observe(traffic: Traffic, programs: Programs) -> Observed:
+    """Start everything afresh, warm up for two seconds, write at the rate and wait until all have an answer."""
+    with _running(traffic, programs) as (running, tenant, gateway):
+        _write(running, tenant, traffic, seconds=2.0, out="warm-up")
+        _until_answered(gateway, _messages(running, "warm-up"), traffic)
+        already = {chat: len(rows) for chat, rows in _deliveries(gateway, tenant).items()}
+        before, commits = running.cost(*programs), _commits(running)
+        _write(running, tenant, traffic, seconds=traffic.seconds, out="load")
+        written = _messages(running, "load")
+        _until_answered(gateway, written, traffic, already=sum(already.values()))
+        cost, committed = running.cost(*programs).since(before), _commits(running) - commits
+        seen = _deliveries(gateway, tenant)
+    return Observed(
+        written=written,
+        answers={chat: rows[already.get(chat, 0) :] for chat, rows in seen.items()},
+        cost=cost,
+        commits=committed,
+    )
+
+
+@contextmanager
+def _running(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installation, Tenant, str]]:
+    ports = _free_ports(3)
+    with installation(web_port=ports[0]) as running:
+        tenant = asyncio.run(_a_busy_tenant(running))
+        gateway, model = f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
+        running.start("gateway", "tests.fakes.waha", "--port", str(ports[1]), "--no-receipts")
+        running.start("model", "tests.fakes.llm", "--port", str(ports[2]), "--latency-ms", str(traffic.model_ms))
+        _start(running, programs, gateway=gateway, model=model)
+        _post(f"{gateway}/__control/sessions", {"name": tenant.session})
+        yield running, tenant, gateway
+
+
+async def _a_busy_tenant(running: Installation) -> Tenant:
+    store = Store(running.settings)
+    tenant = await a_tenant(store, session="bench", plan="enterprise", typing_indicator_enabled=False)
+    await a_quick_reply(
+        store, tenant, title="Prices", body="A double room costs 120 euros a night, breakfast included."
+    )
+    async with store.platform_transaction() as transaction:
+        await transaction.exec_driver_sql("update tenants set plan = 'enterprise'")
+    await store.close()
+    return tenant
+
+
+def _start(running: Installation, programs: Programs, *, gateway: str, model: str) -> None:
+    environment = {
+        "WAHA_BASE_URL": gateway,
+        "WAHA_API_KEY": "test-gateway-key",
+        "OPENAI_API_KEY": "sk-benchmark",
+        "OPENAI_BASE_URL": f"{model}/v1",
+        "WEBHOOK_INSTANCE_RATE": "1000000/minute",
+        "LOG_LEVEL": "warning",
+    }
+    for name, arguments in programs.items():
+        running.start(name, *arguments, **environment)
+    ready = f"http://127.0.0.1:{running.settings.web_port}/ready"
+    wait_for(lambda: _answers(ready), seconds=60, what=f"web is ready\n{running.log('web')}")
+
+
+def _write(running: Installation, tenant: Tenant, traffic: Traffic, *, seconds: float, out: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.customers", "--key", HMAC_KEY, "--session", tenant.session]
+    command += ["--url", running.settings.webhook_url, "--chats", str(traffic.chats), "--rate", str(traffic.rate)]
+    command += ["--seconds", str(seconds), "--out", str(running.settings.data_dir / f"{out}.jsonl")]
+    subprocess.run(command, cwd=CHECKOUT, check=True, stderr=subprocess.DEVNULL)
+
+
+def _messages(running: Installation, out: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (running.settings.data_dir / f"{out}.jsonl").read_text().splitlines()]
+
+
+def _until_answered(gateway: str, written: list[dict[str, float]], traffic: Traffic, *, already: int = 0) -> None:
+    expected = already + sum(1 for row in written if row["status"] == 200)
+    until = time.monotonic() + 60 + traffic.model_ms / 1000
+    while time.monotonic() < until:
+        if int(_get(f"{gateway}/__control/deliveries")["attempts"]) >= expected:
+            return
+        time.sleep(0.5)
+
+
+def _deliveries(gateway: str, tenant: Tenant) -> dict[str, list[dict[str, Any]]]:
+    sessions: dict[str, dict[str, list[dict[str, Any]]]] = _get(f"{gateway}/__control/deliveries")["sessions"]
+    return sessions.get(tenant.session, {})
+
+
+def _commits(running: Installation) -> int:
+    with psycopg.connect(running.postgres.admin_url()) as connection:
+        row = connection.execute("select xact_commit from pg_stat_database where datname = 'mychatflow'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def _post(url: str, body: dict[str, Any]) -> None:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=30).close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports
