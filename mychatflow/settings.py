@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Address the webhook and API listen on.")
     web_port: int = Field(8000, ge=1, le=65535, description="Port of the webhook and API.")
     dashboards_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboards.")
+    dashboards_url: str | None = Field(None, description="Where people reach the dashboards; OIDC returns there.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     phone_port: int = Field(3001, ge=1, le=65535, description="Port of the sandbox phone.")
     web_workers: int = Field(1, ge=1, le=64, description="Web processes.")
@@ -88,6 +89,8 @@ class Settings(BaseSettings):
     )
     clerk_audience: str | None = Field(None, description="Required `aud`, when set.")
     clerk_authorized_parties: str | None = Field(None, description="Allowed `azp`, separated by commas.")
+    clerk_client_id: str | None = Field(None, description="OIDC client of the dashboards; CLERK_AUDIENCE when unset.")
+    clerk_client_secret: SecretStr | None = Field(None, description="Secret of the dashboards' OIDC client.")
     clerk_webhook_secret: SecretStr | None = Field(None, description="`whsec_…` of the Clerk webhook.")
     resend_api_key: SecretStr | None = Field(
         None, description="Without it e-mails land in the data dir's outbox folder."

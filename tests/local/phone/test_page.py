@@ -98,6 +98,17 @@ async def test_a_reaction_is_given_by_keyboard(page: Page, phone: FakeWaha) -> N
     assert phone.gateway.chats.messages(SESSION, CHAT)[0].customer_reaction == "👍"
 
 
+async def test_the_newest_message_stays_in_view(page: Page, phone: FakeWaha) -> None:
+    for number in range(30):
+        phone.gateway.business.send(SESSION, CHAT, Draft(text=f"message {number}"))
+    newest = page.get_by_text("message 29", exact=True).last
+    await expect(newest).to_be_in_viewport()
+
+    await page.get_by_role("button", name="Emoji", exact=True).click()
+
+    await expect(newest).to_be_in_viewport(ratio=1)
+
+
 async def test_another_customer_has_a_chat_of_their_own(page: Page, phone: FakeWaha) -> None:
     phone.gateway.business.send(SESSION, CHAT, Draft(text="for Ann"))
     await expect(page.locator(".row.theirs")).to_have_count(1)

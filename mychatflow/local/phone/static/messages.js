@@ -6,17 +6,20 @@ const QUICK = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 const box = byId("messages");
 let actions = {};
 let isFollowing = true;
+let lastTop = 0;
 
 export function bind(given) {
   actions = given;
   // Whoever reads the newest message keeps reading it, whatever grows or shrinks around it.
-  box.addEventListener("scroll", () => (isFollowing = isAtEnd()), { passive: true });
+  box.addEventListener("scroll", followOrStay, { passive: true });
   new ResizeObserver(() => isFollowing && toEnd()).observe(box);
   document.addEventListener("keydown", (event) => event.key === "Escape" && closePicker());
   document.addEventListener("click", (event) => event.target.closest(".picker, .tools") || closePicker());
 }
 
 export function drawAll() {
+  isFollowing = true;
+  lastTop = 0;
   box.replaceChildren();
   const notice = noticeFor(session());
   if (notice) return box.append(notice);
@@ -57,6 +60,13 @@ export function drawTyping() {
   const dots = h("div", { class: "bubble typing" }, h("i"), h("i"), h("i"));
   box.append(h("div", { class: "row theirs is-typing", "aria-hidden": "true" }, dots));
   if (isFollowing) toEnd();
+}
+
+/** Only scrolling up stops the following: a picture that loads or a panel that opens moves nobody. */
+function followOrStay() {
+  if (isAtEnd()) isFollowing = true;
+  else if (box.scrollTop < lastTop - 1) isFollowing = false;
+  lastTop = box.scrollTop;
 }
 
 const isAtEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
