@@ -1,0 +1,111 @@
+"""Anthropic's messages: how a request is put to Claude and how its answer is read."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import anthropic
+import httpx2
+import msgspec
+
+from realtime.llm import faults, provider
+from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target
+from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
+from realtime.llm.provider import Completion
+
+BASE_URL = "https://api.anthropic.com"
+# These came before structured output and refuse to be asked for it; the prompt's own words have to do.
+_WITHOUT_SCHEMA = ("claude-2", "claude-3", "claude-instant")
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class _Block(msgspec.Struct):
+    type: str
+    text: str = ""
+
+
+class _Body(msgspec.Struct):
+    content: list[_Block]
+    stop_reason: str | None = None
+    usage: _Usage | None = None
+
+
+_decoder = msgspec.json.Decoder(_Body)
+
+
+class Anthropic:
+    """Answers by messages; the SDK's retries are off and its answers are read here."""
+
+    def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
+        self._client = anthropic.AsyncAnthropic(
+            api_key=api_key,
+            base_url=base_url or BASE_URL,
+            max_retries=0,
+            timeout=provider.PATIENCE,
+            http_client=provider.http_client(),
+        )
+
+    async def complete(self, request: ReplyRequest, target: Target) -> Completion:
+        try:
+            response = await self._client.post(
+                "/v1/messages",
+                cast_to=httpx2.Response,
+                content=msgspec.json.encode(body_of(request, target)),
+                options={"headers": _headers(target)},
+            )
+        except anthropic.APIStatusError as error:
+            answer = error.response
+            raise faults.of_status(answer.status_code, answer.headers, answer.content, at=datetime.now(UTC)) from error
+        except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
+            raise faults.of_network(error) from error
+        except anthropic.AnthropicError as error:
+            raise ProviderFailed(ErrorClass.MALFORMED) from error
+        return _read(response.content, request)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def body_of(request: ReplyRequest, target: Target) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": target.model,
+        # The prefix is the same from turn to turn, so the vendor may keep it and charge a tenth.
+        "system": [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": turn.role, "content": turn.text} for turn in provider.opened_by_customer(request.messages)
+        ],
+        "max_tokens": request.max_tokens,
+        "temperature": min(request.temperature, 1.0),
+    }
+    if not target.model.startswith(_WITHOUT_SCHEMA):
+        body["output_config"] = {"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}}
+    return body
+
+
+def _headers(target: Target) -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    return headers | {"authorization": f"Bearer {target.api_key}"} if target.api_key else headers
+
+
+def _read(content: bytes, request: ReplyRequest) -> Completion:
+    body = provider.decoded(_decoder, content)
+    usage = _usage(body.usage)
+    if body.stop_reason == "refusal":
+        raise ProviderFailed(ErrorClass.REFUSED, usage=usage)
+    if body.stop_reason in {"max_tokens", "model_context_window_exceeded"}:
+        raise ProviderFailed(ErrorClass.CUT_SHORT, usage=usage)
+    text = "".join(block.text for block in body.content if block.type == "text")
+    return provider.finished(request, text=text, usage=usage)
+
+
+def _usage(said: _Usage | None) -> Usage | None:
+    if said is None:
+        return None
+    # The vendor counts cached tokens apart from the others; our rows count them among the input.
+    read, written = said.cache_read_input_tokens or 0, said.cache_creation_input_tokens or 0
+    return Usage(input_tokens=said.input_tokens + read + written, cached_tokens=read, output_tokens=said.output_tokens)

@@ -1,0 +1,236 @@
+"""What a turn asks of the language models and what it gets back: the values at this room's door."""
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+import msgspec
+
+SANDBOX = "sandbox"
+
+
+class Role(StrEnum):
+    """Why a call was made."""
+
+    PRIMARY = "primary"
+    RETRY = "retry"
+    HEDGE = "hedge"
+    PROBE = "probe"
+    FALLBACK = "fallback"
+
+
+class Outcome(StrEnum):
+    """How a call ended: `lost` is a call overtaken by another, `cancelled` one that we no longer waited for."""
+
+    OK = "ok"
+    FAILED = "failed"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+class CircuitState(StrEnum):
+    """Whether a target takes calls: all, none, or one probe."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One side's words in the conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A model of a provider, reached with the installation's key or a tenant's own (then with key_id)."""
+
+    provider: str
+    model: str
+    key_id: str | None = None
+    api_key: str | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """As the breaker and its history call it."""
+        parts = (self.provider, self.model) if self.key_id is None else (self.provider, self.model, self.key_id)
+        return ":".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A piece of what the tenant knows: a quick reply or a part of a document."""
+
+    id: str
+    title: str
+    body: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyRequest:
+    """Everything a model needs for one answer; seconds are wall clock."""
+
+    tenant_id: uuid.UUID
+    turn_id: uuid.UUID
+    system: str
+    messages: tuple[Turn, ...]
+    targets: tuple[Target, ...]
+    temperature: float = 0.3
+    max_tokens: int = 500
+    attempt_timeout: float = 8.0
+    total_timeout: float = 14.0
+    knowledge: tuple[Passage, ...] = ()
+    hedging: bool = True
+    language: str = "en"
+    passes_on_refusals: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call to a model and what it cost: a row of llm_attempts."""
+
+    attempt_id: uuid.UUID
+    role: Role
+    provider: str
+    model: str
+    outcome: Outcome
+    error_class: str | None
+    started_at: datetime
+    ttft_ms: int | None
+    latency_ms: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    is_estimated: bool
+    cost_micro_usd: int
+    price_version: str
+    won: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerTransition:
+    """A target's breaker changed its state: a row of breaker_history."""
+
+    target: str
+    from_state: CircuitState
+    to_state: CircuitState
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutedReply:
+    """The answer that won, and everything that was tried for it; `text` is as the model wrote it."""
+
+    text: str
+    provider: str
+    model: str
+    latency_ms: int
+    used_fallback: bool
+    attempts: tuple[Attempt, ...]
+    transitions: tuple[BreakerTransition, ...] = ()
+
+
+class AllProvidersUnavailable(Exception):
+    """No model answered in time; `retry_at` says when one may be asked again, None that asking again is no use."""
+
+    def __init__(
+        self,
+        *,
+        attempts: tuple[Attempt, ...],
+        retry_at: datetime | None,
+        transitions: tuple[BreakerTransition, ...] = (),
+    ) -> None:
+        super().__init__("no language model answered")
+        self.attempts = attempts
+        self.retry_at = retry_at
+        self.transitions = transitions
+
+
+class Action(StrEnum):
+    """What the agent does with a message."""
+
+    ANSWER = "answer"
+    CLARIFY = "clarify"
+    HANDOFF = "handoff"
+    BOOK = "book"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAnswer:
+    """A model's answer, read; `is_structured` is False where it wrote prose instead of the JSON we asked for."""
+
+    reply: str
+    language: str | None = None
+    action: Action = Action.ANSWER
+    sources: tuple[str, ...] = ()
+    confidence_note: str = ""
+    is_structured: bool = False
+
+
+class UnreadableAnswer(ValueError):
+    """The model meant to write JSON and broke it: showing it to a customer would be wrong."""
+
+
+# All properties are required and no others allowed, since OpenAI's strict mode refuses a schema that leaves one open.
+ANSWER_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "reply": {"type": "string"},
+        "language": {"type": "string"},
+        "action": {"type": "string", "enum": [action.value for action in Action]},
+        "sources": {"type": "array", "items": {"type": "string"}},
+        "confidence_note": {"type": "string"},
+    },
+    "required": ["reply", "language", "action", "sources", "confidence_note"],
+    "additionalProperties": False,
+}
+
+
+class _Wire(msgspec.Struct):
+    reply: str
+    language: str | None = None
+    action: str | None = None
+    sources: list[str | int] | None = None
+    confidence_note: str | None = None
+
+
+_FENCE = re.compile(r"^```[a-zA-Z]*\s*\n(.*?)\n?```$", re.DOTALL)
+_decoder = msgspec.json.Decoder(_Wire)
+_ACTIONS = frozenset(Action)
+
+
+def parse(text: str) -> AgentAnswer:
+    """Raises UnreadableAnswer for broken or foreign JSON; prose is an answer as it stands."""
+    body = text.strip()
+    fenced = _FENCE.match(body)
+    body = fenced.group(1).strip() if fenced else body
+    if not body.startswith("{"):
+        return AgentAnswer(reply=body)
+    try:
+        wire = _decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UnreadableAnswer("the answer is not the JSON that was asked for") from error
+    return AgentAnswer(
+        reply=wire.reply.strip(),
+        language=wire.language or None,
+        action=_action(wire.action),
+        sources=tuple(str(source) for source in wire.sources or ()),
+        confidence_note=wire.confidence_note or "",
+        is_structured=True,
+    )
+
+
+def _action(name: str | None) -> Action:
+    # An action that we do not know may promise anything, so the customer is asked instead.
+    if name is None:
+        return Action.ANSWER
+    return Action(name) if name in _ACTIONS else Action.CLARIFY

@@ -1,0 +1,122 @@
+"""OpenAI's chat completions: how a request is put to it and how its answer is read."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import msgspec
+import openai
+
+from realtime.llm import faults, provider
+from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target
+from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
+from realtime.llm.provider import Completion
+
+BASE_URL = "https://api.openai.com/v1"
+# Models that think refuse any temperature but their own.
+_FIXED_TEMPERATURE = ("o1", "o3", "o4", "gpt-5", "gpt-6")
+_FORMAT = {
+    "type": "json_schema",
+    "json_schema": {"name": "answer", "strict": True, "schema": ANSWER_SCHEMA},
+}
+
+
+class _Cached(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int
+    completion_tokens: int
+    prompt_tokens_details: _Cached | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Body(msgspec.Struct):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+_decoder = msgspec.json.Decoder(_Body)
+
+
+class OpenAI:
+    """Answers by chat completions; the SDK's retries are off and its answers are read here."""
+
+    def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key,
+            base_url=base_url or BASE_URL,
+            max_retries=0,
+            timeout=provider.PATIENCE,
+            http_client=provider.http_client(),
+        )
+
+    async def complete(self, request: ReplyRequest, target: Target) -> Completion:
+        try:
+            response = await self._client.post(
+                "/chat/completions",
+                cast_to=httpx2.Response,
+                content=msgspec.json.encode(body_of(request, target)),
+                options={"headers": _headers(target)},
+            )
+        except openai.APIStatusError as error:
+            answer = error.response
+            raise faults.of_status(answer.status_code, answer.headers, answer.content, at=datetime.now(UTC)) from error
+        except (openai.APIConnectionError, httpx2.HTTPError) as error:
+            raise faults.of_network(error) from error
+        except openai.OpenAIError as error:
+            raise ProviderFailed(ErrorClass.MALFORMED) from error
+        return _read(response.content, request)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def body_of(request: ReplyRequest, target: Target) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": target.model,
+        "messages": [
+            {"role": "system", "content": request.system},
+            *({"role": turn.role, "content": turn.text} for turn in request.messages),
+        ],
+        "max_completion_tokens": request.max_tokens,
+        "response_format": _FORMAT,
+    }
+    if not target.model.startswith(_FIXED_TEMPERATURE):
+        body["temperature"] = request.temperature
+    return body
+
+
+def _headers(target: Target) -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    return headers | {"authorization": f"Bearer {target.api_key}"} if target.api_key else headers
+
+
+def _read(content: bytes, request: ReplyRequest) -> Completion:
+    body = provider.decoded(_decoder, content)
+    usage = _usage(body.usage)
+    if not body.choices:
+        raise ProviderFailed(ErrorClass.EMPTY, usage=usage)
+    choice = body.choices[0]
+    if choice.message.refusal or choice.finish_reason == "content_filter":
+        raise ProviderFailed(ErrorClass.REFUSED, usage=usage)
+    if choice.finish_reason == "length":
+        raise ProviderFailed(ErrorClass.CUT_SHORT, usage=usage)
+    return provider.finished(request, text=choice.message.content or "", usage=usage)
+
+
+def _usage(said: _Usage | None) -> Usage | None:
+    if said is None:
+        return None
+    cached = said.prompt_tokens_details.cached_tokens if said.prompt_tokens_details else 0
+    return Usage(input_tokens=said.prompt_tokens, cached_tokens=cached or 0, output_tokens=said.completion_tokens)

@@ -1,0 +1,64 @@
+"""A call costs whole millionths of a dollar, by the prices of its day."""
+
+from datetime import date
+
+import pytest
+
+from realtime.llm import accounting
+from realtime.llm.faults import Usage
+from tests.realtime.llm.conftest import a_request
+
+
+@pytest.mark.parametrize(
+    ("usage", "micro_usd"),
+    [
+        (Usage(), 0),
+        (Usage(input_tokens=1_000_000), 150_000),
+        (Usage(input_tokens=1_000_000, cached_tokens=1_000_000), 75_000),
+        (Usage(output_tokens=1_000_000), 600_000),
+        (Usage(input_tokens=1000, cached_tokens=400, output_tokens=100), 180),
+        (Usage(output_tokens=1), 1),
+        (Usage(input_tokens=3), 0),
+        (Usage(input_tokens=10, cached_tokens=99), 7),
+    ],
+)
+def test_tokens_cost_what_the_list_says(usage, micro_usd):
+    cost = accounting.cost_of(usage, provider="openai", model="gpt-4o-mini", on=date(2026, 3, 1))
+
+    assert (cost.micro_usd, cost.price_version, cost.is_estimated) == (micro_usd, "2026-01-01", False)
+
+
+@pytest.mark.parametrize(
+    ("day", "version"),
+    [
+        (date(2020, 1, 1), "2026-01-01"),
+        (date(2026, 10, 31), "2026-01-01"),
+        (date(2026, 11, 1), "2026-11-01"),
+        (date(2030, 1, 1), "2026-11-01"),
+    ],
+)
+def test_a_day_has_one_price_list(day, version):
+    assert accounting.cost_of(Usage(), provider="openai", model="gpt-4o", on=day).price_version == version
+
+
+def test_an_unlisted_model_is_priced_and_flagged():
+    cost = accounting.cost_of(Usage(input_tokens=1_000_000), provider="gemini", model="gemini-9", on=date(2026, 11, 24))
+
+    assert (cost.micro_usd, cost.is_estimated) == (1_500_000, True)
+
+
+def test_the_sandbox_is_free():
+    cost = accounting.cost_of(
+        Usage(input_tokens=10**6), provider="sandbox", model="quick-replies", on=date(2026, 11, 24)
+    )
+
+    assert (cost.micro_usd, cost.is_estimated) == (0, False)
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("abcd", 1), ("abcde", 2), ("日本語", 3)])
+def test_four_bytes_are_a_token(text, tokens):
+    assert accounting.tokens_in(text) == tokens
+
+
+def test_a_lone_surrogate_is_counted_too():
+    assert accounting.prompt_tokens(a_request(system="\ud800")) > 0
