@@ -229,6 +229,18 @@ def load() -> Settings:
         raise ConfigurationRefused(explain(error)) from error
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """What a program that we start must inherit to have these settings, also those that a `.env` gave."""
+    inherited = dict(os.environ)
+    for name in settings.model_fields_set & Settings.model_fields.keys():
+        value = getattr(settings, name)
+        if value is not None:
+            variable = str(Settings.model_fields[name].validation_alias or name.upper())
+            inherited[variable] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    # Defaults that depend on where we were started.
+    return inherited | {"MYCHATFLOW_DATA_DIR": str(settings.data_dir)}
+
+
 def explain(error: ValidationError) -> str:
     """One line per wrong variable: its name and what is wrong, never its value."""
     lines = []

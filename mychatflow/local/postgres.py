@@ -76,6 +76,11 @@ class EmbeddedPostgres:
 
     def start(self, *, patience_seconds: float = 60) -> None:
         """Raises process.ServerFailed when the server is not up in time or exits."""
+        self.launch()
+        self.finish_start(patience_seconds=patience_seconds)
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start without waiting for an answer: all that a supervisor does after a crash."""
         self._prepare_directories()
         if not (self.data_dir / "PG_VERSION").exists():
             self._initialize()
@@ -89,6 +94,10 @@ class EmbeddedPostgres:
             user=self._user,
         )
         process.write_pid(self._settings.run_dir / "postgres.pid", self._process.pid)
+        return self._process
+
+    def finish_start(self, *, patience_seconds: float = 60) -> None:
+        """Wait for the answer and put database and roles in order."""
         self._wait(patience_seconds)
         self._ensure_database()
 

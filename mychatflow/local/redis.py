@@ -51,6 +51,11 @@ class EmbeddedRedis:
 
     def start(self, *, patience_seconds: float = 30) -> None:
         """Raises process.ServerFailed when the server is not up in time or exits."""
+        self.launch()
+        self.finish_start(patience_seconds=patience_seconds)
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start without waiting for an answer: all that a supervisor does after a crash."""
         directory = self._settings.data_dir / "redis"
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         socket = self._settings.socket_dir / "redis.sock"
@@ -61,6 +66,9 @@ class EmbeddedRedis:
             _BINARY.chmod(0o755)
         self._process = process.spawn([str(_BINARY), str(configuration)], log=self.log)
         process.write_pid(self._settings.run_dir / "redis.pid", self._process.pid)
+        return self._process
+
+    def finish_start(self, *, patience_seconds: float = 30) -> None:
         self._wait(patience_seconds)
 
     def stop(self, *, patience_seconds: float = 15) -> None:

@@ -1,0 +1,84 @@
+"""Every error of the API as problem+json (RFC 9457), without a word about our insides."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+
+class Problem(Exception):
+    """A refusal with its status, a stable `code`, one sentence of `detail` and further members of the answer."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = members
+
+
+def install(app: FastAPI) -> None:
+    """Answer problems, validation errors, unknown routes and whatever else was raised."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def answer(
+    status: int,
+    code: str,
+    detail: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> JSONResponse:
+    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code}
+    if detail:
+        body["detail"] = detail
+    return JSONResponse(body | members, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _problem(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, Problem):
+        raise error
+    return answer(error.status, error.code, error.detail, headers=error.headers, **error.members)
+
+
+def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    return answer(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Where and why, but never the value: it may be a secret or a customer's words."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [{"where": list(item["loc"]), "problem": item["msg"], "kind": item["type"]} for item in error.errors()]
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        return answer(400, "malformed", "The body is not valid JSON.", errors=errors)
+    return answer(422, "invalid", "Some fields are not as they must be.", errors=errors)
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
+    return answer(500, "internal", "Something went wrong on our side.")

@@ -1,0 +1,211 @@
+"""Step one: what the gateway told us is on disk before it hears 200, many messages in one commit."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, Protocol
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from realtime.engine.batcher import Batcher
+from realtime.engine.pool import Pool
+
+Outcome = Literal["stored", "known"]
+# Rows are sorted by chat: two processes that lock the same chats in another order would wait for each other for ever.
+# A row without first_at (our own message, a reaction, an edit) wakes its chat but never shortens a pending debounce.
+_INSERT: Final = """
+with
+
+given as materialized (
+    select * from unnest(
+        %(tenant_ids)b::uuid[], %(instance_ids)b::uuid[], %(sessions)b::text[], %(message_ids)b::text[],
+        %(lanes)b::text[], %(kinds)b::text[], %(chat_ids)b::text[], %(are_own)b::bool[], %(sent)b::timestamptz[],
+        %(received)b::timestamptz[], %(bodies)b::bytea[], %(traces)b::text[], %(debounces)b::int4[]
+    ) as given (
+        tenant_id, instance_id, session, message_id, lane, kind, chat_id, is_own, sent_at, received_at, body,
+        trace_id, debounce_ms
+    )
+),
+
+inserted as (
+    insert into inbox (
+        tenant_id, instance_id, session, message_id, lane, kind, chat_id, is_own, sent_at, received_at, body, trace_id
+    )
+    select
+        tenant_id, instance_id, session, message_id, lane, kind, chat_id, is_own, sent_at, received_at, body, trace_id
+    from given
+    order by instance_id, chat_id, sent_at
+    on conflict (session, message_id) do nothing
+    returning tenant_id, instance_id, session, message_id, chat_id, lane, kind, is_own
+),
+
+woken as (
+    select
+        inserted.tenant_id,
+        inserted.instance_id,
+        inserted.chat_id,
+        bool_or(inserted.kind = 'message' and not inserted.is_own) as is_customer,
+        max(given.debounce_ms) * interval '1 millisecond' as debounce
+    from inserted
+    inner join given on given.session = inserted.session and given.message_id = inserted.message_id
+    where inserted.lane = 'message'
+    group by inserted.tenant_id, inserted.instance_id, inserted.chat_id
+),
+
+leases as (
+    insert into chat_leases (tenant_id, instance_id, chat_id, due_at, first_at)
+    select
+        tenant_id,
+        instance_id,
+        chat_id,
+        case when is_customer then now() + debounce else now() end,
+        case when is_customer then now() end
+    from woken
+    order by tenant_id, instance_id, chat_id
+    on conflict (tenant_id, instance_id, chat_id) do update set
+        due_at = case
+            when excluded.first_at is null then coalesce(chat_leases.due_at, excluded.due_at)
+            else least(excluded.due_at, coalesce(chat_leases.first_at, excluded.first_at) + interval '8 seconds')
+        end,
+        first_at = coalesce(chat_leases.first_at, excluded.first_at)
+)
+
+select session, message_id from inserted
+"""
+
+
+class RateExceeded(Exception):
+    """The number has sent more than its rate; nothing was stored, and the gateway may come again."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"retry after {retry_after_seconds} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One row for the inbox."""
+
+    tenant_id: UUID
+    instance_id: UUID
+    session: str
+    message_id: str
+    lane: str
+    kind: str
+    chat_id: str
+    is_own: bool
+    sent_at: datetime
+    received_at: datetime
+    # Nothing for statuses: all they say stands in their columns.
+    body: bytes | None
+    trace_id: str | None
+    debounce_ms: int
+
+
+class Admission(Protocol):
+    """Says how many arrivals of each number may be stored, and when one more would be."""
+
+    async def __call__(self, asked: Mapping[UUID, int]) -> Mapping[UUID, tuple[int, int]]: ...
+
+
+class Acceptor:
+    """Stores arrivals by group commit and rings once for each batch."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        ring: Callable[[], None],
+        admission: Admission | None = None,
+        max_size: int = 256,
+        concurrency: int = 1,
+    ) -> None:
+        self._pool = pool
+        self._ring = ring
+        self._admission = admission
+        self._batcher: Batcher[Arrival, Outcome] = Batcher(
+            self._store,
+            max_size=max_size,
+            concurrency=concurrency,
+            # A row that Postgres refuses: the others of its batch must not suffer.
+            splits_on=(psycopg.DataError, psycopg.IntegrityError),
+        )
+
+    async def accept(self, arrival: Arrival) -> Outcome:
+        """Returns when the row is committed.
+
+        Raises RateExceeded, psycopg.OperationalError (Postgres is away: try again) and psycopg.DataError or
+        psycopg.IntegrityError (this row can never be stored).
+        """
+        return await self._batcher.submit(arrival)
+
+    @property
+    def batches(self) -> int:
+        """How many commits there were."""
+        return self._batcher.batches
+
+    async def drain(self) -> None:
+        await self._batcher.drain()
+
+    async def _store(self, arrivals: list[Arrival]) -> Sequence[Outcome | Exception]:
+        refused = await self._refused(arrivals) if self._admission else {}
+        admitted = [arrival for position, arrival in enumerate(arrivals) if position not in refused]
+        new = await self._insert(admitted) if admitted else set()
+        if new:
+            self._ring()
+        outcomes: list[Outcome | Exception] = []
+        for position, arrival in enumerate(arrivals):
+            key = (arrival.session, arrival.message_id)
+            outcomes.append(refused.get(position) or ("stored" if key in new else "known"))
+            new.discard(key)
+        return outcomes
+
+    async def _refused(self, arrivals: Sequence[Arrival]) -> dict[int, Exception]:
+        """Position → refusal of those beyond their number's rate, the latest first."""
+        if self._admission is None:
+            return {}
+        verdicts = await self._admission(Counter(arrival.instance_id for arrival in arrivals))
+        left = {instance_id: admitted for instance_id, (admitted, _) in verdicts.items()}
+        refused: dict[int, Exception] = {}
+        for position, arrival in enumerate(arrivals):
+            left[arrival.instance_id] -= 1
+            if left[arrival.instance_id] < 0:
+                refused[position] = RateExceeded(verdicts[arrival.instance_id][1])
+        return refused
+
+    async def _insert(self, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]:
+        parameters = _columns(arrivals)
+        try:
+            return await self._execute(parameters)
+        except PoolTimeout:
+            raise
+        except psycopg.OperationalError:
+            # Connections that died since their last use; the statement is safe to repeat.
+            await self._pool.check()
+            return await self._execute(parameters)
+
+    async def _execute(self, parameters: Mapping[str, Any]) -> set[tuple[str, str]]:
+        async with self._pool.connection() as connection:
+            found = await connection.execute(_INSERT, parameters)
+            return {(row[0], row[1]) for row in await found.fetchall()}
+
+
+def _columns(arrivals: Sequence[Arrival]) -> dict[str, list[Any]]:
+    return {
+        "tenant_ids": [arrival.tenant_id for arrival in arrivals],
+        "instance_ids": [arrival.instance_id for arrival in arrivals],
+        "sessions": [arrival.session for arrival in arrivals],
+        "message_ids": [arrival.message_id for arrival in arrivals],
+        "lanes": [arrival.lane for arrival in arrivals],
+        "kinds": [arrival.kind for arrival in arrivals],
+        "chat_ids": [arrival.chat_id for arrival in arrivals],
+        "are_own": [arrival.is_own for arrival in arrivals],
+        "sent": [arrival.sent_at for arrival in arrivals],
+        "received": [arrival.received_at for arrival in arrivals],
+        "bodies": [arrival.body for arrival in arrivals],
+        "traces": [arrival.trace_id for arrival in arrivals],
+        "debounces": [arrival.debounce_ms for arrival in arrivals],
+    }

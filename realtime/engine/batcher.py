@@ -1,0 +1,100 @@
+"""Many concurrent requests become few database round trips: whoever waits while a batch runs forms the next one."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batcher(Generic[Item, Result]):
+    """A leader takes all that wait, up to `max_size`; there is no timer, so a lone item goes at once.
+
+    `run` answers one result or exception per item, in order. When it raises one of `splits_on` (a bad row fails
+    its whole batch) the batch is halved until the bad item stands alone and gets the exception by itself; any
+    other exception reaches every item of the batch.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        max_size: int,
+        concurrency: int = 1,
+        splits_on: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._run = run
+        self._max_size = max_size
+        self._concurrency = concurrency
+        self._splits_on = splits_on
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self.batches = 0
+        self.items = 0
+
+    def submit(self, item: Item) -> asyncio.Future[Result]:
+        """The item's own result, to be awaited; the item is processed even if nobody waits any more."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._running) < self._concurrency:
+            self._lead()
+        return future
+
+    async def drain(self) -> None:
+        """Wait until all that was submitted is answered."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    def _lead(self) -> None:
+        # The task starts in the loop's next turn, so all that arrived in this turn is in the first batch already.
+        task = asyncio.get_running_loop().create_task(self._drain_waiting())
+        self._running.add(task)
+        task.add_done_callback(self._led)
+
+    def _led(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if self._waiting and len(self._running) < self._concurrency and not task.cancelled():
+            self._lead()
+
+    async def _drain_waiting(self) -> None:
+        while self._waiting:
+            size = min(len(self._waiting), self._max_size)
+            batch = [self._waiting.popleft() for _ in range(size)]
+            self.batches += 1
+            self.items += size
+            await self._answer(batch)
+
+    async def _answer(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._run([item for item, _ in batch])
+            for (_, future), result in zip(batch, results, strict=True):
+                _settle(future, result)
+        except self._splits_on as error:
+            if len(batch) == 1:
+                _settle(batch[0][1], error)
+                return
+            middle = len(batch) // 2
+            await self._answer(batch[:middle])
+            await self._answer(batch[middle:])
+        except BaseException as error:
+            # Whatever it is, those who wait must hear of it; a cancelled leader must not leave them hanging.
+            failure = error if isinstance(error, Exception) else asyncio.CancelledError()
+            for _, future in batch:
+                _settle(future, failure)
+            if not isinstance(error, Exception):
+                raise
+
+
+def _settle(future: "asyncio.Future[Result]", outcome: Result | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, asyncio.CancelledError):
+        future.cancel()
+    elif isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+        # Seen here once, so that a caller who gave up does not make the loop complain.
+        future.exception()
+    else:
+        future.set_result(outcome)

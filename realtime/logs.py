@@ -1,0 +1,102 @@
+"""One JSON object a line on stderr, without message text, secrets or phone numbers."""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_HIDDEN: Final = "[redacted]"
+_SECRET_KEYS: Final = re.compile(
+    r"(?i)(?:^|_)(?:password|passwd|secret|token|api_?key|authorization|cookie|signature|hmac|body|text|content|"
+    r"message_text|phone|phone_number|wa_id|chat_id|email|name|push_name|key)$"
+)
+_PATTERNS: Final = re.compile(
+    r"""
+    eyJ[\w-]{8,}\.[\w-]+\.[\w-]*            # a JWT
+    | \b(?:sk|pk|rk|whsec|mcf|re)[-_][\w-]{8,}  # keys of vendors and ours
+    | Bearer\s+[\w.~+/-]+=*
+    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)       # user and password in an address
+    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+          # e-mail addresses, chat ids with a dot
+    | \b\d{5,20}@lid\b
+    | (?<![\w.-])\+?\d{10,15}(?![\w.-])     # phone numbers
+    """,
+    re.VERBOSE,
+)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Hide by key what is secret by name, and by pattern what looks secret anywhere else."""
+    return {key: value if key in _OURS else _clean(key, value, depth=0) for key, value in event.items()}
+
+
+def configure(*, process: str, level: str = "info") -> None:
+    """Our own log and every library's go through the same chain; a line is one JSON object."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.format_exc_info,
+        _process_name(process),
+        redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("httpx", "httpx2", "httpcore", "openai", "anthropic", "asyncio"):
+        logging.getLogger(noisy).setLevel("WARNING")
+    for server in ("uvicorn", "uvicorn.error", "faststream"):
+        logging.getLogger(server).handlers = []
+        logging.getLogger(server).propagate = True
+    # A line for each request would cost more than a webhook does, and metrics count them.
+    logging.getLogger("uvicorn.access").handlers = []
+    logging.getLogger("uvicorn.access").propagate = False
+
+
+_OURS: Final = frozenset({"at", "level", "logger", "process", "_record", "_from_structlog"})
+
+
+def _process_name(process: str) -> Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    return add
+
+
+def _clean(key: str, value: Any, *, depth: int) -> Any:
+    if _SECRET_KEYS.search(key):
+        return None if value is None else _HIDDEN
+    if isinstance(value, str):
+        return _PATTERNS.sub(_HIDDEN, _CONTROL.sub("\ufffd", value))
+    if isinstance(value, bytes):
+        return f"[{len(value)} bytes]"
+    if isinstance(value, Mapping):
+        return {str(name): _clean(str(name), inner, depth=depth + 1) for name, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_clean("", inner, depth=depth + 1) for inner in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return _clean(key, str(value), depth=depth)

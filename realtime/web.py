@@ -1,0 +1,221 @@
+"""Every door in: the WhatsApp webhook in front, health and metrics, and the API behind them."""
+
+import asyncio
+import gc
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import redis.asyncio
+import sqlalchemy.exc
+import structlog
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mychatflow import settings as configuration
+from mychatflow.settings import ConfigurationRefused, Settings
+from mychatflow.store.cipher import KeyRing, platform_cipher
+from realtime import logs, metrics, start
+from realtime.api import docs, problems
+from realtime.api.security_headers import SecurityHeaders
+from realtime.engine.accept import Acceptor
+from realtime.engine.bell import Bell, broker
+from realtime.engine.pool import engine_pool
+from realtime.health import Probes
+from realtime.webhooks import whatsapp
+from realtime.webhooks.dead_letters import DeadLetters
+from realtime.webhooks.directory import Directory
+from realtime.webhooks.rate_limit import Rate, RateLimiter
+
+_CONNECTIONS: Final = 4
+_REDIS_PATIENCE_SECONDS: Final = 0.25
+log = structlog.get_logger(__name__)
+
+
+class Web:
+    """The ASGI application: one comparison sends a webhook past everything that the API needs."""
+
+    def __init__(self, settings: Settings, *, acceptor: type[Acceptor] = Acceptor) -> None:
+        self._settings = settings
+        self._acceptor = acceptor
+        self._webhook: ASGIApp = _starting
+        self._api = _api(self)
+        self._rest = SecurityHeaders(self._api)
+        self.probes: Probes | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == whatsapp.PATH:
+            await self._webhook(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    @property
+    def metrics_directory(self) -> Path | None:
+        return metrics_directory(self._settings)
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        """Opens what the doors need; Postgres and Redis may come later, the process is up without them."""
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            # What start-up made lives as long as the process: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 50, 1_000)
+            log.info("web is up", port=self._settings.web_port)
+            yield
+            self._webhook = _starting
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        pool = engine_pool(settings, name="web", size=_CONNECTIONS)
+        await pool.open(wait=False)
+        stack.push_async_callback(pool.close)
+        client = redis.asyncio.Redis.from_url(
+            settings.redis_address,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=_REDIS_PATIENCE_SECONDS,
+            socket_connect_timeout=_REDIS_PATIENCE_SECONDS,
+        )
+        stack.push_async_callback(client.aclose)
+        redis_broker = broker(settings.redis_address)
+        # Only makes the client: Redis itself may come later.
+        await redis_broker.connect()
+        stack.push_async_callback(redis_broker.stop)
+        bell = Bell(redis_broker, rung_by="web")
+        stack.push_async_callback(bell.close)
+        limiter = RateLimiter(client)
+        acceptor = self._acceptor(
+            pool,
+            ring=bell.ring,
+            admission=whatsapp.InstanceAdmission(limiter, Rate.parse(settings.webhook_instance_rate)),
+        )
+        stack.push_async_callback(acceptor.drain)
+        self.probes = Probes(settings, pool, client)
+        self._webhook = whatsapp.WhatsAppWebhook(
+            directory=Directory(pool, KeyRing(settings.master)),
+            acceptor=acceptor,
+            dead_letters=DeadLetters(pool, platform_cipher(settings.master)),
+            limiter=limiter,
+            default_keys=settings.webhook_secrets,
+            stranger_rate=Rate.parse(settings.webhook_unsigned_rate),
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+
+def create() -> Web:
+    """What uvicorn's processes call."""
+    settings = configuration.load()
+    logs.configure(process="web", level=settings.log_level)
+    return Web(settings)
+
+
+def _api(web: Web) -> FastAPI:
+    app = FastAPI(
+        title="MyChatFlow",
+        version="1",
+        description="WhatsApp automation: webhooks in, the tenant API, health.",
+        lifespan=web.lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(docs.router_for(app))
+
+    @app.get("/health", tags=["service"], summary="The process is up")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["service"], summary="It can take a message")
+    async def ready() -> JSONResponse:
+        if web.probes is None:
+            return problems.answer(503, "starting", "Not up yet.")
+        is_ready, dependencies = await web.probes.ready()
+        return JSONResponse(
+            {
+                "status": "ready" if is_ready else "not_ready",
+                "dependencies": {name: asdict(found) for name, found in dependencies.items()},
+            },
+            status_code=200 if is_ready else 503,
+        )
+
+    @app.get("/metrics", tags=["service"], summary="Counters for Prometheus", response_class=Response)
+    async def exposition() -> Response:
+        return Response(metrics.exposition(web.metrics_directory), media_type=metrics.CONTENT_TYPE)
+
+    return app
+
+
+def metrics_directory(settings: Settings) -> Path | None:
+    """Where several web processes add up their counters; a single one keeps its own."""
+    return settings.run_dir / "metrics-web" if settings.web_workers > 1 else None
+
+
+async def _starting(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await whatsapp.database_down().send(send)
+
+
+def main() -> int:
+    """Refuse what is unsafe (exit 78), then serve."""
+    try:
+        settings = configuration.load()
+        logs.configure(process="web", level=settings.log_level)
+        start.refuse_unsafe_settings(settings)
+        asyncio.run(_refuse_unsafe_role(settings))
+    except ConfigurationRefused as refused:
+        sys.stderr.write(f"{refused}\n")
+        return start.REFUSED_EXIT
+    _share_metrics(settings)
+    uvicorn.run(
+        "realtime.web:create",
+        factory=True,
+        host=settings.web_host,
+        port=settings.web_port,
+        workers=settings.web_workers,
+        loop="uvloop",
+        http="httptools",
+        # `auto` would swallow a failing start and then answer 500 to everything.
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # It would believe any X-Forwarded-For from loopback; TRUSTED_PROXIES decides that.
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=20,
+        backlog=4096,
+    )
+    return 0
+
+
+async def _refuse_unsafe_role(settings: Settings) -> None:
+    try:
+        await start.refuse_unsafe_role(settings)
+    except (sqlalchemy.exc.DBAPIError, psycopg.OperationalError) as error:
+        # Postgres may come up after us; /ready looks at the role again and stays red until it is safe.
+        log.warning("role not checked yet", cause=type(error).__name__)
+
+
+def _share_metrics(settings: Settings) -> None:
+    directory = metrics_directory(settings)
+    if directory is None:
+        return
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    # For the processes that uvicorn starts: prometheus_client reads it when it is imported there.
+    os.putenv("PROMETHEUS_MULTIPROC_DIR", str(directory))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

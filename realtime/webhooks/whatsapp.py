@@ -1,0 +1,251 @@
+"""The door for the WhatsApp gateway: a message is stored before its webhook hears 200."""
+
+import functools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import psycopg
+import structlog
+from prometheus_client import Counter
+from starlette.types import Receive, Scope, Send
+
+from realtime import metrics
+from realtime.engine.accept import Acceptor, Arrival, RateExceeded
+from realtime.webhooks import envelope as wire
+from realtime.webhooks import messages
+from realtime.webhooks.dead_letters import DeadLetters
+from realtime.webhooks.directory import Directory, Instance
+from realtime.webhooks.http import Answer, ClientLeft, WebhookRefused, read_body, refusal, taken
+from realtime.webhooks.normalise import Ignored, known_event, normalise
+from realtime.webhooks.rate_limit import Rate, RateLimiter, client_address
+from realtime.webhooks.signature import SignatureRejected, Signed, verify, verify_age
+
+PATH: Final = "/api/webhooks/whatsapp"
+_ANSWERS: Final = {outcome: taken(outcome) for outcome in ("stored", "known", "ignored", "kept")}
+# The second is what many a client says when it says nothing.
+_TYPES: Final = (b"application/json", b"application/octet-stream", None)
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Head:
+    """The request headers that matter here, collected in one pass."""
+
+    signed: Signed
+    content_type: bytes | None
+    encoding: bytes | None
+    length: int | None
+    forwarded_for: Sequence[bytes]
+    peer: str
+
+
+class WhatsAppWebhook:
+    """A plain ASGI application. Order: size, signature, age, rate and storage together."""
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        acceptor: Acceptor,
+        dead_letters: DeadLetters,
+        limiter: RateLimiter,
+        default_keys: Sequence[bytes],
+        stranger_rate: Rate,
+        trusted_proxies: int,
+    ) -> None:
+        self._directory = directory
+        self._acceptor = acceptor
+        self._dead_letters = dead_letters
+        self._limiter = limiter
+        self._default_keys = tuple(default_keys)
+        self._stranger_rate = stranger_rate
+        self._trusted_proxies = trusted_proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        try:
+            answer = _ANSWERS[await self._take(scope, receive)]
+        except WebhookRefused as refused:
+            answer = refusal(refused)
+        except ClientLeft:
+            return
+        except psycopg.OperationalError as error:
+            # Never 200 without a commit: the gateway keeps the message and comes again.
+            log.warning("webhook not stored", cause=type(error).__name__)
+            metrics.webhooks.labels("other", "database_down").inc()
+            answer = database_down()
+        await answer.send(send)
+        metrics.webhook_seconds.observe(time.perf_counter() - began)
+
+    async def _take(self, scope: Scope, receive: Receive) -> str:
+        if scope["method"] != "POST":
+            raise WebhookRefused(405, "method")
+        head = _head(scope)
+        if head.encoding not in {None, b"identity"}:
+            raise WebhookRefused(415, "encoding")
+        raw = await read_body(receive, declared=head.length)
+        envelope, instance = await self._authenticated(head, raw)
+        if head.content_type not in _TYPES:
+            raise WebhookRefused(415, "content_type")
+        if instance is None:
+            # A 4xx would make the gateway try fifteen times; an operator may know the session tomorrow.
+            await self._dead_letters.keep(
+                raw, session=envelope.session, message_id=envelope.id, reason="unknown session"
+            )
+            return _counted(envelope.event, "kept")
+        return await self._store(envelope, instance, raw)
+
+    async def _authenticated(self, head: _Head, raw: bytes) -> tuple[wire.Envelope, Instance | None]:
+        """The envelope and the number whose key signed it."""
+        if head.signed.is_unsigned:
+            raise await self._stranger(head, WebhookRefused(401, "missing"))
+        try:
+            envelope = wire.read(raw)
+            is_known, instance = self._directory.remembered(envelope.session)
+            if not is_known:
+                instance = await self._directory.find(envelope.session)
+            # Whether the session exists or not, the same work is done: the time must not tell.
+            verify(head.signed, raw, (instance.webhook_keys if instance else ()) or self._default_keys)
+            verify_age(head.signed, envelope.timestamp, at=datetime.now(UTC))
+        except SignatureRejected as rejected:
+            raise await self._stranger(head, WebhookRefused(401, rejected.reason)) from rejected
+        except wire.Malformed as malformed:
+            raise await self._unreadable(head, raw, malformed) from malformed
+        return envelope, instance
+
+    async def _unreadable(self, head: _Head, raw: bytes, malformed: wire.Malformed) -> WebhookRefused:
+        refused = WebhookRefused(400, "malformed")
+        try:
+            verify(head.signed, raw, self._default_keys)
+        except SignatureRejected:
+            # Which number's key it might be signed with cannot be read, so it counts as a stranger's.
+            return await self._stranger(head, refused)
+        log.info("webhook malformed", reason=malformed.reason[:100])
+        _counted("other", "malformed")
+        return refused
+
+    async def _stranger(self, head: _Head, refused: WebhookRefused) -> WebhookRefused:
+        """That refusal, or 429 for an address that has had too many."""
+        address = client_address(head.peer, head.forwarded_for, trusted_proxies=self._trusted_proxies)
+        verdict = (await self._limiter.admit({f"address:{address}": 1}, self._stranger_rate))[f"address:{address}"]
+        metrics.webhook_rejections.labels(refused.reason, "stranger").inc()
+        if verdict.admitted:
+            return refused
+        return WebhookRefused(429, "too_many", retry_after_seconds=verdict.retry_after_seconds)
+
+    async def _store(self, envelope: wire.Envelope, instance: Instance, raw: bytes) -> str:
+        received_at = datetime.now(UTC)
+        try:
+            message = normalise(envelope, received_at=received_at)
+        except wire.Malformed as malformed:
+            # Signed by a number of ours, so perhaps a version we do not know yet: refused, but not lost.
+            log.warning("webhook payload not understood", webhook_event=known_event(envelope.event))
+            reason = f"malformed: {malformed.reason[:150]}"
+            await self._dead_letters.keep(raw, session=envelope.session, message_id=envelope.id, reason=reason)
+            _counted(envelope.event, "malformed")
+            raise WebhookRefused(400, "malformed") from malformed
+        if isinstance(message, Ignored):
+            metrics.webhook_rejections.labels(message.reason, "known").inc()
+            return _counted(envelope.event, "ignored")
+        try:
+            outcome = await self._acceptor.accept(_arrival(message, instance, received_at, envelope.id))
+        except RateExceeded as exceeded:
+            _counted(envelope.event, "too_many")
+            raise WebhookRefused(429, "too_many", retry_after_seconds=exceeded.retry_after_seconds) from exceeded
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            # Postgres will never take this row, however often the gateway comes again.
+            reason = f"refused: {type(error).__name__}"
+            await self._dead_letters.keep(raw, session=envelope.session, message_id=message.inbox_id, reason=reason)
+            return _counted(envelope.event, "kept")
+        return _counted(envelope.event, outcome)
+
+
+class InstanceAdmission:
+    """The rate of signed webhooks, asked for a whole batch at once."""
+
+    def __init__(self, limiter: RateLimiter, rate: Rate) -> None:
+        self._limiter = limiter
+        self._rate = rate
+
+    async def __call__(self, asked: Mapping[UUID, int]) -> Mapping[UUID, tuple[int, int]]:
+        verdicts = await self._limiter.admit({f"instance:{key}": count for key, count in asked.items()}, self._rate)
+        return {
+            key: (verdicts[f"instance:{key}"].admitted, verdicts[f"instance:{key}"].retry_after_seconds)
+            for key in asked
+        }
+
+
+def _arrival(message: messages.Incoming, instance: Instance, received_at: datetime, trace_id: str | None) -> Arrival:
+    return Arrival(
+        tenant_id=instance.tenant_id,
+        instance_id=instance.instance_id,
+        session=instance.session,
+        message_id=message.inbox_id,
+        lane=message.lane,
+        kind=message.kind,
+        chat_id=message.chat_id,
+        is_own=message.from_me,
+        sent_at=message.sent_at,
+        received_at=received_at,
+        body=messages.seal(message, instance.cipher, session=instance.session) if message.lane == "message" else None,
+        trace_id=trace_id[:100] if trace_id else None,
+        debounce_ms=instance.debounce_ms,
+    )
+
+
+def _head(scope: Scope) -> _Head:
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        if name in _HEADERS:
+            found.setdefault(name, []).append(value)
+    length = found.get(b"content-length", [b""])[0]
+    content_type = found.get(b"content-type")
+    encoding = found.get(b"content-encoding")
+    client = scope.get("client")
+    return _Head(
+        signed=Signed(
+            gateway=found.get(b"x-webhook-hmac", ()),
+            algorithms=found.get(b"x-webhook-hmac-algorithm", ()),
+            standard=found.get(b"x-webhook-signature", ()),
+            timestamps=found.get(b"x-webhook-timestamp", ()),
+        ),
+        content_type=content_type[0].partition(b";")[0].strip().lower() if content_type else None,
+        encoding=b",".join(encoding).strip().lower() if encoding else None,
+        length=int(length) if length.isdigit() else None,
+        forwarded_for=found.get(b"x-forwarded-for", ()),
+        # A unix socket has no address: all its clients are one.
+        peer=client[0] if client else "local",
+    )
+
+
+def _counted(event: str, outcome: str) -> str:
+    _counter(known_event(event), outcome).inc()
+    return outcome
+
+
+@functools.cache
+def _counter(event: str, outcome: str) -> Counter:
+    # Both are of a fixed few values; finding the child anew costs several microseconds a webhook.
+    return metrics.webhooks.labels(event, outcome)
+
+
+def database_down() -> Answer:
+    return refusal(WebhookRefused(503, "database_unavailable", retry_after_seconds=2))
+
+
+_HEADERS: Final = frozenset(
+    {
+        b"content-length",
+        b"content-type",
+        b"content-encoding",
+        b"x-webhook-hmac",
+        b"x-webhook-hmac-algorithm",
+        b"x-webhook-signature",
+        b"x-webhook-timestamp",
+        b"x-forwarded-for",
+    }
+)

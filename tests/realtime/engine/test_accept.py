@@ -1,0 +1,181 @@
+"""Group commit: a message is answered after its row is on disk, many rows share one commit, none disturbs another."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from mychatflow.settings import Settings
+from mychatflow.store.session import Store
+from realtime.engine.accept import Acceptor, Arrival, RateExceeded
+from realtime.engine.batcher import Batcher
+from realtime.engine.pool import Pool, engine_pool
+from tests.factories import Tenant, a_tenant
+
+
+@pytest.fixture
+async def pool(fresh: Settings) -> AsyncIterator[Pool]:
+    async with engine_pool(fresh, name="test", size=3) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def tenant(store: Store) -> Tenant:
+    return await a_tenant(store)
+
+
+def an_arrival(tenant: Tenant, message_id: str = "m1", **changes: object) -> Arrival:
+    now = datetime.now(UTC)
+    values: dict[str, object] = {
+        "tenant_id": tenant.tenant_id,
+        "instance_id": tenant.instance_id,
+        "session": tenant.session,
+        "message_id": message_id,
+        "lane": "message",
+        "kind": "message",
+        "chat_id": "1@c.us",
+        "is_own": False,
+        "sent_at": now,
+        "received_at": now,
+        "body": b"sealed",
+        "trace_id": None,
+        "debounce_ms": 500,
+    }
+    return Arrival(**(values | changes))
+
+
+async def leases(pool: Pool) -> list[tuple]:
+    async with pool.connection() as connection:
+        found = await connection.execute("select chat_id, due_at, first_at from chat_leases order by chat_id")
+        return await found.fetchall()
+
+
+async def test_a_repeated_message_is_known(pool: Pool, tenant: Tenant) -> None:
+    rings: list[int] = []
+    acceptor = Acceptor(pool, ring=lambda: rings.append(1))
+
+    assert await acceptor.accept(an_arrival(tenant)) == "stored"
+    assert await acceptor.accept(an_arrival(tenant)) == "known"
+    assert len(rings) == 1
+
+
+async def test_a_thousand_at_once_share_few_commits(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+
+    arrivals = [an_arrival(tenant, f"m{number % 900}", chat_id=f"{number % 50}@c.us") for number in range(1_000)]
+    outcomes = await asyncio.gather(*(acceptor.accept(arrival) for arrival in arrivals))
+
+    assert outcomes.count("stored") == 900
+    assert outcomes.count("known") == 100
+    assert acceptor.batches < 20
+    assert len(await leases(pool)) == 50
+
+
+async def test_a_burst_waits_no_longer_than_eight_seconds(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+
+    for number in range(3):
+        await acceptor.accept(an_arrival(tenant, f"m{number}", debounce_ms=60_000))
+
+    [(_, due_at, first_at)] = await leases(pool)
+    assert due_at - first_at == timedelta(seconds=8)
+
+
+async def test_our_own_message_leaves_the_debounce_alone(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+    await acceptor.accept(an_arrival(tenant, debounce_ms=5_000))
+    before = await leases(pool)
+
+    await acceptor.accept(an_arrival(tenant, "own", is_own=True))
+    await acceptor.accept(an_arrival(tenant, "liked", kind="reaction"))
+
+    assert await leases(pool) == before
+
+
+async def test_a_known_message_wakes_nobody(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+    await acceptor.accept(an_arrival(tenant))
+    async with pool.connection() as connection:
+        await connection.execute("update chat_leases set due_at = null, first_at = null")
+
+    await acceptor.accept(an_arrival(tenant))
+
+    assert [(due, first) for _, due, first in await leases(pool)] == [(None, None)]
+
+
+async def test_a_bad_row_fails_alone(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+    nobody = UUID(int=1)
+    arrivals = [an_arrival(tenant, f"m{number}") for number in range(20)]
+    arrivals[7] = an_arrival(tenant, "bad", tenant_id=nobody)
+
+    outcomes = await asyncio.gather(*map(acceptor.accept, arrivals), return_exceptions=True)
+
+    assert isinstance(outcomes.pop(7), psycopg.errors.ForeignKeyViolation)
+    assert outcomes == ["stored"] * 19
+
+
+async def test_another_tenants_number_is_refused(pool: Pool, store: Store, tenant: Tenant) -> None:
+    theirs = await a_tenant(store)
+
+    with pytest.raises(psycopg.IntegrityError):
+        await Acceptor(pool, ring=lambda: None).accept(an_arrival(tenant, instance_id=theirs.instance_id))
+
+
+async def test_those_beyond_the_rate_are_not_stored(pool: Pool, tenant: Tenant) -> None:
+    async def admit_two(asked):
+        return {instance_id: (min(2, count), 7) for instance_id, count in asked.items()}
+
+    acceptor = Acceptor(pool, ring=lambda: None, admission=admit_two)
+
+    outcomes = await asyncio.gather(
+        *(acceptor.accept(an_arrival(tenant, f"m{number}")) for number in range(5)), return_exceptions=True
+    )
+
+    assert outcomes[:2] == ["stored", "stored"]
+    assert [refused.retry_after_seconds for refused in outcomes[2:] if isinstance(refused, RateExceeded)] == [7] * 3
+
+
+async def test_a_dead_connection_is_replaced(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+    async with pool.connection() as connection:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where pid <> pg_backend_pid() and application_name = 'mychatflow test'"
+        )
+
+    outcomes = await asyncio.gather(*(acceptor.accept(an_arrival(tenant, f"m{number}")) for number in range(3)))
+
+    assert outcomes == ["stored"] * 3
+
+
+async def test_who_waits_hears_of_any_failure() -> None:
+    async def fail(_items: list[int]) -> list[int]:
+        raise RuntimeError("broken")
+
+    batcher: Batcher[int, int] = Batcher(fail, max_size=10)
+    outcomes = await asyncio.gather(*(batcher.submit(number) for number in range(3)), return_exceptions=True)
+
+    assert [str(outcome) for outcome in outcomes] == ["broken"] * 3
+
+
+async def test_those_who_wait_form_the_next_batch() -> None:
+    sizes: list[int] = []
+    is_open = asyncio.Event()
+
+    async def run(items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        await is_open.wait()
+        return items
+
+    batcher: Batcher[int, int] = Batcher(run, max_size=100)
+    first = batcher.submit(0)
+    await asyncio.sleep(0)
+    rest = [batcher.submit(number) for number in range(1, 41)]
+    is_open.set()
+
+    assert await asyncio.gather(first, *rest) == list(range(41))
+    assert sizes == [1, 40]

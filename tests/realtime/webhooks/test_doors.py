@@ -1,0 +1,123 @@
+"""The other doors of the web process: health, readiness, metrics, the reference, and honest failures."""
+
+import json
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from mychatflow.settings import ConfigurationRefused, Settings
+from realtime import logs, start
+from tests.realtime.webhooks.conftest import Door
+
+
+async def fetched(door: Door, path: str) -> tuple[int, str, dict[str, str]]:
+    async with door.http.get(door.base_url + path) as answer:
+        return answer.status, await answer.text(), {name.lower(): value for name, value in answer.headers.items()}
+
+
+async def test_a_ready_process_lists_its_dependencies(door: Door) -> None:
+    assert (await fetched(door, "/health"))[0] == 200
+
+    status, body, _ = await fetched(door, "/ready")
+
+    found = json.loads(body)["dependencies"]
+    assert status == 200, body
+    assert set(found) == {"postgres", "migrations", "role", "clock", "redis", "disk"}
+
+
+async def test_an_outdated_schema_is_not_ready(door: Door) -> None:
+    with psycopg.connect(door.settings.role_url("owner")) as connection:
+        connection.execute("update alembic_version set version_num = '0001'")
+
+    status, body, _ = await fetched(door, "/ready")
+
+    assert status == 503
+    assert json.loads(body)["dependencies"]["migrations"]["state"] == "down"
+
+
+async def test_a_refused_write_is_never_acknowledged(door: Door) -> None:
+    assert (await door.say()).status == 200
+    with psycopg.connect(door.settings.role_url("owner")) as connection:
+        connection.execute("alter table inbox rename to gone")
+        connection.execute("create view inbox as select * from gone where false")
+
+    assert (await door.say()).status >= 500
+
+
+async def test_what_the_metrics_say_is_bounded(door: Door) -> None:
+    await door.say()
+
+    _, body, _ = await fetched(door, "/metrics")
+
+    assert 'mychatflow_webhooks_total{event="message",outcome="stored"}' in body
+    assert door.tenant.session not in body
+
+
+async def test_the_reference_needs_no_other_host(door: Door) -> None:
+    status, body, headers = await fetched(door, "/api/docs")
+
+    assert status == 200
+    assert "/health" in body
+    assert "<script" not in body
+    assert "http" not in body.partition("<style>")[2]
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_an_unknown_path_is_a_problem(door: Door) -> None:
+    status, body, headers = await fetched(door, "/nowhere")
+
+    assert (status, headers["content-type"]) == (404, "application/problem+json")
+    assert json.loads(body)["code"] == "not_found"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_production_refuses_what_is_unsafe(settings: Settings) -> None:
+    unsafe = settings.model_copy(
+        update={
+            "env": "production",
+            "webhook_secret": None,
+            "redis_url": SecretStr("redis://cache.example.test:6379"),
+            "clerk_issuer": "http://login.example.test",
+        }
+    )
+
+    with pytest.raises(ConfigurationRefused) as refused:
+        start.refuse_unsafe_settings(unsafe)
+
+    for name in ("WEBHOOK_SECRET", "MYCHATFLOW_MASTER_KEY", "REDIS_URL", "CLERK_ISSUER"):
+        assert name in str(refused.value)
+
+
+def test_an_empty_secret_ends_the_start(settings: Settings) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "realtime.web"],
+        env={"WEBHOOK_SECRET": "good-key,", "MYCHATFLOW_DATA_DIR": str(settings.data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 78
+    assert "WEBHOOK_SECRET" in ended.stderr
+
+
+def test_a_log_line_hides_what_is_secret() -> None:
+    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"
+    line = logs.redact(
+        None,
+        "info",
+        {
+            "event": f"call +34600000001 ann@example.test {jwt} sk-abcdefghijkl",
+            "text": "my secret wish",
+            "api_key": "plain",
+            "detail": {"phone": 34600000001, "note": '\n{"level":"info"}\x1b[31m'},
+        },
+    )
+
+    written = json.dumps(line)
+    for secret in ("34600000001", "ann@", "eyJ", "sk-abc", "wish", "plain", "\\u001b"):
+        assert secret not in written
