@@ -1,0 +1,165 @@
+"""Which appointments can be offered: whole slots in the business's wall time, never one that does not exist."""
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from mychatflow.rules import business_hours
+from mychatflow.rules.business_hours import Exceptions, Interval, WeeklyHours
+
+HOLD: Final = timedelta(minutes=5)
+ALTERNATIVES: Final = 3
+_MAC_LENGTH: Final = 32
+_SLOT_ID_PARTS: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    service_id: UUID
+    duration: timedelta
+    step: timedelta
+    buffer_before: timedelta = timedelta(0)
+    buffer_after: timedelta = timedelta(0)
+    min_notice: timedelta = timedelta(hours=1)
+    horizon: timedelta = timedelta(days=60)
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A chair, a room or a person: what one appointment at a time takes."""
+
+    resource_id: UUID
+    hours: WeeklyHours
+    timezone: str
+    exceptions: Exceptions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Half-open, in UTC; a busy span includes its own buffers."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """`during` is what the calendar blocks, buffers included."""
+
+    resource_id: UUID
+    service_id: UUID
+    version: int
+    starts_at: datetime
+    ends_at: datetime
+    during: Span
+
+
+class ForgedSlot(ValueError):
+    """A slot id that we never gave out, or that the service has changed since."""
+
+
+def slots(
+    service: Service, resource: Resource, *, busy: Sequence[Span], since: date, until: date, at: datetime
+) -> tuple[Slot, ...]:
+    """Free slots that begin on the local dates from `since` up to but without `until`, in order."""
+    taken = sorted(busy, key=lambda span: span.start)
+    days = (since + timedelta(days=ahead) for ahead in range(max(0, (until - since).days)))
+    return tuple(
+        slot
+        for day in days
+        for slot in _slots_of_day(service, resource, day)
+        if _is_offered(slot, service, at) and not any(_overlap(slot.during, span) for span in taken)
+    )
+
+
+def nearest(offered: Sequence[Slot], *, wanted_at: datetime, count: int = ALTERNATIVES) -> tuple[Slot, ...]:
+    """What to offer instead of a slot that has just gone, in order of time."""
+    closest = sorted(offered, key=lambda slot: (abs(slot.starts_at - wanted_at), slot.starts_at))[:count]
+    return tuple(sorted(closest, key=lambda slot: slot.starts_at))
+
+
+def slot_id(slot: Slot, *, key: bytes) -> str:
+    """A name the model can hand back but not make up."""
+    body = ".".join(
+        (
+            slot.resource_id.hex,
+            slot.service_id.hex,
+            str(int(slot.starts_at.timestamp())),
+            str(int(slot.ends_at.timestamp())),
+            str(slot.version),
+        )
+    )
+    return f"{body}.{_mac(body, key)}"
+
+
+def read_slot_id(given: str, *, service: Service, key: bytes) -> Slot:
+    """The slot behind the name; raises ForgedSlot when it is not ours or the service has changed."""
+    parts = given.split(".")
+    body = ".".join(parts[:-1])
+    if len(parts) != _SLOT_ID_PARTS or not hmac.compare_digest(parts[-1].encode(), _mac(body, key).encode()):
+        raise ForgedSlot("the slot id is not one of ours")
+    resource_id, service_id, starts, ends, version = parts[:-1]
+    if UUID(service_id) != service.service_id or int(version) != service.version:
+        raise ForgedSlot("the service has changed since the slot was offered")
+    starts_at = datetime.fromtimestamp(int(starts), tz=UTC)
+    ends_at = datetime.fromtimestamp(int(ends), tz=UTC)
+    return _slot(service, UUID(resource_id), starts_at, ends_at)
+
+
+def _slots_of_day(service: Service, resource: Resource, day: date) -> Iterator[Slot]:
+    place = business_hours.zone(resource.timezone)
+    for interval in business_hours.intervals_of(resource.hours, day, resource.exceptions):
+        closing = _wall(day, interval.end)
+        for opening in _openings(interval, day, service.step):
+            starts_at = _instant(opening, place)
+            if starts_at is None:
+                continue
+            ends_at = starts_at + service.duration
+            if ends_at.astimezone(place).replace(tzinfo=None) <= closing:
+                yield _slot(service, resource.resource_id, starts_at, ends_at)
+
+
+def _openings(interval: Interval, day: date, step: timedelta) -> Iterator[datetime]:
+    opening, closing = _wall(day, interval.start), _wall(day, interval.end)
+    while opening < closing:
+        yield opening
+        opening += step
+
+
+def _instant(wall: datetime, place: ZoneInfo) -> datetime | None:
+    """The first instant that shows this wall time; None where the clock skips it."""
+    instant = wall.replace(tzinfo=place).astimezone(UTC)
+    return instant if instant.astimezone(place).replace(tzinfo=None) == wall else None
+
+
+def _wall(day: date, minute: int) -> datetime:
+    return datetime.combine(day, time()) + timedelta(minutes=minute)
+
+
+def _slot(service: Service, resource_id: UUID, starts_at: datetime, ends_at: datetime) -> Slot:
+    return Slot(
+        resource_id=resource_id,
+        service_id=service.service_id,
+        version=service.version,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        during=Span(start=starts_at - service.buffer_before, end=ends_at + service.buffer_after),
+    )
+
+
+def _is_offered(slot: Slot, service: Service, at: datetime) -> bool:
+    return at + service.min_notice <= slot.starts_at <= at + service.horizon
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _mac(body: str, key: bytes) -> str:
+    return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()[:_MAC_LENGTH]

@@ -1,0 +1,163 @@
+"""When a business is open, in its own wall time, with its holidays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY = 24 * 60
+_NEVER = "never-open"
+# A closed year is no closed period any more: nobody waits for its end.
+_FURTHEST_OPENING = 400
+
+
+class InvalidHours(ValueError):
+    """Hours that no clock can follow; `field` names where, `fault` says what."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interval:
+    """Minutes of wall time after the midnight that begins the day; an end past 1,440 lies in the next day."""
+
+    start: int
+    end: int
+
+
+Exceptions = Mapping[date, tuple[Interval, ...]]
+NO_EXCEPTIONS: Exceptions = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeeklyHours:
+    """Intervals of Monday to Sunday, each day's merged and in order."""
+
+    days: tuple[tuple[Interval, ...], ...] = ((),) * 7
+
+    @property
+    def is_configured(self) -> bool:
+        return any(self.days)
+
+
+NO_HOURS = WeeklyHours()
+
+
+def parse(hours_json: Any) -> WeeklyHours:
+    """Hours as the settings hold them: {"mon": [["09:00", "18:00"]], …}; raises InvalidHours."""
+    if not isinstance(hours_json, Mapping):
+        raise InvalidHours("business_hours", "must be an object with the days mon to sun")
+    for day in hours_json:
+        if day not in WEEKDAYS:
+            raise InvalidHours(f"business_hours.{day}", f"is not one of {', '.join(WEEKDAYS)}")
+    return WeeklyHours(
+        days=tuple(_intervals(hours_json.get(day, ()), field=f"business_hours.{day}") for day in WEEKDAYS)
+    )
+
+
+def parse_exceptions(exceptions_json: Any) -> Exceptions:
+    """Days with hours of their own: {"2026-12-25": [], …}; raises InvalidHours."""
+    if not isinstance(exceptions_json, Mapping):
+        raise InvalidHours("business_hours_exceptions", "must be an object with dates as keys")
+    parsed: dict[date, tuple[Interval, ...]] = {}
+    for day, intervals in exceptions_json.items():
+        field = f"business_hours_exceptions.{day}"
+        try:
+            parsed[date.fromisoformat(day)] = _intervals(intervals, field=field)
+        except (ValueError, TypeError) as error:
+            if isinstance(error, InvalidHours):
+                raise
+            raise InvalidHours(field, "is not a date like 2026-12-25") from error
+    return parsed
+
+
+def zone(timezone: str) -> ZoneInfo:
+    """The IANA zone; raises InvalidHours for a name that no map knows."""
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidHours("timezone", f"{timezone!r} is not an IANA time zone") from error
+
+
+def is_open(hours: WeeklyHours, *, at: datetime, timezone: str, exceptions: Exceptions = NO_EXCEPTIONS) -> bool:
+    """By the wall clock: a repeated hour counts twice, a skipped hour never comes."""
+    local = at.astimezone(zone(timezone))
+    minute = local.hour * 60 + local.minute
+    today = local.date()
+    return _covers(intervals_of(hours, today, exceptions), minute) or _covers(
+        intervals_of(hours, today - timedelta(days=1), exceptions), minute + DAY
+    )
+
+
+def next_opening(
+    hours: WeeklyHours, *, at: datetime, timezone: str, exceptions: Exceptions = NO_EXCEPTIONS
+) -> datetime | None:
+    """The wall time (naive, in the business's zone) at which the next interval begins; None when none does."""
+    local = at.astimezone(zone(timezone)).replace(tzinfo=None)
+    for ahead in range(_FURTHEST_OPENING):
+        day = local.date() + timedelta(days=ahead)
+        for interval in intervals_of(hours, day, exceptions):
+            opening = datetime.combine(day, time()) + timedelta(minutes=interval.start)
+            if opening > local:
+                return opening
+    return None
+
+
+def intervals_of(hours: WeeklyHours, day: date, exceptions: Exceptions) -> tuple[Interval, ...]:
+    """The intervals that begin on that date; an exception replaces just those."""
+    replaced = exceptions.get(day)
+    return hours.days[day.weekday()] if replaced is None else replaced
+
+
+def closed_period_key(
+    hours: WeeklyHours, *, at: datetime, timezone: str, exceptions: Exceptions = NO_EXCEPTIONS
+) -> str:
+    """One name for the whole time between a closing and the next opening, so that one away message covers it."""
+    opening = next_opening(hours, at=at, timezone=timezone, exceptions=exceptions)
+    return _NEVER if opening is None else f"until-{opening:%Y-%m-%dT%H:%M}"
+
+
+def _covers(intervals: Sequence[Interval], minute: int) -> bool:
+    return any(interval.start <= minute < interval.end for interval in intervals)
+
+
+def _intervals(pairs: Any, *, field: str) -> tuple[Interval, ...]:
+    if isinstance(pairs, str) or not isinstance(pairs, Sequence):
+        raise InvalidHours(field, 'must be a list of pairs like ["09:00", "18:00"]')
+    return _merged(sorted(_interval(pair, field=f"{field}[{index}]") for index, pair in enumerate(pairs)))
+
+
+def _interval(pair: Any, *, field: str) -> Interval:
+    if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+        raise InvalidHours(field, 'must be a pair like ["09:00", "18:00"]')
+    start, end = _minutes(pair[0], field=f"{field}[0]"), _minutes(pair[1], field=f"{field}[1]")
+    if start == DAY:
+        raise InvalidHours(f"{field}[0]", "cannot open at 24:00; open at 00:00 of the next day")
+    return Interval(start, end if end > start else end + DAY)
+
+
+def _minutes(clock: Any, *, field: str) -> int:
+    if not isinstance(clock, str) or len(clock) != 5 or clock[2] != ":":
+        raise InvalidHours(field, f"{clock!r} is not a time like 09:00")
+    hour, minute = clock[:2], clock[3:]
+    if not (clock.isascii() and hour.isdigit() and minute.isdigit()):
+        raise InvalidHours(field, f"{clock!r} is not a time like 09:00")
+    total = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or total > DAY:
+        raise InvalidHours(field, f"{clock!r} is not between 00:00 and 24:00")
+    return total
+
+
+def _merged(ordered: Sequence[Interval]) -> tuple[Interval, ...]:
+    merged: list[Interval] = []
+    for interval in ordered:
+        if merged and interval.start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, interval.end))
+        else:
+            merged.append(interval)
+    return tuple(merged)

@@ -1,0 +1,124 @@
+"""The checkable facts that a text states: numbers, times, links, e-mail addresses and phone numbers."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from mychatflow.rules import normalisation
+
+_EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_LINK: Final = re.compile(
+    r"(?:https?://|www\.)[^\s<>\"'\])]+|\b(?:[a-z0-9-]+\.)+(?:com|net|org|io|co|app|shop|store|info|biz|me|eu|[a-z]{2})"
+    r"(?:/[^\s<>\"'\])]*)?\b"
+)
+_PHONE: Final = re.compile(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,16}")
+_TIME: Final = re.compile(
+    r"\b(\d{1,2})(?:[:.h](\d{2}))?\s?(a\.?m\.?|p\.?m\.?)(?!\w)|\b(\d{1,2})[:h](\d{2})\b(?!\s?[ap]\.?m)"
+    r"|\b(\d{1,2})\s?(?:h|uhr)\b"
+)
+_NUMBER: Final = re.compile(r"\d+(?:[.,'\u00a0\u202f ]\d{3}(?!\d))+(?:[.,]\d{1,2}(?!\d))?|\d+(?:[.,]\d+)?")
+_LIST_MARK: Final = re.compile(r"^\s*\d{1,2}[.)]\s", re.MULTILINE)
+_HALF_DAY: Final = 12 * 60
+_PHONE_DIGITS: Final = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """Numbers in one plain form ("1.200,50" is "1200.5"), times as minutes of the day, phones as digits."""
+
+    numbers: frozenset[str]
+    times: frozenset[int]
+    links: frozenset[str]
+    emails: frozenset[str]
+    phones: frozenset[str]
+
+
+def read(text: str, *, is_evidence: bool = False) -> Claims:
+    """In evidence every reading of an ambiguous number or time is known; in a reply each must be covered."""
+    plain = normalisation.normalise(text).text
+    emails = frozenset(_EMAIL.findall(plain))
+    rest = _EMAIL.sub(" ", plain)
+    links = frozenset(_plain_link(link) for link in _LINK.findall(rest))
+    rest = _LINK.sub(" ", rest) if not is_evidence else rest
+    phones = frozenset(_phones(rest))
+    if not is_evidence:
+        rest = _LIST_MARK.sub(" ", rest)
+        rest = _PHONE.sub(
+            lambda found: (
+                " " if len(_digits(found.group())) >= _PHONE_DIGITS and _looks_dialled(found.group()) else found.group()
+            ),
+            rest,
+        )
+    times = frozenset(minute for found in _TIME.finditer(rest) for minute in _minutes(found, is_evidence=is_evidence))
+    if not is_evidence:
+        rest = _TIME.sub(" ", rest)
+    numbers = frozenset(form for found in _NUMBER.finditer(rest) for form in _forms(found.group(), is_evidence))
+    return Claims(numbers=numbers, times=times, links=links, emails=emails, phones=phones)
+
+
+def unknown_numbers(stated: Claims, known: Claims) -> frozenset[str]:
+    return stated.numbers - known.numbers
+
+
+def unknown_phones(stated: Claims, known: Claims) -> frozenset[str]:
+    """A phone number may be known with or without its country code."""
+    return frozenset(
+        phone for phone in stated.phones if not any(phone in other or other in phone for other in known.phones)
+    )
+
+
+def unknown_times(stated: Claims, known: Claims) -> frozenset[str]:
+    return frozenset(f"{minute // 60:02}:{minute % 60:02}" for minute in stated.times - known.times)
+
+
+def _phones(text: str) -> list[str]:
+    found = (match.group() for match in _PHONE.finditer(text))
+    return [_digits(phone) for phone in found if _looks_dialled(phone)]
+
+
+def _looks_dialled(phone: str) -> bool:
+    """Long enough, and not a date or an amount with separators."""
+    digits = _digits(phone)
+    if len(digits) < _PHONE_DIGITS:
+        return False
+    is_date = re.fullmatch(r"\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}|\d{1,2}[-./ ]\d{1,2}[-./ ]\d{4}", phone)
+    is_amount = re.fullmatch(r"\d{1,3}(?:[., ]\d{3})+", phone) and not phone.startswith("0")
+    return is_date is None and not is_amount
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
+
+
+def _plain_link(link: str) -> str:
+    bare = re.sub(r"^(?:https?://)?(?:www\.)?", "", link)
+    return bare.rstrip("/.,;:!?")
+
+
+def _minutes(found: re.Match[str], *, is_evidence: bool) -> list[int]:
+    hour_12, minute_12, half, hour_24, minute_24, hour_alone = found.groups()
+    if half is not None:
+        total = int(hour_12) % 12 * 60 + int(minute_12 or 0) + (_HALF_DAY if half.startswith("p") else 0)
+        return [total]
+    total = int(hour_24 or hour_alone) * 60 + int(minute_24 or 0)
+    # "5:30" written without am or pm may mean either half of the day.
+    return [total, total + _HALF_DAY] if is_evidence and total < _HALF_DAY else [total]
+
+
+def _forms(number: str, is_evidence: bool) -> list[str]:
+    canonical = _canonical(number)
+    parts = [str(int(part)) for part in re.findall(r"\d+", number)]
+    return [canonical, *parts] if is_evidence else [canonical]
+
+
+def _canonical(number: str) -> str:
+    marks = [character for character in number if not character.isdigit()]
+    if not marks:
+        return str(int(number))
+    head, _, tail = number.rpartition(marks[-1])
+    is_grouped = len(tail) == 3 and (marks[-1] not in ".," or marks.count(marks[-1]) == len(marks))
+    if is_grouped:
+        return str(int(_digits(number)))
+    fraction = tail.rstrip("0")
+    whole = str(int(_digits(head)))
+    return f"{whole}.{fraction}" if fraction else whole

@@ -1,0 +1,50 @@
+"""Where the sentences and clauses of a short message begin and end."""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Final
+
+from mychatflow.rules import phrases
+
+_TOKEN: Final = re.compile(rf"(?:{phrases.WORD}|(?<=\w)'(?=\w))+")
+_SENTENCE_END: Final = re.compile(r"[!?\n।。…]+|\.+(?!\w)")
+_CLAUSE_END: Final = re.compile(r"[,;:،、()\[\]–—|]+(?!\d)")
+_ADDRESS: Final = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\w+|\b[\w-]+\.(?:com|net|org|io|co|app)\b\S*")
+_MASK: Final = "\ufffc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clauses:
+    """Start positions of the sentences and clauses of `text`, addresses masked so that they say nothing."""
+
+    text: str
+    sentence_starts: tuple[int, ...]
+    clause_starts: tuple[int, ...]
+
+    def sentence(self, position: int) -> tuple[int, int]:
+        return _segment(self.sentence_starts, position, len(self.text))
+
+    def clause(self, position: int) -> tuple[int, int]:
+        return _segment(self.clause_starts, position, len(self.text))
+
+
+def split(text: str, *, contrasts: re.Pattern[str]) -> Clauses:
+    """Cut at punctuation, and at words like "but", whose other side has a will of its own."""
+    if "." in text or "@" in text:
+        text = _ADDRESS.sub(lambda found: _MASK * len(found.group()), text)
+    sentences = [0, *(found.end() for found in _SENTENCE_END.finditer(text) if found.end() < len(text))]
+    commas = [found.end() for found in _CLAUSE_END.finditer(text)]
+    turns = [found.start() for found in contrasts.finditer(text)]
+    return Clauses(
+        text=text, sentence_starts=tuple(sentences), clause_starts=tuple(sorted({*sentences, *commas, *turns}))
+    )
+
+
+def tokens(text: str, start: int, end: int) -> list[str]:
+    return _TOKEN.findall(text, start, end)
+
+
+def _segment(starts: tuple[int, ...], position: int, length: int) -> tuple[int, int]:
+    place = bisect_right(starts, position)
+    return starts[place - 1], starts[place] if place < len(starts) else length

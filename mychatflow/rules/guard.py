@@ -1,0 +1,159 @@
+"""What a reply may say: nothing invented, nothing leaked, nothing promised without a receipt."""
+
+import functools
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from mychatflow.rules import claims, language, normalisation, promises, reply_text
+
+# WhatsApp's own limit; the prompt asks for far less.
+LONGEST_REPLY: Final = 4_096
+LEAK_LENGTH: Final = 60
+_FEWEST_LETTERS: Final = 20
+_SURE: Final = 0.7
+
+
+class GuardReason(StrEnum):
+    PASSED = "passed"
+    EMPTY = "empty"
+    WRONG_LANGUAGE = "wrong_language"
+    UNKNOWN_NUMBER = "unknown_number"
+    UNKNOWN_TIME = "unknown_time"
+    UNKNOWN_LINK = "unknown_link"
+    UNKNOWN_EMAIL = "unknown_email"
+    UNKNOWN_PHONE = "unknown_phone"
+    UNKNOWN_SOURCE = "unknown_source"
+    PROMISE_WITHOUT_RECEIPT = "promise_without_receipt"
+    SYSTEM_PROMPT = "system_prompt"
+    SECRET = "secret"  # noqa: S105 - the name of a reason, not a password
+    CARD_NUMBER = "card_number"
+    ONE_TIME_CODE = "one_time_code"
+    BANNED_WORD = "banned_word"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a reply may lean on: passages, tool results, the business profile and the conversation, as texts.
+
+    `instructions` are our own rules in the prompt, without the knowledge that customers may be told.
+    """
+
+    texts: tuple[str, ...] = ()
+    instructions: str = ""
+    canaries: tuple[str, ...] = ()
+    source_ids: frozenset[str] = frozenset()
+    banned: tuple[str, ...] = ()
+    has_booking_receipt: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardVerdict:
+    """`text` is the reply made fit to send; only send it when `ok`. `detail` names what was found."""
+
+    ok: bool
+    reason: GuardReason
+    text: str
+    detail: str | None = None
+
+
+def check(
+    reply: str,
+    *,
+    evidence: Evidence,
+    language: str,
+    supported: tuple[str, ...] = (),
+    sources: tuple[str, ...] = (),
+) -> GuardVerdict:
+    """A leak is looked for first, since it is reported to people; then the reply's contract in its order."""
+    text = reply_text.clean(reply, longest=LONGEST_REPLY)
+    verdict = GuardVerdict(ok=True, reason=GuardReason.PASSED, text=text)
+    if not text:
+        return replace(verdict, ok=False, reason=GuardReason.EMPTY)
+    fault = (
+        _leaked(text, evidence)
+        or _wrong_language(text, wanted=language, supported=supported)
+        or _invented(text, evidence)
+        or _foreign_source(sources, evidence)
+        or _promised(text, evidence)
+        or _private(text, evidence)
+    )
+    if fault is None:
+        return verdict
+    reason, detail = fault
+    return replace(verdict, ok=False, reason=reason, detail=detail)
+
+
+Fault = tuple[GuardReason, str | None]
+
+
+def _wrong_language(text: str, *, wanted: str, supported: tuple[str, ...]) -> Fault | None:
+    rivals = supported if wanted in supported else (*supported, wanted)
+    found = language.detect(text, supported=rivals)
+    if found.language is None or found.letters < _FEWEST_LETTERS or found.language == wanted:
+        return None
+    # Close relatives share many short replies; only a clear finding counts against one.
+    if found.probability < _SURE:
+        return None
+    return GuardReason.WRONG_LANGUAGE, found.language
+
+
+def _invented(text: str, evidence: Evidence) -> Fault | None:
+    known = _known(evidence.texts)
+    stated = claims.read(text)
+    checks = (
+        (GuardReason.UNKNOWN_LINK, stated.links - known.links),
+        (GuardReason.UNKNOWN_EMAIL, stated.emails - known.emails),
+        (GuardReason.UNKNOWN_PHONE, claims.unknown_phones(stated, known)),
+        (GuardReason.UNKNOWN_TIME, claims.unknown_times(stated, known)),
+        (GuardReason.UNKNOWN_NUMBER, claims.unknown_numbers(stated, known)),
+    )
+    return next(((reason, min(unknown)) for reason, unknown in checks if unknown), None)
+
+
+@functools.lru_cache(maxsize=256)
+def _known(texts: tuple[str, ...]) -> claims.Claims:
+    return claims.read("\n".join(texts), is_evidence=True)
+
+
+def _foreign_source(sources: tuple[str, ...], evidence: Evidence) -> Fault | None:
+    foreign = sorted(set(sources) - evidence.source_ids)
+    return (GuardReason.UNKNOWN_SOURCE, foreign[0]) if foreign else None
+
+
+def _promised(text: str, evidence: Evidence) -> Fault | None:
+    if evidence.has_booking_receipt:
+        return None
+    promise = promises.find(text)
+    return (GuardReason.PROMISE_WITHOUT_RECEIPT, promise) if promise is not None else None
+
+
+def _leaked(text: str, evidence: Evidence) -> Fault | None:
+    if any(canary and canary in text for canary in evidence.canaries):
+        return GuardReason.SYSTEM_PROMPT, "canary"
+    said = _words(text)
+    instructions = _words(evidence.instructions)
+    if len(said) <= LEAK_LENGTH or not instructions:
+        return None
+    public = _words("\n".join(evidence.texts))
+    for start in range(len(said) - LEAK_LENGTH):
+        window = said[start : start + LEAK_LENGTH + 1]
+        if window in instructions and window not in public:
+            return GuardReason.SYSTEM_PROMPT, window
+    return None
+
+
+def _private(text: str, evidence: Evidence) -> Fault | None:
+    if reply_text.has_card_number(text):
+        return GuardReason.CARD_NUMBER, None
+    if reply_text.has_one_time_code(text):
+        return GuardReason.ONE_TIME_CODE, None
+    if reply_text.has_secret(text):
+        return GuardReason.SECRET, None
+    plain = normalisation.normalise(text).text
+    banned = next((word for word in evidence.banned if word.strip() and normalisation.fold(word) in plain), None)
+    return (GuardReason.BANNED_WORD, banned) if banned is not None else None
+
+
+def _words(text: str) -> str:
+    return " ".join(normalisation.normalise(text).text.split())

@@ -1,0 +1,36 @@
+"""Whether this message takes the conversation to a person."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mychatflow.rules import keywords as tenant_keywords
+from mychatflow.rules.intents import Signals
+
+
+class HandoffReason(StrEnum):
+    KEYWORD = "keyword"
+    ASKED_FOR_HUMAN = "asked_for_human"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoffDecision:
+    """`matched` is the tenant's keyword, or the built-in rule and the customer's own words."""
+
+    reason: HandoffReason
+    matched: str
+
+
+def decide(signals: Signals, text: str, *, keywords: Iterable[str], is_enabled: bool) -> HandoffDecision | None:
+    """The tenant's own keywords first, since they are literal; then the built-in request for a person."""
+    if not is_enabled:
+        return None
+    keyword = tenant_keywords.match(text, keywords)
+    if keyword is not None:
+        return HandoffDecision(reason=HandoffReason.KEYWORD, matched=keyword)
+    for hit in signals.hits:
+        if hit.kind == "handoff":
+            return HandoffDecision(
+                reason=HandoffReason.ASKED_FOR_HUMAN, matched=f"{hit.rule_id}: {text[hit.start : hit.end]}"
+            )
+    return None

@@ -1,0 +1,154 @@
+"""One plain form of what customers type in any script, with the way back to their own characters."""
+
+import functools
+import itertools
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+# Vowel signs and viramas are marks, not word characters, for `re`; a word boundary has to know them.
+INDIC_SIGNS: Final = r"\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963"
+_MAPPED: Final = str.maketrans(
+    {
+        "ı": "i",
+        "’": "'",
+        "‘": "'",
+        "ʼ": "'",
+        "´": "'",
+        "`": "'",
+        "“": '"',
+        "”": '"',
+        "؟": "?",
+        "؛": ";",
+        "ى": "ي",
+        "ی": "ي",
+        "ک": "ك",
+        "ة": "ه",
+        # The tatweel only stretches a word.
+        "ـ": None,
+    }
+)
+_REPEATED: Final = re.compile(r"([^\W\d_])\1\1+|([^\w\s])\2\2+")
+_SPACES: Final = re.compile(r"[^\S\n]{2,}")
+_GREEK: Final = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalised:
+    """`offsets[i]` is the place in the original of the character that became `text[i]`; None means they are equal."""
+
+    text: str
+    original_length: int
+    offsets: tuple[int, ...] | None
+    is_squeezed: bool = False
+
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
+        """The half-open span in the original text behind a span of the plain form."""
+        if self.offsets is None:
+            return start, end
+        ending = self.offsets[end] if end < len(self.offsets) else self.original_length
+        return self.offsets[start], ending
+
+
+def normalise(text: str, *, repeats: int = 2) -> Normalised:
+    """NFKC, case folded, unaccented where accents are optional, runs of a letter cut to `repeats`."""
+    if text.isascii():
+        plain, offsets = text.lower().replace("`", "'").replace("\t", " ").replace("\r", " "), None
+    else:
+        plain, offsets = _fold_each(text)
+    squeezed, squeezed_offsets = _squeeze(plain, offsets, repeats)
+    return Normalised(
+        text=squeezed,
+        original_length=len(text),
+        offsets=squeezed_offsets,
+        is_squeezed=squeezed is not plain,
+    )
+
+
+def fold(text: str) -> str:
+    """The plain form without squeezing, for literals that are compiled into patterns."""
+    return _fold_each(text)[0]
+
+
+def _fold_each(text: str) -> tuple[str, tuple[int, ...] | None]:
+    is_greek = ";" in text or "\u037e" in text
+    is_greek = is_greek and _GREEK.search(text) is not None
+    pieces: list[str] = []
+    offsets: list[int] = []
+    position = 0
+    for cluster in _clusters(text):
+        piece = _fold_cluster(cluster)
+        if is_greek and piece == ";":
+            piece = "?"
+        pieces.append(piece)
+        offsets.extend(itertools.repeat(position, len(piece)))
+        position += len(cluster)
+    return "".join(pieces), tuple(offsets)
+
+
+def _clusters(text: str) -> list[str]:
+    clusters: list[str] = []
+    for character in text:
+        if clusters and _joins_previous(character):
+            clusters[-1] += character
+        else:
+            clusters.append(character)
+    return clusters
+
+
+@functools.lru_cache(maxsize=8192)
+def _joins_previous(character: str) -> bool:
+    plain = unicodedata.normalize("NFKC", character)
+    return bool(plain) and unicodedata.combining(plain[0]) != 0
+
+
+@functools.lru_cache(maxsize=16384)
+def _fold_cluster(cluster: str) -> str:
+    folded = unicodedata.normalize("NFKC", cluster).casefold()
+    folded = "".join(kept for kept in folded if unicodedata.category(kept) != "Cf" and not _is_variation(kept))
+    if folded and _has_optional_marks(folded[0]):
+        folded = "".join(kept for kept in unicodedata.normalize("NFD", folded) if unicodedata.category(kept) != "Mn")
+    folded = "".join(_plain_character(character) for character in folded)
+    return folded.translate(_MAPPED)
+
+
+def _plain_character(character: str) -> str:
+    if character.isspace():
+        return "\n" if character in "\n\u2028\u2029" else " "
+    if character.isdigit() and not character.isascii():
+        return str(unicodedata.digit(character))
+    return "" if unicodedata.category(character) == "Cc" else character
+
+
+def _is_variation(character: str) -> bool:
+    return "\ufe00" <= character <= "\ufe0f"
+
+
+def _has_optional_marks(character: str) -> bool:
+    """Latin, Greek, Cyrillic, Hebrew and Arabic; never Indic or Thai, where a mark is a vowel."""
+    return (
+        character < "\u0530"
+        or "\u0590" <= character <= "\u06ff"
+        or "\u0750" <= character <= "\u077f"
+        or "\u08a0" <= character <= "\u08ff"
+        or "\u1e00" <= character <= "\u1fff"
+    )
+
+
+def _squeeze(plain: str, offsets: tuple[int, ...] | None, repeats: int) -> tuple[str, tuple[int, ...] | None]:
+    cuts = [(match.start() + repeats, match.end()) for match in _REPEATED.finditer(plain)]
+    cuts += [(match.start() + 1, match.end()) for match in _SPACES.finditer(plain)]
+    if not cuts:
+        return plain, offsets
+    places = range(len(plain)) if offsets is None else offsets
+    text: list[str] = []
+    kept: list[int] = []
+    position = 0
+    for start, end in sorted(cuts):
+        text.append(plain[position:start])
+        kept.extend(places[position:start])
+        position = end
+    text.append(plain[position:])
+    kept.extend(places[position:])
+    return "".join(text), tuple(kept)
