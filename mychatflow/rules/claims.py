@@ -6,9 +6,9 @@ from typing import Final
 
 from mychatflow.rules import normalisation
 
-_EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _LINK: Final = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"'\])]+|\b(?:[a-z0-9-]+\.)+(?:com|net|org|io|co|app|shop|store|info|biz|me|eu|[a-z]{2})"
+    r"(?:https?://|www\.)[^\s<>\"'\])]+|(?<![\w.-])(?:[a-z0-9-]{1,63}\.){1,5}(?:com|net|org|io|co|app|shop|store|info|biz|me|eu|[a-z]{2})"
     r"(?:/[^\s<>\"'\])]*)?\b"
 )
 _PHONE: Final = re.compile(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,16}")
@@ -17,7 +17,7 @@ _TIME: Final = re.compile(
     r"|\b(\d{1,2})\s?(?:h|uhr)\b"
 )
 _NUMBER: Final = re.compile(r"\d+(?:[.,'\u00a0\u202f ]\d{3}(?!\d))+(?:[.,]\d{1,2}(?!\d))?|\d+(?:[.,]\d+)?")
-_LIST_MARK: Final = re.compile(r"^\s*\d{1,2}[.)]\s", re.MULTILINE)
+_LIST_MARK: Final = re.compile(r"^[ \t]*\d{1,2}[.)]\s", re.MULTILINE)
 _HALF_DAY: Final = 12 * 60
 _PHONE_DIGITS: Final = 7
 
@@ -107,18 +107,23 @@ def _minutes(found: re.Match[str], *, is_evidence: bool) -> list[int]:
 
 def _forms(number: str, is_evidence: bool) -> list[str]:
     canonical = _canonical(number)
-    parts = [str(int(part)) for part in re.findall(r"\d+", number)]
+    parts = [_plain_whole(part) for part in re.findall(r"\d+", number)]
     return [canonical, *parts] if is_evidence else [canonical]
 
 
 def _canonical(number: str) -> str:
     marks = [character for character in number if not character.isdigit()]
     if not marks:
-        return str(int(number))
+        return _plain_whole(number)
     head, _, tail = number.rpartition(marks[-1])
     is_grouped = len(tail) == 3 and (marks[-1] not in ".," or marks.count(marks[-1]) == len(marks))
     if is_grouped:
-        return str(int(_digits(number)))
+        return _plain_whole(_digits(number))
     fraction = tail.rstrip("0")
-    whole = str(int(_digits(head)))
+    whole = _plain_whole(_digits(head))
     return f"{whole}.{fraction}" if fraction else whole
+
+
+def _plain_whole(digits: str) -> str:
+    # int() refuses what has more than 4,300 digits, and customers can send that.
+    return digits.lstrip("0") or "0"

@@ -10,7 +10,11 @@ from mychatflow.rules import phrases
 _TOKEN: Final = re.compile(rf"(?:{phrases.WORD}|(?<=\w)'(?=\w))+")
 _SENTENCE_END: Final = re.compile(r"[!?\n।。…]+|\.+(?!\w)")
 _CLAUSE_END: Final = re.compile(r"[,;:،、()\[\]–—|]+(?!\d)")
-_ADDRESS: Final = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\w+|\b[\w-]+\.(?:com|net|org|io|co|app)\b\S*")
+# Every part starts at a token and is bounded, so that no message can make the search slow.
+_ADDRESS: Final = re.compile(
+    r"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
+    r"|(?<![\w.-])[\w-]{1,63}\.(?:com|net|org|io|co|app)\b\S*"
+)
 _MASK: Final = "\ufffc"
 
 

@@ -12,8 +12,8 @@ from mychatflow.rules.lexicon import KINDS, Kind, Lexicon, Request, Rule, Veto
 from mychatflow.rules.normalisation import Normalised
 
 EXTRACTOR_VERSION: Final = "intents_v1"
-# Nobody states a wish after four thousand characters that the first four thousand do not hold.
-LONGEST_READ: Final = 4_000
+# Nobody states a wish after two thousand characters that the first two thousand do not hold.
+LONGEST_READ: Final = 2_000
 _NEGATABLE: Final = frozenset({"urgent", "handoff", "scheduling_request"})
 _NEGATION_REACH: Final = 3
 _NEGATION_REACH_AFTER: Final = 2

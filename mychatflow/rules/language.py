@@ -18,7 +18,7 @@ _DEFAULT_SHARE: Final = 0.5
 _FEWEST_LETTERS: Final = 2
 # Enough to know a language, little enough to stay within microseconds.
 _LONGEST_READ: Final = 400
-_NOISE: Final = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+|[@#]\w+|\d+")
+_NOISE: Final = re.compile(r"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w.-]{1,253}|[@#]\w+|\d+")
 
 
 class LanguageReason(StrEnum):

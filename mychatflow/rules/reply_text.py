@@ -7,7 +7,7 @@ from typing import Final
 _BOLD: Final = re.compile(r"\*\*(\S(?:.*?\S)?)\*\*|__(\S(?:.*?\S)?)__")
 _HEADING: Final = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 _IMAGE_OR_LINK: Final = re.compile(r"!?\[([^\]\n]*)\]\((\S+?)\)")
-_BULLET: Final = re.compile(r"^(\s*)[*+]\s+(?=\S)", re.MULTILINE)
+_BULLET: Final = re.compile(r"^([ \t]*)[*+][ \t]+(?=\S)", re.MULTILINE)
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 _SENTENCE_END: Final = re.compile(r"[.!?。！？।…](?=\s|$|[^\s\d.!?])")
 _CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")

@@ -147,3 +147,8 @@ def test_replies_are_written_for_whatsapp(markdown, whatsapp):
 
 def test_a_text_without_sentences_is_cut_at_a_word():
     assert reply_text.cut("word " * 30, longest=52) == "word word word word word word word word word word…"
+
+
+@pytest.mark.parametrize("text", ["1" * 6_000, "1." * 3_000, "a@" * 3_000, "+" * 6_000])
+def test_hostile_evidence_breaks_nothing(text):
+    assert check("Hello there, nice to meet you", evidence=Evidence(texts=(text,))).ok

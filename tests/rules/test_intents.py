@@ -1,5 +1,7 @@
 """What customers want is read alike in thirteen languages, and said to nobody who did not ask."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +113,14 @@ def test_reading_twice_reads_the_same(text):
 
 def test_a_huge_message_is_read_to_a_limit():
     assert intents.extract("x " * 40_000 + "urgent").intents == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["a@" * 2_000, "@" * 4_000, "a." * 2_000, "(a" * 2_000, "1" * 6_000, "how much " * 450]
+)
+def test_no_message_makes_reading_slow(text):
+    began = time.perf_counter()
+
+    intents.extract(text)
+
+    assert time.perf_counter() - began < 1
