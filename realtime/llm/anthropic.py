@@ -7,7 +7,7 @@ import anthropic
 import httpx2
 import msgspec
 
-from realtime.llm import faults, provider
+from realtime.llm import faults, provider, transport
 from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion
@@ -46,8 +46,8 @@ class Anthropic:
             api_key=api_key,
             base_url=base_url or BASE_URL,
             max_retries=0,
-            timeout=provider.PATIENCE,
-            http_client=provider.http_client(),
+            timeout=transport.PATIENCE,
+            http_client=transport.http_client(),
         )
 
     async def complete(self, request: ReplyRequest, target: Target) -> Completion:

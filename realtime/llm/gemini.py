@@ -8,7 +8,7 @@ import httpx2
 import msgspec
 from google.genai import errors, types
 
-from realtime.llm import faults, provider
+from realtime.llm import faults, provider, transport
 from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion
@@ -57,7 +57,7 @@ class Gemini:
     """Answers by generateContent; the SDK's retries are off and its answers are read here."""
 
     def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
-        self._http = provider.http_client()
+        self._http = transport.http_client()
         # The client is kept: made in the middle of an expression it closes itself under the call.
         self._client = google.genai.Client(
             api_key=api_key,

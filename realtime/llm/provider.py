@@ -3,18 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-import httpx2
 import msgspec
-import openai
 
 from realtime.llm import accounting
 from realtime.llm.contract import ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 
-# The connector needs numbers: without them the transport stops near 100 connections.
-_LIMITS = httpx2.Limits(max_connections=20_000, max_keepalive_connections=2_000, keepalive_expiry=15.0)
-# Only connecting has a limit of its own; the whole call has asyncio.timeout, which a slow drip cannot outlive.
-PATIENCE = httpx2.Timeout(None, connect=3.0)
 _Shape = TypeVar("_Shape")
 _OPENING = Turn(role="user", text="(The business wrote first.)")
 
@@ -33,11 +27,6 @@ class Provider(Protocol):
     async def complete(self, request: ReplyRequest, target: Target) -> Completion: ...
 
     async def close(self) -> None: ...
-
-
-def http_client() -> httpx2.AsyncClient:
-    """The aiohttp transport under a vendor's client: at 1,000 connections a tenth of the default's CPU."""
-    return openai.DefaultAioHttpClient(limits=_LIMITS, timeout=PATIENCE, follow_redirects=False)
 
 
 def decoded(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:

@@ -1,5 +1,6 @@
 """The door to the language models: asks the tenant's targets in order until one answers."""
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,16 +10,19 @@ from pydantic import SecretStr
 
 from mychatflow.settings import Settings
 from realtime.llm import breaker
-from realtime.llm.anthropic import Anthropic
 from realtime.llm.breaker import Breaker
 from realtime.llm.contract import SANDBOX, AllProvidersUnavailable, BreakerTransition, ReplyRequest, RoutedReply
-from realtime.llm.gemini import Gemini
 from realtime.llm.latency import Latencies
-from realtime.llm.openai import OpenAI
 from realtime.llm.provider import Provider
 from realtime.llm.race import Race
 from realtime.llm.sandbox import Sandbox
 
+# A vendor's SDK takes seconds and 50 MB to import, so a process loads those alone that it has a key for.
+_ADAPTERS = {
+    "openai": ("realtime.llm.openai", "OpenAI"),
+    "anthropic": ("realtime.llm.anthropic", "Anthropic"),
+    "gemini": ("realtime.llm.gemini", "Gemini"),
+}
 _ALARMING = frozenset({"config", "quota", "gone"})
 
 log = structlog.get_logger(__name__)
@@ -79,12 +83,15 @@ class Router:
 
 def _providers(settings: Settings) -> dict[str, Provider]:
     providers: dict[str, Provider] = {SANDBOX: Sandbox()}
-    if key := _secret(settings.openai_api_key):
-        providers["openai"] = OpenAI(api_key=key, base_url=settings.openai_base_url)
-    if key := _secret(settings.anthropic_api_key):
-        providers["anthropic"] = Anthropic(api_key=key, base_url=settings.anthropic_base_url)
-    if key := _secret(settings.gemini_api_key):
-        providers["gemini"] = Gemini(api_key=key, base_url=settings.gemini_base_url)
+    keys = {
+        "openai": (settings.openai_api_key, settings.openai_base_url),
+        "anthropic": (settings.anthropic_api_key, settings.anthropic_base_url),
+        "gemini": (settings.gemini_api_key, settings.gemini_base_url),
+    }
+    for name, (secret, base_url) in keys.items():
+        if key := _secret(secret):
+            module, adapter = _ADAPTERS[name]
+            providers[name] = getattr(importlib.import_module(module), adapter)(api_key=key, base_url=base_url)
     return providers
 
 
