@@ -25,6 +25,8 @@ from realtime.webhooks.messages import Acknowledgement, Incoming, IncomingMessag
 # WhatsApp did not exist before; a clock that says so is broken, and then the order of arrival is the truth.
 _FIRST: Final = datetime(2009, 1, 1, tzinfo=UTC)
 _AHEAD: Final = timedelta(minutes=5)
+# A webhook about an older message (history, a late retry of the gateway) says nothing of the order within a second.
+_HEARD_WITHIN_SECONDS: Final = 3.0
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _LAST_SECOND: Final = 253_402_300_799
 _ANSWERED_CHATS: Final = ("@c.us", "@lid")
@@ -67,6 +69,20 @@ def sent_at_of(time: Time, *, received_at: datetime) -> datetime:
     return sent_at if _FIRST <= sent_at <= received_at + _AHEAD else received_at
 
 
+def written_at(payload_time: Time, envelope_time: Time, *, received_at: datetime) -> datetime:
+    """When a message was written, in order: WhatsApp says the second, the signed envelope what came first in it.
+
+    The second is never changed, so a score reads WhatsApp's own time; but two messages of one second stay in the
+    order in which the gateway heard them, even when the first one's webhook had to be tried again.
+    """
+    sent_at = sent_at_of(payload_time, received_at=received_at)
+    heard, second = seconds_of(envelope_time), seconds_of(payload_time)
+    if heard is None or second is None or sent_at.microsecond or not 0 <= heard - second < _HEARD_WITHIN_SECONDS:
+        return sent_at
+    within = min(heard - second, 1.0) * 1_000_000
+    return sent_at.replace(microsecond=min(round(within), 999_999))
+
+
 def normalise(envelope: Envelope, *, received_at: datetime) -> Incoming | Ignored:
     """Raises Malformed when an event that we know lacks what makes it one."""
     reader = _READERS.get(envelope.event)
@@ -75,7 +91,7 @@ def normalise(envelope: Envelope, *, received_at: datetime) -> Incoming | Ignore
     return reader(envelope, payload_of(envelope), received_at)
 
 
-def _message(_envelope: Envelope, payload: Payload, received_at: datetime) -> Incoming | Ignored:
+def _message(envelope: Envelope, payload: Payload, received_at: datetime) -> Incoming | Ignored:
     chat_id = _answered_chat(payload)
     if isinstance(chat_id, Ignored):
         return chat_id
@@ -88,7 +104,15 @@ def _message(_envelope: Envelope, payload: Payload, received_at: datetime) -> In
         return _incoming(
             payload, message_id, chat_id, received_at, kind=kind, inbox_id=inbox_id, target=target, text=text
         )
-    return _incoming(payload, message_id, chat_id, received_at, kind="message", inbox_id=message_id)
+    return _incoming(
+        payload,
+        message_id,
+        chat_id,
+        received_at,
+        kind="message",
+        inbox_id=message_id,
+        heard_at=envelope.timestamp,
+    )
 
 
 def _edited(_envelope: Envelope, payload: Payload, received_at: datetime) -> Incoming | Ignored:
@@ -128,6 +152,7 @@ def _incoming(
     *,
     kind: MessageKind,
     inbox_id: str,
+    heard_at: Time = None,
     target: str | None = None,
     text: str | None = None,
 ) -> IncomingMessage:
@@ -142,7 +167,7 @@ def _incoming(
         chat_id=chat_id,
         from_me=bool(payload.from_me),
         source=payload.source,
-        sent_at=sent_at_of(payload.timestamp, received_at=received_at),
+        sent_at=written_at(payload.timestamp, heard_at, received_at=received_at),
         type=type_of(payload, location=location, cards=cards),
         text=text if text is not None else payload.body or "",
         media=media_of(payload),
