@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--chats", type=int, default=50)
     parser.add_argument("--kills", type=int, default=60, help="at least so many, at least 20")
-    parser.add_argument("--every", type=float, default=1.5, help="seconds between kills")
+    parser.add_argument("--every", type=float, default=2.5, help="seconds between kills")
     parser.add_argument("--lost", type=float, default=0.05, help="share of the gateway's answers that are lost")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--control", action="store_true", help="a gateway that forgets ids: doubles must appear")

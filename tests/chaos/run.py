@@ -39,7 +39,7 @@ class Plan:
     chats: int = 20
     workers: int = 2
     least_kills: int = 20
-    seconds_between_kills: float = 1.0
+    seconds_between_kills: float = 2.5
     lost_answers: float = 0.05
     model_ms: int = 150
     seed: int = 7
@@ -160,7 +160,7 @@ def _environment(settings: Settings, gateway: FakeWaha, models: FakeModels) -> d
         "WAHA_BASE_URL": gateway.base_url,
         "WAHA_API_KEY": gateway.api_key,
     }
-    return os.environ | ours | {name.upper(): value for name, value in models.settings().items()}
+    return os.environ | ours | {name.upper(): value for name, value in models.settings("openai").items()}
 
 
 async def _open(keepers: dict[str, cluster.Keeper], settings: Settings) -> Tenant:
