@@ -12,12 +12,14 @@ Value = float | int | str | bool | None
 
 
 def show(title: str, rows: Sequence[Mapping[str, Value]]) -> None:
-    """One line per measurement. A run on a loaded machine says so, since its times mean nothing."""
+    """One column per measurement, named by its first value. A run on a loaded machine says so, since its times mean nothing."""
+    label, *names = rows[0]
     table = Table(title=title)
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), justify="right" if not isinstance(rows[0][name], str) else "left")
+    table.add_column("")
     for row in rows:
-        table.add_row(*(_written(value) for value in row.values()))
+        table.add_column(str(row[label]), justify="right")
+    for name in names:
+        table.add_row(name.replace("_", " "), *(_written(row.get(name)) for row in rows))
     Console(stderr=True).print(table)
     print(json.dumps({"benchmark": title, "load_before": os.getloadavg()[0], "rows": list(rows)}))
     sys.stdout.flush()
