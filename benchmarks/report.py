@@ -12,7 +12,7 @@ Value = float | int | str | bool | None
 
 
 def show(title: str, rows: Sequence[Mapping[str, Value]]) -> None:
-    """One column per measurement, named by its first value. A run on a loaded machine says so, since its times mean nothing."""
+    """One column per measurement, named by its first value; the load says whether the times mean anything."""
     label, *names = rows[0]
     table = Table(title=title)
     table.add_column("")
