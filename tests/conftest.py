@@ -36,7 +36,7 @@ def postgres(settings: Settings) -> Iterator[EmbeddedPostgres]:
     server.start()
     schema.migrate(settings, today=datetime.now(UTC).date())
     with psycopg.connect(server.admin_url(), autocommit=True) as connection:
-        # Hundreds of short-lived databases: this server is never killed, those that are keep the product's own settings.
+        # Hundreds of short-lived databases. The servers that tests kill keep the product's own settings.
         connection.execute("alter system set fsync = off")
         connection.execute("alter system set full_page_writes = off")
         connection.execute("select pg_reload_conf()")
