@@ -1,0 +1,121 @@
+"""Lets go of what a tenant no longer keeps: text first, in batches small enough that nobody waits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from mychatflow.rules.retention import Cutoffs, RetentionSettings
+from mychatflow.store.session import Store
+
+BATCH_ROWS = 5_000
+IDEMPOTENCY_HOURS = 24
+_POLICIES = text(
+    """
+    select
+        tenants.id as tenant_id, tenants.is_on_legal_hold, settings.retention_days_messages,
+        settings.retention_days_events
+    from tenants left join settings on settings.tenant_id = tenants.id
+    order by tenants.id
+    """
+)
+# The row stays with its length, language, question and intents: the score outlives the words it was made of.
+_FORGET_TEXT = text(
+    """
+    update interactions
+    set content = null, media_url = null, media = null, hits = null, token_hashes = null, reactions = null,
+        language_evidence = null, trace = null
+    where (tenant_id, id, occurred_at) in (
+        select tenant_id, id, occurred_at from interactions
+        where tenant_id = :tenant_id and occurred_at < :before
+            and (content is not null or media_url is not null or media is not null or token_hashes is not null)
+        limit :batch
+    )
+    """
+)
+_DELETE_EVENTS = text(
+    """
+    delete from analytics_events
+    where (tenant_id, event_id, occurred_at) in (
+        select tenant_id, event_id, occurred_at from analytics_events
+        where tenant_id = :tenant_id and occurred_at < :before
+        limit :batch
+    )
+    """
+)
+_EMPTY_INBOX = text(
+    """
+    update inbox set body = null
+    where (tenant_id, seq) in (
+        select tenant_id, seq from inbox
+        where tenant_id = :tenant_id and state = 'done' and done_at < :before and body is not null
+        limit :batch
+    )
+    """
+)
+_DELETE_KEYS = text(
+    """
+    delete from idempotency_keys
+    where (tenant_id, id) in (select tenant_id, id from idempotency_keys where created_at < :before limit :batch)
+    """
+)
+_BY_CUTOFF: Mapping[str, TextClause] = MappingProxyType(
+    {"messages_before": _FORGET_TEXT, "events_before": _DELETE_EVENTS, "inbox_before": _EMPTY_INBOX}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantPolicy:
+    """What one tenant asked us to keep."""
+
+    tenant_id: UUID
+    settings: RetentionSettings
+
+
+async def policies(store: Store) -> Sequence[TenantPolicy]:
+    """Every tenant's retention."""
+    async with store.platform_transaction() as transaction:
+        rows = (await transaction.execute(_POLICIES)).all()
+    return [
+        TenantPolicy(
+            tenant_id=row.tenant_id,
+            settings=RetentionSettings(
+                retention_days_messages=row.retention_days_messages,
+                retention_days_events=row.retention_days_events,
+                is_on_legal_hold=row.is_on_legal_hold,
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def clean_tenant(store: Store, tenant_id: UUID, cutoffs: Cutoffs) -> dict[str, int]:
+    """Apply one tenant's cutoffs; rows that went, by kind. Safe to repeat and to interrupt."""
+    counts = {}
+    for name, statement in _BY_CUTOFF.items():
+        before: datetime | None = getattr(cutoffs, name)
+        kind = name.removesuffix("_before")
+        counts[kind] = 0
+        if before is not None:
+            counts[kind] = await _in_batches(store, statement, {"tenant_id": tenant_id, "before": before})
+    return counts
+
+
+async def clean_idempotency_keys(store: Store, *, at: datetime) -> int:
+    """Answers kept for repeated requests live a day."""
+    return await _in_batches(store, _DELETE_KEYS, {"before": at - timedelta(hours=IDEMPOTENCY_HOURS)})
+
+
+async def _in_batches(store: Store, statement: TextClause, values: dict[str, Any]) -> int:
+    total = 0
+    while True:
+        # A transaction a batch: a long one would hold back the warehouse's watermark and vacuum.
+        async with store.platform_transaction() as transaction:
+            changed = (await transaction.execute(statement, values | {"batch": BATCH_ROWS})).rowcount
+        total += changed
+        if changed < BATCH_ROWS:
+            return total

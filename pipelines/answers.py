@@ -1,0 +1,56 @@
+"""How the pipeline commands answer: data on stdout, progress on stderr, the product's exit codes."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import structlog
+
+from mychatflow.settings import ConfigurationRefused
+from warehouse.checks import ChecksFailed
+from warehouse.connection import WarehouseBusy
+from warehouse.landing import PostgresUnreachable
+from warehouse.models import ModelRefused
+
+OK, FAILED, USAGE, DEPENDENCY_DOWN, PARTIAL, REFUSED = 0, 1, 2, 3, 4, 78
+
+
+def run(command: Callable[[], int]) -> int:
+    """The command's exit code; every expected failure is one sentence on stderr, never a traceback."""
+    # Answers own stdout, so that `--json` is nothing but JSON.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        return command()
+    except ModelRefused as error:
+        return complain(str(error), USAGE)
+    except ChecksFailed as error:
+        return complain(str(error), FAILED)
+    except (PostgresUnreachable, WarehouseBusy) as error:
+        return complain(str(error), DEPENDENCY_DOWN)
+    except ConfigurationRefused as error:
+        return complain(str(error), REFUSED)
+
+
+def complain(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+def say(message: str) -> None:
+    """Progress."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def give(answer: dict[str, Any], *, as_json: bool, sentence: str) -> None:
+    """The answer itself."""
+    print(json.dumps(answer, default=str) if as_json else sentence, flush=True)
+
+
+def instant(value: str) -> datetime:
+    """An ISO date or instant as UTC; a date is its midnight. For argparse, so it raises ValueError."""
+    if len(value) == len("2026-01-01"):
+        return datetime.combine(date.fromisoformat(value), datetime.min.time(), tzinfo=UTC)
+    parsed = datetime.fromisoformat(value)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

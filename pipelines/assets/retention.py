@@ -1,0 +1,46 @@
+"""What tenants no longer keep is let go daily, and next month's partitions are ready before they are needed."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import dagster as dg
+
+from mychatflow.rules import retention as rules
+from mychatflow.store import retention as kept
+from mychatflow.store import schema
+from mychatflow.store.session import Store
+from pipelines.assets.landing import OWNERS
+from pipelines.partitions import POOL
+from pipelines.resources import Installation
+from warehouse import retention as warehouse_retention
+
+_AHEAD = timedelta(days=92)
+
+
+@dg.asset(
+    key=["postgres", "retention"],
+    group_name="trust",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26)),
+    pool=POOL,
+)
+def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeResult[None]:
+    """Text and events older than a tenant keeps. Grain: one per tenant. A rerun finds nothing more to delete."""
+    at = datetime.now(UTC)
+    schema.ensure_months(installation.settings, first=at.date(), last=(at + _AHEAD).date())
+    counts, events_before = installation.with_store(lambda store: _clean(store, at))
+    counts["warehouse_facts"] = warehouse_retention.forget_events(installation.settings, events_before)
+    return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), **counts})
+
+
+async def _clean(store: Store, at: datetime) -> tuple[dict[str, int], dict[UUID, datetime]]:
+    totals = {"idempotency_keys": await kept.clean_idempotency_keys(store, at=at)}
+    events_before = {}
+    for policy in await kept.policies(store):
+        cutoffs = rules.cutoffs(policy.settings, at=at)
+        if cutoffs.events_before is not None:
+            events_before[policy.tenant_id] = cutoffs.events_before
+        for kind, count in (await kept.clean_tenant(store, policy.tenant_id, cutoffs)).items():
+            totals[kind] = totals.get(kind, 0) + count
+    return totals, events_before

@@ -1,0 +1,74 @@
+"""The run behind `python -m pipelines.backfill`: each range is one Dagster run in this process."""
+
+import argparse
+import functools
+import sys
+import time
+from datetime import timedelta
+
+import dagster as dg
+
+from mychatflow import settings as configuration
+from mychatflow.settings import Settings
+from pipelines import answers, backfill, home
+from pipelines.assets.sql_models import VIEWS
+from pipelines.backfill import Plan
+from pipelines.definitions import ASSETS
+from pipelines.partitions import WINDOW_END_TAG, WINDOW_START_TAG
+from pipelines.resources import Installation
+from warehouse.windows import Window
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return answers.run(functools.partial(_run_all, backfill.parser().parse_args(arguments)))
+
+
+def _run_all(options: argparse.Namespace) -> int:
+    todo, settings, started = backfill.asked(options), configuration.load(), time.perf_counter()
+    for index, window in enumerate(todo.windows, start=1):
+        answers.say(f"run {index} of {len(todo.windows)}: {window.start:%Y-%m-%d} to {window.end:%Y-%m-%d} …")
+        failure = run(settings, todo, window)
+        if failure is not None:
+            resume = f"mychatflow backfill --from {window.start:%Y-%m-%d} --to {options.until:%Y-%m-%d}"
+            resume += "".join(f" --asset {name}" for name in backfill.names(options))
+            return answers.complain(
+                f"{failure}\nto resume: {resume}", answers.FAILED if index == 1 else answers.PARTIAL
+            )
+    seconds = time.perf_counter() - started
+    answers.give(
+        backfill.described(todo, is_dry=False) | {"seconds": round(seconds, 3)},
+        as_json=options.json,
+        sentence=f"{len(todo.tables)} tables in {len(todo.windows)} runs, published in {seconds:.1f} s",
+    )
+    return answers.OK
+
+
+def run(settings: Settings, todo: Plan, window: Window) -> str | None:
+    """One Dagster run over the range; what went wrong, or None."""
+    with dg.DagsterInstance.from_config(str(home.prepare(settings))) as instance:
+        result = dg.materialize(
+            [*ASSETS, *VIEWS],
+            selection=_selection(todo),
+            instance=instance,
+            resources={"installation": Installation()},
+            run_config=_QUIET,
+            partition_key=f"{window.end - timedelta(days=1):%Y-%m-%d}",
+            tags={WINDOW_START_TAG: window.start.isoformat(), WINDOW_END_TAG: window.end.isoformat()},
+            raise_on_error=False,
+        )
+    if result.success:
+        return None
+    errors = [event.step_failure_data.error for event in result.filter_events(lambda event: event.is_step_failure)]
+    return "; ".join(error.message.strip() for error in errors if error) or "the run failed"
+
+
+def _selection(todo: Plan) -> list[dg.AssetKey]:
+    """What lands, what is computed from it, and the publication."""
+    tables = [dg.AssetKey(table.split(".")) for table in todo.tables]
+    return [*(dg.AssetKey(["raw", name]) for name in todo.sources), *tables, dg.AssetKey(["published", "snapshot"])]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

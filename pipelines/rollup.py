@@ -1,0 +1,49 @@
+"""`python -m pipelines.rollup`: brings every number up to now once and publishes it; needs no Dagster daemon."""
+
+import argparse
+import functools
+import sys
+import time
+from datetime import UTC, datetime
+
+from mychatflow import settings as configuration
+from pipelines import answers
+from warehouse import rollup, scores
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="mychatflow rollup", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    return answers.run(functools.partial(_rollup, as_json=options.json))
+
+
+def _rollup(*, as_json: bool) -> int:
+    settings, started, at = configuration.load(), time.perf_counter(), datetime.now(UTC)
+    answers.say("scoring leads …")
+    scored = scores.rescore(settings, at=at)
+    answers.say("landing, computing, checking, publishing …")
+    done = rollup.rollup(settings, at=at)
+    seconds = time.perf_counter() - started
+    answers.give(
+        {
+            "landed": done.landed.row_counts,
+            "scores_changed": scored.changed_count,
+            "models": {run.model: run.row_count for run in done.runs},
+            "restated": sum(run.restated_count for run in done.runs),
+            "published": str(done.published.path),
+            "version": done.published.version,
+            "data_through": done.landed.taken_at,
+            "seconds": round(seconds, 3),
+        },
+        as_json=as_json,
+        sentence=(
+            f"{done.landed.row_count} rows landed, {len(done.runs)} tables computed, "
+            f"published {done.published.path.name} in {seconds:.1f} s"
+        ),
+    )
+    return answers.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""When things run: the hour's numbers, the day's, the clean-up, and what has come due."""
+
+import dagster as dg
+
+from pipelines.assets import follow_ups
+from pipelines.assets.landing import landing
+from pipelines.assets.lead_scores import lead_scores
+from pipelines.assets.retention import retention
+from pipelines.assets.snapshot import snapshot
+from pipelines.assets.sql_models import sql_models
+from pipelines.checks import equals_postgres
+from pipelines.partitions import HOURLY_TAG
+from pipelines.resources import Installation
+
+_MARTS = dg.AssetSelection.assets(landing, sql_models, snapshot)
+
+hourly_analytics = dg.define_asset_job(
+    "hourly_analytics",
+    selection=(_MARTS | dg.AssetSelection.assets(lead_scores)) - dg.AssetSelection.checks(equals_postgres),
+    executor_def=dg.in_process_executor,
+    description="Scores, landing, every model and the published marts: what the last hour changed.",
+)
+daily_analytics = dg.define_asset_job(
+    "daily_analytics",
+    selection=_MARTS,
+    executor_def=dg.in_process_executor,
+    description="Yesterday again from Postgres, compared event by event, and published.",
+)
+retention_cleanup = dg.define_asset_job(
+    "retention_cleanup",
+    selection=[retention],
+    executor_def=dg.in_process_executor,
+    description="Lets go of what tenants no longer keep.",
+)
+follow_up_check = dg.define_asset_job(
+    "follow_up_check",
+    selection=[follow_ups.follow_ups],
+    executor_def=dg.in_process_executor,
+    description="Marks follow-ups and campaigns that have come due.",
+)
+JOBS = [hourly_analytics, daily_analytics, retention_cleanup, follow_up_check]
+
+
+@dg.schedule(job=hourly_analytics, cron_schedule="5 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def hourly_analytics_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Five past the hour: what has landed since, into today's partition."""
+    at = context.scheduled_execution_time
+    return dg.RunRequest(run_key=f"{at:%Y-%m-%dT%H}", partition_key=f"{at:%Y-%m-%d}", tags={HOURLY_TAG: "true"})
+
+
+daily_analytics_schedule = dg.build_schedule_from_partitioned_job(
+    daily_analytics,
+    name="daily_analytics_schedule",
+    hour_of_day=0,
+    minute_of_hour=30,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+retention_schedule = dg.ScheduleDefinition(
+    name="retention_cleanup_schedule",
+    job=retention_cleanup,
+    cron_schedule="15 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+
+@dg.schedule(job=follow_up_check, cron_schedule="*/5 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def follow_up_check_schedule(
+    context: dg.ScheduleEvaluationContext, installation: dg.ResourceParam[Installation]
+) -> dg.RunRequest | dg.SkipReason:
+    """Every five minutes; looks first, so that no run starts when nothing is due."""
+    due = installation.with_store(follow_ups.count_due)
+    if not due.total:
+        return dg.SkipReason("nothing is due")
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}")
+
+
+SCHEDULES = [hourly_analytics_schedule, daily_analytics_schedule, retention_schedule, follow_up_check_schedule]

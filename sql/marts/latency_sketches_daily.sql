@@ -1,0 +1,69 @@
+-- Mergeable histograms of waits and of the agent's latency: bucket b holds (1.02^(b-1), 1.02^b] ms,
+-- so that a percentile over any period is right within 2 percent.
+-- Grain: one row per tenant_id, instance_id, local_date, measure, subject and bucket.
+with
+
+waits as (
+    select
+        tenant_id,
+        instance_id,
+        local_date,
+        'response_time' as measure,
+        author as subject,
+        response_ms as value_ms
+    from intermediate.int_replies_localised
+),
+
+latencies as (
+    select
+        tenant_id,
+        instance_id,
+        local_date,
+        'ai_latency' as measure,
+        author as subject,
+        latency_ms as value_ms
+    from intermediate.int_events_localised
+    where
+        event_type = 'message_sent'
+        and author = 'agent'
+        and latency_ms is not null
+),
+
+calls as (
+    select
+        tenant_id,
+        instance_id,
+        local_date,
+        'model_latency' as measure,
+        coalesce(provider, 'unknown') as subject,
+        latency_ms as value_ms
+    from intermediate.int_events_localised
+    where
+        event_type = 'llm_attempt'
+        and outcome = 'ok'
+        and latency_ms is not null
+),
+
+measured as (
+    select * from waits
+    union all by name
+    select * from latencies
+    union all by name
+    select * from calls
+),
+
+bucketed as (
+    select
+        tenant_id,
+        instance_id,
+        local_date,
+        measure,
+        subject,
+        cast(ceil(ln(greatest(value_ms, 1)) / ln(1.02)) as integer) as bucket,
+        count(*) as value_count
+    from measured
+    group by all
+)
+
+select * from bucketed
+order by tenant_id, local_date

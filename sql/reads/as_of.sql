@@ -1,0 +1,3 @@
+-- Until when the published numbers are complete.
+select max(data_through) as data_through
+from ops.publications

@@ -1,0 +1,3 @@
+-- Bookings.
+-- Grain: one row per tenant_id, appointment_id.
+select * from raw.appointments

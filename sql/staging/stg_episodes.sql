@@ -1,0 +1,3 @@
+-- Episodes.
+-- Grain: one row per tenant_id, episode_id.
+select * exclude (batch) from raw.episodes

@@ -1,0 +1,3 @@
+-- Follow-up runs.
+-- Grain: one row per tenant_id, run_id.
+select * from raw.follow_up_runs

@@ -1,0 +1,14 @@
+-- Tenants.
+-- Grain: one row per tenant_id.
+select
+    tenants.tenant_id,
+    tenants.plan,
+    tenants.timezone,
+    tenants.default_language,
+    plans.daily_message_limit,
+    plans.credit_price_micro_usd,
+    tenants.is_demo,
+    tenants.created_at,
+    tenants.deleted_at
+from raw.tenants as tenants
+left join raw.plans as plans using (plan)

@@ -1,0 +1,3 @@
+-- Credits used.
+-- Grain: one row per tenant_id, usage_date.
+select * from raw.usage_days

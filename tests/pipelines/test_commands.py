@@ -1,0 +1,113 @@
+"""The commands answer on stdout, say what went wrong on stderr, and mean their exit codes."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mychatflow import settings as configuration
+from mychatflow.settings import Settings
+from pipelines import answers, backfill, backfill_run, home, reconcile, rollup
+from tests.warehouse import history
+from warehouse import connection
+from warehouse.windows import Window
+
+NOW = datetime.now(UTC)
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def commanded(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The installation that the commands find."""
+    monkeypatch.setattr(configuration, "load", lambda: installation)
+    return installation
+
+
+def test_rollup_answers_what_it_did(commanded: Settings, capsys: Captured) -> None:
+    business = history.a_business(commanded)
+    history.write(commanded, history.a_past(business, turns=20, days=2, until=NOW))
+
+    code = rollup.main(["--json"])
+
+    answer = json.loads(capsys.readouterr().out)
+    assert code == answers.OK
+    assert answer["landed"]["analytics_events"] == 80
+    assert answer["models"]["analytics_events"] == 80
+
+
+def test_reconcile_names_and_backfill_mends(commanded: Settings, capsys: Captured) -> None:
+    business = history.a_business(commanded)
+    past = history.a_past(business, turns=20, days=2, until=NOW - timedelta(days=1))
+    history.write(commanded, past)
+    rollup.main(["--json"])
+    lost = str(past.events[0][1])
+    with connection.writer(commanded) as warehouse:
+        warehouse.execute("delete from marts.analytics_events where event_id = ?", [lost])
+    capsys.readouterr()
+
+    code = reconcile.main(["--json"])
+    found = json.loads(capsys.readouterr().out)
+
+    assert (code, found["missing"], found["surplus"]) == (answers.FAILED, [lost], [])
+    arguments = found["mend_with"].removeprefix("mychatflow backfill ").split()
+    assert backfill_run.main([*arguments, "--json"]) == answers.OK
+    assert reconcile.main(["--json"]) == answers.OK
+
+
+def test_a_dry_run_computes_nothing(commanded: Settings, capsys: Captured) -> None:
+    code = backfill.main(
+        ["--asset", "analytics_summary_daily", "--from", "2026-01-01", "--to", "2026-07-01", "--dry-run", "--json"]
+    )
+
+    answer = json.loads(capsys.readouterr().out)
+    assert code == answers.OK
+    assert answer["ranges"] == [["2026-01-01", "2026-04-03"], ["2026-04-03", "2026-07-01"]]
+    assert "intermediate.int_activity_quarter_hourly" in answer["tables"]
+    assert not connection.warehouse_file(commanded).exists()
+
+
+def test_an_unknown_asset_is_a_usage_error(capsys: Captured) -> None:
+    code = backfill.main(["--asset", "nothing", "--from", "2026-01-01", "--to", "2026-02-01", "--dry-run"])
+
+    assert code == answers.USAGE
+    assert "there is no model nothing" in capsys.readouterr().err
+
+
+def test_a_backwards_range_is_a_usage_error(capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        backfill.main(["--from", "2026-02-01", "--to", "2026-01-01"])
+
+    assert refusal.value.code == answers.USAGE
+    assert "is not before" in capsys.readouterr().err
+
+
+def test_an_asset_from_postgres_backfills_its_readers() -> None:
+    window = Window(start=NOW - timedelta(days=3), end=NOW)
+
+    plan = backfill.plan(["marts.llm_usage_daily"], window)
+
+    assert plan.tables == ("marts.llm_usage_daily",)
+    assert plan.sources == ("analytics_events", "tenants")
+    assert len(plan.windows) == 1
+
+
+def test_dagsters_home_is_written_once(installation: Settings) -> None:
+    directory = home.prepare(installation)
+    (directory / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+
+    assert home.prepare(installation) == directory
+    assert (directory / "dagster.yaml").read_text() == "telemetry:\n  enabled: false\n"
+    (directory / "dagster.yaml").unlink()
+    assert "freshness" in (home.prepare(installation) / "dagster.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
+        ("2026-03-01T10:00", datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        ("2026-03-01T10:00:00+05:30", datetime(2026, 3, 1, 4, 30, tzinfo=UTC)),
+    ],
+)
+def test_instants_are_read_as_utc(text: str, expected: datetime) -> None:
+    assert answers.instant(text) == expected

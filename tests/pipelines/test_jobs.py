@@ -1,0 +1,169 @@
+"""Jobs do what they promise on a real database: the hour, the day, the clean-up, what has come due."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from mychatflow.settings import Settings
+from pipelines.partitions import HOURLY_TAG
+from tests.pipelines.conftest import RunJob
+from tests.warehouse import history
+from warehouse import connection
+from warehouse.reader import Reader
+
+NOW = datetime.now(UTC)
+TODAY = f"{NOW:%Y-%m-%d}"
+
+
+def _count(published: Reader, table: str) -> int:
+    return int(published.rows(f"select count(*) as n from {table}")[0]["n"])
+
+
+def _fetch(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(settings.role_url("pipeline")) as pipeline:
+        return pipeline.execute(sql).fetchall()
+
+
+def test_the_hourly_job_publishes_what_landed(run_job: RunJob, installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=50, days=3, until=NOW))
+
+    result = run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"})
+
+    assert result.success
+    assert _count(published, "analytics_events") == 200
+    rows = {
+        event.asset_key.path[-1]: event.materialization.metadata["dagster/row_count"].value
+        for event in result.get_asset_materialization_events()
+    }
+    assert rows["analytics_events"] == 200
+    assert all(isinstance(count, int) for count in rows.values())
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+
+
+def test_a_range_of_partitions_is_one_run(run_job: RunJob, installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=40, days=3, until=NOW))
+    run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"})
+    with connection.writer(installation) as warehouse:
+        warehouse.execute("delete from marts.analytics_events")
+    first = f"{NOW - timedelta(days=4):%Y-%m-%d}"
+
+    span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": TODAY}
+    result = run_job("daily_analytics", tags=span)
+
+    assert result.success
+    assert _count(published, "analytics_events") == 160
+
+
+def test_a_lost_event_fails_the_daily_check(run_job: RunJob, installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    past = history.a_past(business, turns=20, days=2, until=NOW - timedelta(days=3))
+    history.write(installation, past)
+    run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"})
+    lost = str(past.events[0][1])
+    with connection.writer(installation) as warehouse:
+        warehouse.execute("delete from marts.analytics_events where event_id = ?", [lost])
+    version = published.version()
+
+    result = run_job("daily_analytics", partition_key=f"{NOW - timedelta(days=1):%Y-%m-%d}")
+
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [check.check_name for check in failed] == ["equals_postgres"]
+    assert failed[0].metadata["missing"].value == [lost]
+    assert "mychatflow backfill --asset analytics_events" in str(failed[0].metadata["mend_with"].value)
+    assert not result.success
+    assert published.version() == version
+
+
+def test_due_follow_ups_are_marked_not_sent(run_job: RunJob, installation: Settings) -> None:
+    business = history.a_business(installation)
+    past = history.a_past(business, turns=5, days=3, until=NOW)
+    history.write(installation, past)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(_FOLLOW_UPS, {"tenant": business.tenant_id, "contact": past.contacts[0][1], "now": NOW})
+
+    result = run_job("follow_up_check")
+
+    assert result.success
+    states = _fetch(installation, "select step, state from follow_ups order by step")
+    assert states == [(1, "due"), (2, "scheduled")]
+    assert _fetch(installation, "select count(*) from outbox") == [(0,)]
+
+
+def test_retention_lets_text_go_and_keeps_facts(run_job: RunJob, installation: Settings) -> None:
+    business = history.a_business(installation)
+    past = history.a_past(business, turns=5, days=30, until=NOW)
+    history.write(installation, past)
+    old, new = NOW - timedelta(days=20), NOW - timedelta(days=2)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update settings set retention_days_messages = 10, retention_days_events = 10")
+        for at in (old, new):
+            engine.execute(_INTERACTION, (business.tenant_id, at, past.contacts[0][1], business.instance_id))
+    with psycopg.connect(installation.role_url("app")) as app:
+        app.execute("select set_config('app.tenant_id', %s, true)", (str(business.tenant_id),))
+        app.execute(
+            "insert into idempotency_keys (tenant_id, id, request_hash, created_at) values (%s, 'old', '', %s)",
+            (business.tenant_id, old),
+        )
+
+    result = run_job("retention_cleanup")
+
+    assert result.success
+    kept = _fetch(installation, "select content is not null, is_question from interactions order by occurred_at")
+    assert kept == [(False, True), (True, True)]
+    assert _fetch(installation, "select count(*) from idempotency_keys") == [(0,)]
+    oldest = _fetch(installation, "select min(occurred_at) from analytics_events")[0][0]
+    assert oldest is None or oldest >= NOW - timedelta(days=10, minutes=1)
+
+
+def test_a_legal_hold_keeps_everything(run_job: RunJob, installation: Settings) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=10, days=30, until=NOW))
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update settings set retention_days_events = 1")
+        engine.execute("update tenants set is_on_legal_hold = true")
+
+    run_job("retention_cleanup")
+
+    assert _fetch(installation, "select count(*) from analytics_events") == [(40,)]
+
+
+def test_failed_checks_name_their_rows(run_job: RunJob, installation: Settings, instance: dg.DagsterInstance) -> None:
+    del instance
+    business = history.a_business(installation)
+    past = history.a_past(business, turns=5, days=2, until=NOW)
+    history.write(installation, past)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(_WRONG_SCORE, (business.tenant_id, past.contacts[0][1], NOW))
+
+    result = run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"})
+
+    assert not result.success
+    failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+    assert "base_is_the_sum_of_its_parts" in failed
+
+
+_INTERACTION = (
+    "insert into interactions (tenant_id, occurred_at, contact_id, instance_id, direction, author, content,"
+    " status, is_question) values (%s, %s, %s, %s, 'incoming', 'customer', 'sealed', 'received', true)"
+)
+_WRONG_SCORE = (
+    "insert into lead_score_events (tenant_id, contact_id, as_of, cause, message_points, speed_points,"
+    " question_points, intent_points, base, decay, score, grade, rules_version, extractor_version)"
+    " values (%s, %s, %s, 'inbound', 2, 0, 0, 0, 99, 0, 99, 'A', 'lead_v1', 'intents_v1')"
+)
+_FOLLOW_UPS = """
+with sequence as (
+    insert into follow_up_sequences (tenant_id, name) values (%(tenant)s, 'After silence') returning tenant_id, id
+),
+run as (
+    insert into follow_up_runs (tenant_id, sequence_id, contact_id, started_at)
+    select tenant_id, id, %(contact)s, %(now)s from sequence returning tenant_id, id, sequence_id, contact_id
+)
+insert into follow_ups (tenant_id, run_id, sequence_id, contact_id, step, due_at, scheduled_at)
+select tenant_id, id, sequence_id, contact_id, step, %(now)s + (step * 2 - 3) * interval '1 hour', %(now)s
+from run cross join generate_series(1, 2) as step
+"""

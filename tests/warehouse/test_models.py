@@ -1,0 +1,99 @@
+"""Every SQL model keeps the rules of its folder, and what a run computes is exactly the days it was asked for."""
+
+import itertools
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warehouse import models, windows
+from warehouse.models import ModelRefused
+from warehouse.windows import Window
+
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 — the missing zone is the point
+_DAYS = st.dates(min_value=date(2024, 1, 1), max_value=date(2027, 12, 31))
+
+
+def test_models_run_after_what_they_read() -> None:
+    seen: set[str] = set()
+    for model in models.discover():
+        assert all(name in seen for name in model.reads if name.partition(".")[0] not in {"raw", "meta"}), model.table
+        seen.add(model.table)
+
+
+def test_every_model_promises_its_grain_and_columns() -> None:
+    for model in models.discover():
+        promise = model.promise
+        assert set(promise.grain) <= set(promise.columns) | set(promise.not_null), model.table
+        assert model.sql.startswith("-- "), model.table
+        assert "-- Grain: " in model.sql, model.table
+        if not model.is_view:
+            assert promise.not_null, model.table
+
+
+def test_a_model_without_a_promise_is_refused(tmp_path: Path) -> None:
+    _write(tmp_path, "staging/stg_things.sql", "select 1 as one from raw.things")
+
+    with pytest.raises(ModelRefused, match=r"stg_things.yml is missing"):
+        models.discover(tmp_path)
+
+
+def test_a_model_never_reads_to_its_right(tmp_path: Path) -> None:
+    _write(tmp_path, "staging/stg_things.sql", "select 1 as one from marts.things")
+    _write(tmp_path, "staging/stg_things.yml", _PROMISE)
+
+    with pytest.raises(ModelRefused, match="only its own layer"):
+        models.discover(tmp_path)
+
+
+def test_a_model_that_is_no_select_is_refused(tmp_path: Path) -> None:
+    _write(tmp_path, "staging/stg_things.sql", "delete from raw.things")
+    _write(tmp_path, "staging/stg_things.yml", _PROMISE)
+
+    with pytest.raises(ModelRefused, match="SELECT"):
+        models.discover(tmp_path)
+
+
+@given(st.sets(_DAYS, max_size=60))
+def test_ranges_hold_exactly_their_days(days: set[date]) -> None:
+    found = windows.ranges(days)
+
+    held = [day for window in found for day in windows.days_of(window)]
+    assert held == sorted(days)
+    gaps = itertools.pairwise(found)
+    assert all(before.end < after.start for before, after in gaps)
+
+
+@given(
+    st.datetimes(timezones=st.just(UTC)).filter(lambda at: 1990 < at.year < 2100),
+    st.timedeltas(timedelta(microseconds=1), timedelta(days=9)),
+)
+def test_a_covering_window_holds_every_instant(start: datetime, length: timedelta) -> None:
+    found = windows.covering(start, start + length)
+
+    assert found.start <= start
+    assert found.end >= start + length
+    assert found.days <= length / timedelta(days=1) + 2
+    assert found.start.time() == found.end.time() == time()
+
+
+def test_a_window_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        Window(start=NAIVE, end=NAIVE + timedelta(days=1))
+
+
+_PROMISE = """
+description: Things.
+grain: [one]
+topic: trust
+columns:
+  one: One.
+"""
+
+
+def _write(directory: Path, name: str, text: str) -> None:
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -1,0 +1,142 @@
+"""Readers never meet the writer: publishing in a loop costs them no query, and nothing half-done is published."""
+
+import threading
+from datetime import timedelta
+
+import duckdb
+import psycopg
+import pytest
+
+from mychatflow.events import EventType
+from mychatflow.settings import Settings
+from tests.warehouse import history
+from tests.warehouse.history import NOON
+from warehouse import connection, publish, query, rollup
+from warehouse.checks import ChecksFailed
+from warehouse.connection import WarehouseBusy
+from warehouse.query import StatementRefused
+from warehouse.reader import NothingPublished, Reader
+
+
+def test_publishing_costs_readers_no_error(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=100, days=10))
+    rollup.rollup(installation, at=NOON)
+    errors: list[Exception] = []
+    answers: list[int] = []
+    is_done = threading.Event()
+
+    def read() -> None:
+        while not is_done.is_set():
+            try:
+                answers.append(published.rows("select count(*) as n from analytics_events")[0]["n"])
+            except duckdb.Error as error:
+                errors.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for thread in readers:
+        thread.start()
+    for index in range(12):
+        rollup.publish_marts(installation, at=NOON + timedelta(minutes=index))
+    is_done.set()
+    for thread in readers:
+        thread.join()
+
+    assert errors == []
+    assert len(answers) > 12
+    assert set(answers) == {400}
+
+
+def test_three_published_files_are_kept(installation: Settings, published: Reader) -> None:
+    for _ in range(5):
+        rollup.rollup(installation, at=NOON)
+
+    files = sorted(path.name for path in publish.published_dir(installation).iterdir())
+    assert files == ["current", "marts-000003.duckdb", "marts-000004.duckdb", "marts-000005.duckdb"]
+    assert published.version() == "marts-000005.duckdb"
+
+
+def test_a_broken_promise_publishes_nothing(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    event = history.an_event(business, EventType.MESSAGE_RECEIVED, at=NOON - timedelta(hours=1))
+    history.write_events(installation, [event])
+    rollup.rollup(installation, at=NOON)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(
+            "insert into contacts (tenant_id, instance_id, wa_id, chat_id) values (%s, %s, 'w', 'w')",
+            (business.tenant_id, business.instance_id),
+        )
+        # A score whose parts do not add up.
+        engine.execute(
+            "insert into lead_score_events (tenant_id, contact_id, as_of, cause, message_points, speed_points,"
+            " question_points, intent_points, base, decay, score, grade, rules_version, extractor_version)"
+            " select tenant_id, id, %s, 'inbound', 2, 0, 0, 0, 99, 0, 99, 'A', 'lead_v1', 'intents_v1' from contacts",
+            (NOON,),
+        )
+
+    with pytest.raises(ChecksFailed) as failure:
+        rollup.rollup(installation, at=NOON)
+
+    assert [result.name for result in failure.value.results] == ["base_is_the_sum_of_its_parts"]
+    assert published.version() == "marts-000001.duckdb"
+    with connection.writer(installation) as warehouse:
+        assert warehouse.execute("select count(*) from marts.lead_score_history").fetchall() == [(0,)]
+        recorded = warehouse.execute("select check_name from meta.check_results where failed_count > 0").fetchall()
+    assert recorded == [("base_is_the_sum_of_its_parts",)]
+
+
+def test_a_second_writer_waits_and_says_so(installation: Settings) -> None:
+    with (
+        connection.writer(installation),
+        pytest.raises(WarehouseBusy, match="process"),
+        connection.writer(installation, patience_seconds=0.1),
+    ):
+        pass
+
+
+def test_reading_before_the_first_rollup_says_so(published: Reader) -> None:
+    with pytest.raises(NothingPublished, match="mychatflow rollup"):
+        published.rows("select 1")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from analytics_events",
+        "create table mine as select 1",
+        "create temp table mine as select 1",
+        "attach 'other.duckdb'",
+        "set threads = 1",
+        "copy (select 1) to 'out.csv'",
+        "select 1; delete from analytics_events",
+        "pragma database_list",
+        "",
+    ],
+)
+@pytest.mark.usefixtures("published")
+def test_a_query_only_ever_reads(installation: Settings, statement: str) -> None:
+    rollup.rollup(installation, at=NOON)
+
+    with pytest.raises(StatementRefused):
+        query.select(statement)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_query_reaches_no_other_file(installation: Settings) -> None:
+    rollup.rollup(installation, at=NOON)
+
+    with pytest.raises(duckdb.PermissionException):
+        query.select("select * from read_text('/etc/hostname')")
+
+
+def test_query_prints_one_object_a_line(
+    installation: Settings, published: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rollup.rollup(installation, at=NOON)
+    assert published.version()
+
+    code = query.main(["select 1 as n, timestamptz '2026-01-01 00:00:00+00' as at", "--json"])
+
+    assert (code, capsys.readouterr().out) == (0, '{"n": 1, "at": "2026-01-01T00:00:00+00:00"}\n')
+    assert query.main(["select nothing_like_it"]) == query.FAILED
+    assert query.main(["drop table episodes"]) == query.USAGE

@@ -1,0 +1,87 @@
+"""What Postgres and the warehouse hold is compared id by id, and what differs is named."""
+
+from datetime import timedelta
+
+import psycopg
+
+from mychatflow.events import EventType
+from mychatflow.settings import Settings
+from tests.warehouse import history
+from tests.warehouse.history import NOON
+from warehouse import connection, models, reconciliation, rollup
+from warehouse.windows import covering
+
+
+def test_equal_sides_reconcile(installation: Settings) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=50, days=9))
+    rollup.rollup(installation, at=NOON)
+
+    found = reconciliation.reconcile(installation, at=NOON)
+
+    assert found.is_equal
+    assert found.postgres_count == found.warehouse_count == 200
+    assert found.mending_command is None
+
+
+def test_exactly_the_lost_and_doubled_are_named(installation: Settings) -> None:
+    business = history.a_business(installation)
+    past = history.a_past(business, turns=50, days=9)
+    history.write(installation, past)
+    rollup.rollup(installation, at=NOON)
+    ids = sorted(str(row[1]) for row in past.events)
+    lost, doubled = ids[:3], ids[3]
+    with connection.writer(installation) as warehouse:
+        warehouse.execute("delete from marts.analytics_events where list_contains(?, event_id::varchar)", [lost])
+        warehouse.execute(
+            "insert into marts.analytics_events select * from marts.analytics_events where event_id = ?", [doubled]
+        )
+
+    found = reconciliation.reconcile(installation, at=NOON)
+
+    assert sorted(found.missing) == lost
+    assert found.surplus == (doubled,)
+    assert found.mending_command is not None
+    assert found.mending_command.startswith("mychatflow backfill --asset analytics_events --from ")
+    with connection.writer(installation) as warehouse:
+        unequal = warehouse.execute("select count(*) from meta.reconciliations where not is_equal").fetchall()
+    assert unequal[0][0] in range(1, 5)
+
+
+def test_a_backfill_mends_what_differs(installation: Settings) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=30, days=4))
+    rollup.rollup(installation, at=NOON)
+    with connection.writer(installation) as warehouse:
+        # Lost from the landing table too: only Postgres still has them.
+        for table in ("raw.analytics_events", "marts.analytics_events"):
+            warehouse.execute(f"delete from {table} where event_type = 'message_delivered'")
+    assert len(reconciliation.reconcile(installation, at=NOON).missing) == 30
+
+    window = covering(NOON - timedelta(days=6), NOON)
+    rollup.rollup(installation, at=NOON, window=window, only=models.with_views(["analytics_events"]))
+
+    assert reconciliation.reconcile(installation, at=NOON).is_equal
+
+
+def test_what_has_not_landed_yet_is_not_missing(installation: Settings) -> None:
+    business = history.a_business(installation)
+    rollup.rollup(installation, at=NOON)
+    event = history.an_event(business, EventType.MESSAGE_RECEIVED, at=NOON - timedelta(minutes=5))
+    history.write_events(installation, [event])
+
+    assert reconciliation.reconcile(installation, at=NOON).is_equal
+
+
+def test_an_event_gone_from_postgres_is_surplus(installation: Settings) -> None:
+    business = history.a_business(installation)
+    event = history.an_event(business, EventType.MESSAGE_RECEIVED, at=NOON - timedelta(hours=5))
+    history.write_events(installation, [event])
+    rollup.rollup(installation, at=NOON)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("delete from analytics_events")
+
+    found = reconciliation.reconcile(installation, at=NOON)
+
+    assert found.surplus == (str(event[1]),)
+    assert found.missing == ()

@@ -1,0 +1,41 @@
+"""Gives each contact the keyed hash of its WhatsApp id, so that an erased person is known again under any row id."""
+
+from uuid import UUID
+
+import duckdb
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from mychatflow.store import cipher
+
+_TABLE = "create table if not exists raw.contact_hashes (tenant_id uuid, contact_id uuid, wa_hash varchar)"
+# A day back: a contact may have been committed after a later one was read.
+_SINCE = """
+select cast(max(contacts.created_at) - interval 1 day as varchar)
+from raw.contacts as contacts semi join raw.contact_hashes as hashes using (tenant_id, contact_id)
+"""
+# A hash lives as long as its contact does in Postgres: that is how a restored person is known.
+_FORGET = """
+delete from raw.contact_hashes where (tenant_id, contact_id) not in (select (tenant_id, contact_id) from raw.contacts)
+"""
+_NEW = """
+insert into raw.contact_hashes
+select cast(fresh.tenant_id as uuid), cast(fresh.contact_id as uuid), fresh.wa_hash
+from fresh anti join raw.contact_hashes as hashes
+    on cast(fresh.tenant_id as uuid) = hashes.tenant_id and cast(fresh.contact_id as uuid) = hashes.contact_id
+"""
+
+
+def land(warehouse: duckdb.DuckDBPyConnection, cursor: dbapi.Cursor, *, master: bytes, is_restored: bool) -> None:
+    """Hash the WhatsApp ids of new contacts; the ids themselves never leave this function."""
+    warehouse.execute(_TABLE)
+    warehouse.execute(_FORGET)
+    since = None if is_restored else warehouse.execute(_SINCE).fetchall()[0][0]
+    where = f"where created_at >= '{since}'" if since else ""
+    cursor.execute(f"select tenant_id::text, id::text as contact_id, wa_id from contacts {where}")  # noqa: S608 — an instant
+    for batch in cursor.fetch_record_batch():
+        tenants, contacts, wa_ids = (column.to_pylist() for column in batch.columns)
+        hashes = [cipher.wa_hash(master, UUID(tenant), wa_id) for tenant, wa_id in zip(tenants, wa_ids, strict=True)]
+        warehouse.register("fresh", pa.table({"tenant_id": tenants, "contact_id": contacts, "wa_hash": hashes}))
+        warehouse.execute(_NEW)
+        warehouse.unregister("fresh")

@@ -1,0 +1,201 @@
+"""Copies what changed in the operational Postgres into the raw tables, under one snapshot, losing nothing."""
+
+# ruff: noqa: S608 — names of tables and columns come from this repository's files, never from a request.
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import duckdb
+from adbc_driver_postgresql import dbapi
+
+from mychatflow.settings import Settings
+from warehouse import connection, contact_hashes, erasure, event_fields, plans, zone_changes
+from warehouse.sources import APPENDED, EPISODES, EVENTS, SNAPSHOTS, Source
+from warehouse.windows import Window
+
+_SNAPSHOT = """
+select
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint as next_xid,
+    (select system_identifier::text from pg_control_system()) || '/' || current_database() as server,
+    now() as taken_at
+"""
+_COLUMNS_OF_EVENTS = f"""
+    * exclude (facts, properties), cast(properties as varchar) as properties, facts.*
+    from (select *, {event_fields.parsed("properties")} as facts from stream)
+"""
+_FORGET_TWINS = """
+delete from incoming where rowid in (
+    select max(rowid) from incoming group by tenant_id, event_id having count(*) > 1
+)
+"""
+_TOUCH_PREVIOUS = """
+insert into meta.pending_days
+select distinct cast(timezone('UTC', max(earlier.started_at)) as date), ?
+from incoming inner join raw.episodes as earlier using (tenant_id, contact_id)
+where earlier.started_at < incoming.started_at
+group by incoming.tenant_id, incoming.episode_id
+"""
+
+
+class PostgresUnreachable(Exception):
+    """The operational database did not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What one landing brought."""
+
+    batch: int
+    taken_at: datetime
+    row_counts: dict[str, int] = field(default_factory=dict)
+    erased_count: int = 0
+
+    @property
+    def row_count(self) -> int:
+        return sum(self.row_counts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Extraction:
+    """One open repeatable-read snapshot of Postgres."""
+
+    cursor: dbapi.Cursor
+    next_xid: int
+    server: str
+    taken_at: datetime
+
+
+def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Window | None = None) -> Landed:
+    """Bring every new or changed row; with a window, read that window's rows again as well.
+
+    Safe to repeat: a row is replaced by its key, and the watermark moves with the rows in one transaction.
+    """
+    with _extraction(settings) as extraction, connection.transaction(warehouse):
+        batch = _next_batch(warehouse)
+        has_zones = zone_changes.remember(warehouse)
+        counts = {source.name: _land_snapshot(warehouse, extraction, source) for source in SNAPSHOTS}
+        plans.write(warehouse)
+        is_restored = _watermark(warehouse, EVENTS, extraction) is None
+        contact_hashes.land(warehouse, extraction.cursor, master=settings.master, is_restored=is_restored)
+        erasure.list_by_hash(warehouse)
+        erased = erasure.apply(warehouse)
+        erasure.drop_from_snapshots(warehouse, (f"raw.{source.name}" for source in SNAPSHOTS))
+        for source in APPENDED:
+            counts[source.name] = _land_appended(warehouse, extraction, source, batch, window)
+        if has_zones:
+            zone_changes.touch_days_of_movers(warehouse)
+        warehouse.execute(
+            "insert into meta.batches values (?, ?, ?)", [batch, extraction.taken_at, sum(counts.values())]
+        )
+    return Landed(batch=batch, taken_at=extraction.taken_at, row_counts=counts, erased_count=erased)
+
+
+@contextmanager
+def _extraction(settings: Settings) -> Iterator[_Extraction]:
+    try:
+        postgres = dbapi.connect(settings.role_url("pipeline"))
+    except dbapi.Error as error:
+        raise PostgresUnreachable("Postgres does not answer as the pipeline role: `mychatflow doctor`") from error
+    with postgres, postgres.cursor() as cursor:
+        cursor.execute("set transaction isolation level repeatable read, read only")
+        cursor.execute(_SNAPSHOT)
+        next_xid, server, taken_at = cursor.fetchall()[0]
+        yield _Extraction(cursor=cursor, next_xid=next_xid, server=server, taken_at=taken_at.astimezone(UTC))
+
+
+def _next_batch(warehouse: duckdb.DuckDBPyConnection) -> int:
+    rows = warehouse.execute("select coalesce(max(batch), 0) + 1 from meta.batches").fetchall()
+    return int(rows[0][0])
+
+
+def _land_snapshot(warehouse: duckdb.DuckDBPyConnection, extraction: _Extraction, source: Source) -> int:
+    extraction.cursor.execute(source.sql)
+    with _streamed(warehouse, extraction):
+        warehouse.execute(f"create or replace table raw.{source.name} as select * from stream")
+    return _count(warehouse, f"raw.{source.name}")
+
+
+def _land_appended(
+    warehouse: duckdb.DuckDBPyConnection, extraction: _Extraction, source: Source, batch: int, window: Window | None
+) -> int:
+    since = _watermark(warehouse, source, extraction)
+    if since is None and _exists(warehouse, source):
+        # A restored server counts its transactions anew, so everything is read again.
+        _touch_days(warehouse, source, f"raw.{source.name}", batch)
+        warehouse.execute(f"delete from raw.{source.name}")
+    predicates = [f"ingested_xid >= '{since or 0}'::xid8"]
+    if window is not None and source.time_column and since is not None:
+        predicates.append(f"{source.time_column} >= '{window.start}' and {source.time_column} < '{window.end}'")
+        warehouse.execute(
+            f"delete from raw.{source.name} where {source.time_column} >= ? and {source.time_column} < ?",
+            [window.start, window.end],
+        )
+    extraction.cursor.execute(f"{source.sql} where {' or '.join(f'({item})' for item in predicates)}")
+    columns = _COLUMNS_OF_EVENTS if source is EVENTS else "* from stream"
+    with _streamed(warehouse, extraction):
+        warehouse.execute(f"create or replace temp table incoming as select {batch} as batch, {columns}")
+    if source is EVENTS:
+        # One fact may be stored at two instants (seen live and read from history): its id says that it is one.
+        warehouse.execute(_FORGET_TWINS)
+    erasure.drop_incoming(warehouse)
+    _replace_by_key(warehouse, source)
+    _touch_days(warehouse, source, "incoming", batch)
+    if source is EPISODES:
+        # A new episode may reopen the one before it, which began on another day.
+        warehouse.execute(_TOUCH_PREVIOUS, [batch])
+    warehouse.execute(
+        "insert or replace into meta.watermarks values (?, ?, ?, ?)",
+        [source.name, extraction.next_xid, extraction.server, extraction.taken_at],
+    )
+    return _count(warehouse, "incoming")
+
+
+def _watermark(warehouse: duckdb.DuckDBPyConnection, source: Source, extraction: _Extraction) -> int | None:
+    rows = warehouse.execute(
+        "select next_xid from meta.watermarks where source = ? and server = ? and next_xid <= ?",
+        [source.name, extraction.server, extraction.next_xid],
+    ).fetchall()
+    return int(rows[0][0]) if rows else None
+
+
+def _replace_by_key(warehouse: duckdb.DuckDBPyConnection, source: Source) -> None:
+    target = f"raw.{source.name}"
+    warehouse.execute(f"create table if not exists {target} as select * from incoming limit 0")
+    same = " and ".join(f"{target}.{column} = incoming.{column}" for column in source.key)
+    if source.time_column:
+        _touch_days(warehouse, source, f"{target} semi join incoming on {same}", 0)
+    warehouse.execute(f"delete from {target} using incoming where {same}")
+    warehouse.execute(f"insert into {target} by name select * from incoming")
+
+
+def _touch_days(warehouse: duckdb.DuckDBPyConnection, source: Source, rows: str, batch: int) -> None:
+    """Remember which days must be computed again, where a crash cannot forget them."""
+    if source.time_column:
+        day = f"cast(timezone('UTC', {source.time_column}) as date)"
+        warehouse.execute(f"insert into meta.pending_days select distinct {day}, {batch} from {rows}")
+
+
+@contextmanager
+def _streamed(warehouse: duckdb.DuckDBPyConnection, extraction: _Extraction) -> Iterator[None]:
+    """The open query's rows as the relation `stream`, a record batch at a time."""
+    warehouse.register("stream", extraction.cursor.fetch_record_batch())
+    yield
+    warehouse.unregister("stream")
+
+
+def _exists(warehouse: duckdb.DuckDBPyConnection, source: Source) -> bool:
+    found = warehouse.execute(
+        "select 1 from information_schema.tables where table_schema = 'raw' and table_name = ?", [source.name]
+    )
+    return bool(found.fetchall())
+
+
+def _count(warehouse: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(warehouse.execute(f"select count(*) from {table}").fetchall()[0][0])
+
+
+def row_counts(warehouse: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, int]:
+    """Rows by table, for reports."""
+    return {table: _count(warehouse, table) for table in tables}

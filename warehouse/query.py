@@ -1,0 +1,90 @@
+"""`python -m warehouse.query "SELECT …"`: read-only SQL on the published marts, for people and scripts."""
+
+import argparse
+import json
+import sys
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from warehouse import reader
+from warehouse.reader import NothingPublished
+
+_WHAT_THERE_IS = 'To see what there is: mychatflow query "show tables from marts"'
+OK, FAILED, USAGE, DEPENDENCY_DOWN = 0, 1, 2, 3
+
+
+class StatementRefused(Exception):
+    """Anything but one SELECT."""
+
+
+def select(sql: str) -> list[dict[str, Any]]:
+    """The rows of one SELECT. Raises StatementRefused, NothingPublished, duckdb.Error."""
+    with reader.current().cursor() as cursor:
+        statements = cursor.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
+            kinds = ", ".join(str(item.type).removeprefix("StatementType.") for item in statements) or "nothing"
+            raise StatementRefused(f"one SELECT is expected, this is: {kinds}")
+        cursor.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the rows; exit codes as the `mychatflow` command's."""
+    parser = argparse.ArgumentParser(prog="mychatflow query", description=__doc__)
+    parser.add_argument("sql")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(arguments)
+    try:
+        rows = select(options.sql)
+    except StatementRefused as refusal:
+        return _complain(f"refused: {refusal}", USAGE)
+    except NothingPublished as missing:
+        return _complain(str(missing), DEPENDENCY_DOWN)
+    except duckdb.Error as error:
+        return _complain(f"{error}\n{_WHAT_THERE_IS}", FAILED)
+    if options.json:
+        for row in rows:
+            print(json.dumps(row, default=plain, ensure_ascii=False))
+    else:
+        _print_table(rows)
+    return OK
+
+
+def plain(value: Any) -> str | float | int:
+    """What JSON has no word for: instants as ISO 8601, ids as text, decimals as numbers."""
+    match value:
+        case datetime() | date():
+            return value.isoformat()
+        case Decimal():
+            return float(value)
+        case _:
+            return str(value)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        print("no rows")
+        return
+    table = Table(box=None, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
+    # A pipe gets whole values, however wide.
+    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+
+
+def _complain(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

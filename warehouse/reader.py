@@ -1,0 +1,97 @@
+"""Opens the published marts for reading: one connection a process, following the link, deaf to everything else."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from mychatflow import settings as configuration
+from warehouse import publish
+
+Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
+
+
+class NothingPublished(Exception):
+    """There is no published file yet: the first rollup has not run."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(f"{directory} holds no published marts yet: run `mychatflow rollup`")
+
+
+class Reader:
+    """Answers queries from the newest published file; safe to share between threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._attached: list[str] = []
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def rows(self, sql: str, parameters: Parameters = None) -> list[dict[str, Any]]:
+        """The query's rows as plain dicts."""
+        with self.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def arrow(self, sql: str, parameters: Parameters = None) -> pa.Table:
+        """The query's rows as an Arrow table, for what is large."""
+        with self.cursor() as cursor:
+            return cursor.execute(sql, parameters).to_arrow_table()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor of its own on the newest published file. Raises NothingPublished."""
+        with self._lock:
+            connection, file = self._follow(self.version())
+            cursor = connection.cursor()
+            # The search path belongs to a cursor, not to its connection.
+            cursor.execute(f"use {file}.marts")
+            return cursor
+
+    def version(self) -> str:
+        """The name of the file that `current` points to now."""
+        try:
+            return (self._directory / "current").readlink().name
+        except OSError as error:
+            raise NothingPublished(self._directory) from error
+
+    def close(self) -> None:
+        """Let go of the files; the next query opens them again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection, self._attached = None, []
+
+    def _follow(self, target: str) -> tuple[duckdb.DuckDBPyConnection, str]:
+        file = target.removesuffix(".duckdb").replace("-", "_")
+        connection = self._connection = self._connection or _deaf_connection(self._directory)
+        if file not in self._attached:
+            connection.execute(f"attach '{self._directory / target}' as {file} (read_only)")
+            self._attached.append(file)
+            # The one before stays: a query that began on it still reads it.
+            for old in self._attached[:-2]:
+                connection.execute(f"detach {old}")
+            self._attached = self._attached[-2:]
+        return connection, file
+
+
+def _deaf_connection(directory: Path) -> duckdb.DuckDBPyConnection:
+    """In memory, allowed to open the published files and nothing else on this machine or beyond."""
+    connection = duckdb.connect(":memory:", config={"threads": 2})
+    connection.execute(f"set global timezone = 'UTC'; set allowed_directories = ['{directory}/']")
+    connection.execute("set enable_external_access = false; set lock_configuration = true")
+    return connection
+
+
+@cache
+def _of(directory: Path) -> Reader:
+    return Reader(directory)
+
+
+def current() -> Reader:
+    """This process's reader of the installation's published marts."""
+    return _of(publish.published_dir(configuration.load()))

@@ -1,0 +1,124 @@
+"""The questions a tenant asks of its own numbers; every answer comes from the published marts."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from warehouse import questions, reader
+from warehouse.periods import Period
+from warehouse.questions import Row
+
+NothingPublished = reader.NothingPublished
+
+
+def as_of(tenant_id: UUID) -> datetime | None:
+    """Until when the published numbers are complete; the same instant for every tenant of one publication."""
+    del tenant_id
+    through: datetime | None = questions.ask("as_of")[0]["data_through"]
+    return through
+
+
+def first_date(tenant_id: UUID) -> date | None:
+    """The tenant's first local date with any event."""
+    found: date | None = questions.ask("first_date", tenant_id=tenant_id)[0]["first_date"]
+    return found
+
+
+def overview_kpis(tenant_id: UUID, period: Period) -> list[Row]:
+    """One row with the numbers at the top of the overview."""
+    return _ask("overview_kpis", tenant_id, period)
+
+
+def kpis_per_day(tenant_id: UUID, period: Period) -> list[Row]:
+    """The same numbers on every date, zeros included."""
+    return _ask("kpis_per_day", tenant_id, period)
+
+
+def messages_per_day(tenant_id: UUID, period: Period) -> list[Row]:
+    """Messages received and sent on every date, zeros included."""
+    return _ask("messages_per_day", tenant_id, period)
+
+
+def reply_time_per_day(tenant_id: UUID, period: Period) -> list[Row]:
+    """Percentiles of the agent's latency on every date; none on days without a reply."""
+    return _ask("reply_time_per_day", tenant_id, period)
+
+
+def reply_time_buckets(tenant_id: UUID, period: Period) -> list[Row]:
+    """How many customers waited up to 2, 5 and 30 seconds, and longer: four rows in this order."""
+    return _ask("reply_time_buckets", tenant_id, period)
+
+
+def hour_heatmap(tenant_id: UUID, period: Period) -> list[Row]:
+    """Messages received by weekday and hour of the tenant's zone: all 168 cells."""
+    return _ask("hour_heatmap", tenant_id, period)
+
+
+def writers_at(tenant_id: UUID, period: Period, *, iso_weekday: int, hour: int, limit: int = 200) -> list[Row]:
+    """The people behind one cell of the heatmap, busiest first."""
+    return questions.ask(
+        "writers_at",
+        tenant_id=tenant_id,
+        since=period.since,
+        until=period.until,
+        iso_weekday=iso_weekday,
+        hour=hour,
+        limit=limit,
+    )
+
+
+def provider_usage(tenant_id: UUID, period: Period) -> list[Row]:
+    """What each model provider answered, failed and cost."""
+    return _ask("provider_usage", tenant_id, period)
+
+
+def provider_per_day(tenant_id: UUID, period: Period) -> list[Row]:
+    """Replies by provider and date."""
+    return _ask("provider_per_day", tenant_id, period)
+
+
+def incidents(tenant_id: UUID, period: Period) -> list[Row]:
+    """Openings of a model's circuit breaker in the period, with their end."""
+    return _ask("incidents", tenant_id, period)
+
+
+def lead_funnel(tenant_id: UUID, period: Period) -> list[Row]:
+    """How many of the people who wrote in the period reached each stage: five rows in order."""
+    return _ask("lead_funnel", tenant_id, period)
+
+
+def grades(tenant_id: UUID) -> list[Row]:
+    """How many contacts who ever wrote have each grade now: five rows."""
+    return questions.ask("grades", tenant_id=tenant_id)
+
+
+def lead_list(tenant_id: UUID, period: Period, *, grade: str | None = None, limit: int = 500) -> list[Row]:
+    """The people who wrote in the period, most recent first."""
+    return questions.ask(
+        "lead_list", tenant_id=tenant_id, since=period.since, until=period.until, grade=grade, limit=limit
+    )
+
+
+def score_history(tenant_id: UUID, contact_id: UUID, *, limit: int = 200) -> list[Row]:
+    """Every change of one lead's score with its parts, newest first."""
+    return questions.ask("score_history", tenant_id=tenant_id, contact_id=contact_id, limit=limit)
+
+
+def episodes(tenant_id: UUID, period: Period, *, outcome: str | None = None, limit: int = 500) -> list[Row]:
+    """Episodes that began in the period, newest first."""
+    return questions.ask(
+        "episodes", tenant_id=tenant_id, since=period.since, until=period.until, outcome=outcome, limit=limit
+    )
+
+
+def outcomes(tenant_id: UUID, period: Period) -> list[Row]:
+    """How the period's episodes ended: all six outcomes."""
+    return _ask("outcomes", tenant_id, period)
+
+
+def outcomes_per_day(tenant_id: UUID, period: Period) -> list[Row]:
+    """How episodes ended, by the day they began."""
+    return _ask("outcomes_per_day", tenant_id, period)
+
+
+def _ask(question: str, tenant_id: UUID, period: Period) -> list[Row]:
+    return questions.ask(question, tenant_id=tenant_id, since=period.since, until=period.until)

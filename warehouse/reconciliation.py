@@ -1,0 +1,173 @@
+"""Compares Postgres and the warehouse event by event, names what differs, and mends nothing."""
+
+# ruff: noqa: S608 — table names come from this repository's files; the window's ends are instants, not text.
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import duckdb
+from adbc_driver_postgresql import dbapi
+
+from mychatflow.settings import Settings
+from warehouse import connection
+from warehouse.landing import PostgresUnreachable
+from warehouse.windows import Window, covering
+
+_NAMED = 100
+_SIDES = """
+create or replace temp table sides as
+with
+ours as (
+    select tenant_id, event_id, event_type, cast(timezone('UTC', occurred_at) as date) as utc_date, count(*) as copies
+    from marts.analytics_events
+    where {within}
+    group by all
+)
+select
+    coalesce(theirs.tenant_id, ours.tenant_id) as tenant_id,
+    coalesce(theirs.event_id, ours.event_id) as event_id,
+    coalesce(ours.event_type, theirs.event_type) as event_type,
+    coalesce(ours.utc_date, theirs.utc_date) as utc_date,
+    theirs.event_id is not null as is_in_postgres,
+    coalesce(theirs.is_landed, false) as is_landed,
+    coalesce(ours.copies, 0) as copies
+from postgres_events as theirs
+full join ours using (tenant_id, event_id)
+"""
+_FORGET_TWINS = """
+delete from postgres_events where rowid in (
+    select max(rowid) from postgres_events group by tenant_id, event_id having count(*) > 1
+)
+"""
+# The sum of the ids' hashes does not depend on their order, and a doubled id changes it.
+_TOTALS = """
+insert into meta.reconciliations by name
+select
+    tenant_id, utc_date, event_type,
+    count(*) filter (where is_in_postgres) as postgres_count,
+    cast(sum(copies) as bigint) as warehouse_count,
+    coalesce(sum(hash(event_id)) filter (where is_in_postgres), 0) as postgres_hash,
+    coalesce(sum(hash(event_id) * cast(copies as hugeint)), 0) as warehouse_hash,
+    postgres_count = warehouse_count and postgres_hash = warehouse_hash as is_equal,
+    cast(? as timestamptz) as compared_at
+from sides
+where is_landed or not is_in_postgres or copies > 0
+group by all
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What both sides hold, and exactly which events differ."""
+
+    postgres_count: int
+    warehouse_count: int
+    missing: tuple[str, ...]
+    surplus: tuple[str, ...]
+    first_day: date | None = None
+    last_day: date | None = None
+
+    @property
+    def is_equal(self) -> bool:
+        return not self.missing and not self.surplus
+
+    @property
+    def mending_command(self) -> str | None:
+        """The backfill that makes both sides agree again."""
+        if self.is_equal or self.first_day is None or self.last_day is None:
+            return None
+        until = self.last_day + timedelta(days=1)
+        return f"mychatflow backfill --asset analytics_events --from {self.first_day} --to {until}"
+
+    def named(self) -> dict[str, list[str]]:
+        """Up to a hundred of each, for a failed check's metadata."""
+        return {"missing": list(self.missing[:_NAMED]), "surplus": list(self.surplus[:_NAMED])}
+
+
+def reconcile(settings: Settings, *, at: datetime, window: Window | None = None) -> Reconciled:
+    """Compare every event that had to be landed by now. Raises PostgresUnreachable, WarehouseBusy."""
+    with connection.writer(settings) as warehouse:
+        return compare(settings, warehouse, at=at, window=window)
+
+
+def compare(
+    settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, at: datetime, window: Window | None = None
+) -> Reconciled:
+    """The same inside an open warehouse; keeps the totals for marts.reconciliation."""
+    within = "true"
+    if window is not None:
+        whole = covering(window.start, window.end)
+        within = f"occurred_at >= '{whole.start.isoformat()}' and occurred_at < '{whole.end.isoformat()}'"
+    with _postgres_events(settings, warehouse, within):
+        warehouse.execute(_SIDES.format(within=within))
+    with connection.transaction(warehouse):
+        warehouse.execute(f"delete from meta.reconciliations where {_dates(window)}")
+        warehouse.execute(_TOTALS, [at])
+    return _differences(warehouse)
+
+
+def _dates(window: Window | None) -> str:
+    if window is None:
+        return "true"
+    whole = covering(window.start, window.end)
+    return f"utc_date >= '{whole.start.date()}' and utc_date < '{whole.end.date()}'"
+
+
+@contextmanager
+def _postgres_events(settings: Settings, warehouse: duckdb.DuckDBPyConnection, within: str) -> Iterator[None]:
+    rows = warehouse.execute("select next_xid from meta.watermarks where source = 'analytics_events'").fetchall()
+    landed_before = int(rows[0][0]) if rows else 0
+    try:
+        postgres = dbapi.connect(settings.role_url("pipeline"))
+    except dbapi.Error as error:
+        raise PostgresUnreachable("Postgres does not answer as the pipeline role: `mychatflow doctor`") from error
+    with postgres, postgres.cursor() as cursor:
+        # What is newer than the watermark may have landed or not: it is never missing, and never surplus.
+        cursor.execute(
+            f"""
+            select
+                tenant_id, event_id, event_type, (occurred_at at time zone 'UTC')::date as utc_date,
+                ingested_xid < '{landed_before}'::xid8 as is_landed
+            from analytics_events
+            where {within}
+                and not exists (
+                    select from erase_list
+                    where erase_list.tenant_id = analytics_events.tenant_id
+                        and erase_list.contact_id = analytics_events.contact_id
+                )
+            """
+        )
+        warehouse.register("postgres_stream", cursor.fetch_record_batch())
+        warehouse.execute("create or replace temp table postgres_events as from postgres_stream")
+        # One fact stored at two instants has one id, and the warehouse keeps it once.
+        warehouse.execute(_FORGET_TWINS)
+        warehouse.unregister("postgres_stream")
+        yield
+
+
+def _differences(warehouse: duckdb.DuckDBPyConnection) -> Reconciled:
+    totals = warehouse.execute(
+        """
+        select
+            count(*) filter (where is_in_postgres and (is_landed or copies > 0)), coalesce(sum(copies), 0)
+        from sides
+        """
+    ).fetchall()[0]
+    missing = warehouse.execute(
+        "select event_id, utc_date from sides where is_landed and copies = 0 order by utc_date, event_id"
+    ).fetchall()
+    surplus = warehouse.execute(
+        "select event_id, utc_date from sides where copies > 1 or (copies = 1 and not is_in_postgres)"
+        " order by utc_date, event_id"
+    ).fetchall()
+    days = [day for _, day in (*missing, *surplus)]
+    return Reconciled(
+        postgres_count=int(totals[0]),
+        warehouse_count=int(totals[1]),
+        missing=tuple(str(event_id) for event_id, _ in missing),
+        surplus=tuple(str(event_id) for event_id, _ in surplus),
+        first_day=min(days, default=None),
+        last_day=max(days, default=None),
+    )

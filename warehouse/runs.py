@@ -1,0 +1,206 @@
+"""Runs models over windows: each run replaces exactly its window, all tables in one transaction or none."""
+
+# ruff: noqa: S608 — names of tables and columns come from this repository's files, never from a request.
+
+import hashlib
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from warehouse import checks, connection, restatements
+from warehouse.checks import CheckResult, ChecksFailed
+from warehouse.models import Model
+from warehouse.restatements import Cause
+from warehouse.windows import Window, covering
+
+# The instants that bound all history, from whichever landing table reaches further.
+_HISTORY = """
+select min(first_at), max(last_at) + interval 1 microsecond from (
+    select min(occurred_at) as first_at, max(occurred_at) as last_at from raw.analytics_events
+    union all select min(started_at), max(started_at) from raw.episodes
+    union all select min(as_of), max(as_of) from raw.lead_score_events
+)
+"""
+
+
+_RECORD = """
+insert into meta.model_runs
+select
+    unnest(?::varchar[]), unnest(?::timestamptz[]), unnest(?::timestamptz[]), unnest(?::bigint[]), unnest(?::double[]),
+    ?::timestamptz, ?::timestamptz
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRun:
+    """What running one model did."""
+
+    model: str
+    row_count: int
+    seconds: float
+    restated_count: int
+    checks: tuple[CheckResult, ...]
+    window: Window | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What to compute: the windows, and from which landing on rows are new (0: all of the window's rows)."""
+
+    windows: tuple[Window, ...]
+    first_batch: int = 0
+    cause: Cause = "late_events"
+
+
+def run(
+    warehouse: duckdb.DuckDBPyConnection, models: Sequence[Model], work: Work, *, at: datetime, data_through: datetime
+) -> list[ModelRun]:
+    """Replace the windows in every table of `models`, in order. Raises ChecksFailed and then keeps nothing."""
+    try:
+        with connection.transaction(warehouse):
+            return _run_all(warehouse, models, work, at=at, data_through=data_through)
+    except ChecksFailed as failure:
+        with connection.transaction(warehouse):
+            checks.record(warehouse, failure.results, at=at)
+        raise
+
+
+def history(warehouse: duckdb.DuckDBPyConnection) -> Window | None:
+    """The whole days from the first fact to the last; None before the first."""
+    first, last = warehouse.execute(_HISTORY).fetchall()[0]
+    return None if first is None else covering(first, last)
+
+
+def _run_all(
+    warehouse: duckdb.DuckDBPyConnection, models: Sequence[Model], work: Work, *, at: datetime, data_through: datetime
+) -> list[ModelRun]:
+    whole = history(warehouse)
+    rebuild = Work(windows=(whole,) if whole else (), cause=work.cause)
+    known = dict(warehouse.execute("select model, sql_hash from meta.models").fetchall())
+    changed: set[str] = set()
+    runs = []
+    for model in models:
+        if known.get(model.table) != _hash(model) or changed.intersection(model.reads):
+            changed.add(model.table)
+            _create(warehouse, model, whole or _any_window(at))
+        if not model.is_view:
+            is_new = model.table in changed
+            runs.append(_run_one(warehouse, model, rebuild if is_new else work, at=at, is_new=is_new))
+    results = [result for done in runs for result in done.checks]
+    broken = [result for result in results if not result.passed and result.severity == "block"]
+    if broken:
+        raise ChecksFailed(broken)
+    checks.record(warehouse, results, at=at)
+    _record(warehouse, runs, at=at, data_through=data_through)
+    return runs
+
+
+def _run_one(warehouse: duckdb.DuckDBPyConnection, model: Model, work: Work, *, at: datetime, is_new: bool) -> ModelRun:
+    started = time.perf_counter()
+    rows = restated = 0
+    results: list[CheckResult] = []
+    # A table replaced whole takes one run, however many windows there are.
+    windows: Iterable[Window | None] = (None,) if model.promise.replaces == "everything" else work.windows
+    for window in windows:
+        if window is not None:
+            _set_window(warehouse, window, work.first_batch)
+        where = _scope(model, work.first_batch)
+        # A new definition is a new table: its numbers restate nothing.
+        is_remembered = not is_new and restatements.remember(warehouse, model, where=where)
+        warehouse.execute(f"delete from {model.table} where {where}")
+        rows += int(warehouse.execute(f"insert into {model.table} by name {model.sql}").fetchall()[0][0])
+        if is_remembered:
+            restated += restatements.note(warehouse, model, where=where, cause=work.cause, at=at)
+        results += checks.test(warehouse, model, where=where)
+    return ModelRun(
+        model=model.name,
+        row_count=rows,
+        seconds=time.perf_counter() - started,
+        restated_count=restated,
+        checks=tuple(_summed(results)),
+        window=_hull(work.windows),
+    )
+
+
+def _scope(model: Model, first_batch: int) -> str:
+    """The rows a run replaces, as a condition on the table."""
+    column = model.promise.time_column
+    within = f"{column} >= getvariable('window_start') and {column} < getvariable('window_end')"
+    match model.promise.replaces:
+        case "everything":
+            return "true"
+        case "window":
+            return within
+        case "local_days":
+            return (
+                "(tenant_id, local_date) in (select (tenant_id, unnest(range(first_local_date, "
+                "last_local_date + 1, interval 1 day))::date) from staging.stg_tenant_windows)"
+            )
+        case "batch" if first_batch == 0:
+            return within
+        case "batch":
+            return (
+                f"{within} and event_id in (select event_id from staging.stg_events "
+                f"where {within} and batch >= getvariable('first_batch'))"
+            )
+
+
+def _set_window(warehouse: duckdb.DuckDBPyConnection, window: Window, first_batch: int) -> None:
+    warehouse.execute("set variable window_start = cast(? as timestamptz)", [window.start])
+    warehouse.execute("set variable window_end = cast(? as timestamptz)", [window.end])
+    warehouse.execute("set variable first_batch = cast(? as bigint)", [first_batch])
+
+
+def _create(warehouse: duckdb.DuckDBPyConnection, model: Model, window: Window) -> None:
+    """Make the table or view anew; what it held is computed again over all history."""
+    _set_window(warehouse, window, 0)
+    if model.is_view:
+        warehouse.execute(f"create or replace view {model.table} as {model.sql}")
+    else:
+        warehouse.execute(f"create or replace table {model.table} as select * from ({model.sql}) limit 0")
+    warehouse.execute("insert or replace into meta.models values (?, ?)", [model.table, _hash(model)])
+
+
+def _hash(model: Model) -> str:
+    return hashlib.sha256(model.sql.encode()).hexdigest()
+
+
+def _any_window(at: datetime) -> Window:
+    return covering(at, at.replace(microsecond=at.microsecond ^ 1) if at.microsecond % 2 == 0 else at)
+
+
+def _hull(windows: Sequence[Window]) -> Window | None:
+    if not windows:
+        return None
+    return Window(start=min(item.start for item in windows), end=max(item.end for item in windows))
+
+
+def _summed(results: Sequence[CheckResult]) -> list[CheckResult]:
+    counts: dict[str, CheckResult] = {}
+    for item in results:
+        before = counts[item.name].failed_count if item.name in counts else 0
+        counts[item.name] = CheckResult(
+            model=item.model, name=item.name, severity=item.severity, failed_count=before + item.failed_count
+        )
+    return list(counts.values())
+
+
+def _record(
+    warehouse: duckdb.DuckDBPyConnection, runs: Sequence[ModelRun], *, at: datetime, data_through: datetime
+) -> None:
+    # Typed lists, one statement: a statement a row would cost more than small models themselves.
+    warehouse.execute(
+        _RECORD,
+        [
+            [done.model for done in runs],
+            [done.window.start if done.window else None for done in runs],
+            [done.window.end if done.window else None for done in runs],
+            [done.row_count for done in runs],
+            [done.seconds for done in runs],
+            data_through,
+            at,
+        ],
+    )

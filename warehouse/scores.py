@@ -1,0 +1,131 @@
+"""Lets silence cool leads down: every hour the stored facts are scored again and only changes are written back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from adbc_driver_postgresql import dbapi
+
+from mychatflow import events
+from mychatflow.rules import intents, lead_score
+from mychatflow.rules.lead_score import ScoreFacts
+from mychatflow.settings import Settings
+from warehouse.landing import PostgresUnreachable
+
+_FACTS = """
+select
+    contacts.tenant_id, contacts.id as contact_id, lead_inbound_count, lead_question_count, lead_intents,
+    lead_reply_latencies, lead_last_inbound_at, lead_base, lead_score, lead_grade
+from contacts left join settings on settings.tenant_id = contacts.tenant_id
+where lead_last_inbound_at is not null and coalesce(settings.lead_scoring_enabled, true)
+"""
+_COLUMNS = (
+    "id, tenant_id, contact_id, cause, message_points, speed_points, question_points, intent_points, base, decay, "
+    "score, grade, previous_score, previous_grade, last_inbound_at"
+)
+_RESCORED = """
+create temporary table rescored (
+    id uuid, tenant_id uuid, contact_id uuid, cause text, message_points integer, speed_points integer,
+    question_points integer, intent_points integer, base integer, decay integer, score integer, grade text,
+    previous_score integer, previous_grade text, last_inbound_at timestamptz
+) on commit drop
+"""
+# A message that came in between scored the contact itself, newer than we know: then its row stays as it is.
+_WRITE_BACK = """
+with changed as (
+    update contacts
+    set lead_score = rescored.score, lead_grade = rescored.grade, lead_scored_at = %(at)s, updated_at = now()
+    from rescored
+    where contacts.tenant_id = rescored.tenant_id
+        and contacts.id = rescored.contact_id
+        and contacts.lead_last_inbound_at = rescored.last_inbound_at
+        and (contacts.lead_score, contacts.lead_grade) is distinct from (rescored.score, rescored.grade)
+    returning rescored.*
+)
+insert into lead_score_events (
+    tenant_id, id, contact_id, as_of, cause, message_points, speed_points, question_points, intent_points, base, decay,
+    score, grade, previous_score, previous_grade, rules_version, extractor_version
+)
+select
+    tenant_id, id, contact_id, %(at)s, cause, message_points, speed_points, question_points, intent_points, base,
+    decay, score, grade, previous_score, previous_grade, %(rules_version)s, %(extractor_version)s
+from changed
+on conflict do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescored:
+    """How many contacts were scored and how many of them changed."""
+
+    scored_count: int
+    changed_count: int
+
+
+def rescore(settings: Settings, *, at: datetime) -> Rescored:
+    """Score every contact as of `at` and append the ledger where it changed. A second run changes nothing."""
+    scored, changed = 0, []
+    for contacts in _stored_facts(settings):
+        scored += len(contacts)
+        changed += [row for contact in contacts if (row := _rescored(contact, at)) is not None]
+    written = _write_back(settings, changed, at) if changed else 0
+    return Rescored(scored_count=scored, changed_count=written)
+
+
+def _stored_facts(settings: Settings) -> Iterator[list[dict[str, Any]]]:
+    try:
+        postgres = dbapi.connect(settings.role_url("pipeline"))
+    except dbapi.Error as error:
+        raise PostgresUnreachable("Postgres does not answer as the pipeline role: `mychatflow doctor`") from error
+    with postgres, postgres.cursor() as cursor:
+        cursor.execute(_FACTS)
+        for batch in cursor.fetch_record_batch():
+            yield batch.to_pylist()
+
+
+def _rescored(contact: dict[str, Any], at: datetime) -> tuple[Any, ...] | None:
+    facts = ScoreFacts(
+        inbound_count=contact["lead_inbound_count"],
+        question_count=contact["lead_question_count"],
+        intents=frozenset(contact["lead_intents"]),
+        reply_latencies=tuple(contact["lead_reply_latencies"]),
+        last_inbound_at=contact["lead_last_inbound_at"],
+    )
+    now = lead_score.score(facts, as_of=at)
+    if (now.score, now.grade) == (contact["lead_score"], contact["lead_grade"]):
+        return None
+    tenant_id, contact_id = UUID(str(contact["tenant_id"])), UUID(str(contact["contact_id"]))
+    return (
+        events.named_id("lead_score_event", tenant_id, f"{contact_id}:{at.isoformat()}"),
+        tenant_id,
+        contact_id,
+        "decay" if now.base == contact["lead_base"] else "recalculation",
+        now.message_points,
+        now.speed_points,
+        now.question_points,
+        now.intent_points,
+        now.base,
+        now.decay,
+        now.score,
+        now.grade,
+        contact["lead_score"],
+        contact["lead_grade"],
+        contact["lead_last_inbound_at"],
+    )
+
+
+def _write_back(settings: Settings, rows: list[tuple[Any, ...]], at: datetime) -> int:
+    values = {
+        "at": at,
+        "rules_version": lead_score.RULES_VERSION,
+        "extractor_version": intents.EXTRACTOR_VERSION,
+    }
+    with psycopg.connect(settings.role_url("pipeline")) as connection:
+        connection.execute(_RESCORED)
+        with connection.cursor() as cursor, cursor.copy(f"copy rescored ({_COLUMNS}) from stdin") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return connection.execute(_WRITE_BACK, values).rowcount

@@ -1,0 +1,55 @@
+"""Half-open windows of whole UTC days: what a run computes and exactly what it replaces."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The instants [start, end), both UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a window's ends carry their zone")
+        if self.start >= self.end:
+            raise ValueError(f"a window ends after it starts: {self.start} is not before {self.end}")
+
+    @property
+    def days(self) -> int:
+        return round((self.end - self.start) / timedelta(days=1))
+
+
+def of_days(first: date, last: date) -> Window:
+    """The window of whole UTC days, both included."""
+    return Window(start=_midnight(first), end=_midnight(last + timedelta(days=1)))
+
+
+def covering(start: datetime, end: datetime) -> Window:
+    """The smallest window of whole UTC days that holds [start, end)."""
+    last = (end - timedelta(microseconds=1)).astimezone(UTC).date()
+    return of_days(start.astimezone(UTC).date(), last)
+
+
+def ranges(days: Iterable[date]) -> list[Window]:
+    """Consecutive days become one window: one statement computes a range."""
+    found: list[tuple[date, date]] = []
+    for day in sorted(set(days)):
+        if found and day - found[-1][1] == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return [of_days(first, last) for first, last in found]
+
+
+def days_of(window: Window) -> list[date]:
+    """Every UTC day that the window touches."""
+    whole = covering(window.start, window.end)
+    return [whole.start.date() + timedelta(days=index) for index in range(whole.days)]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
