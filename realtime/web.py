@@ -26,7 +26,7 @@ from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing, platform_cipher
 from realtime import logs, metrics, start
-from realtime.api import docs, problems
+from realtime.api import docs, doors, problems, router
 from realtime.api.security_headers import SecurityHeaders
 from realtime.engine.accept import Acceptor
 from realtime.engine.bell import Bell, broker
@@ -94,6 +94,7 @@ class Web:
         stack.push_async_callback(redis_broker.stop)
         bell = Bell(redis_broker, rung_by="web")
         stack.push_async_callback(bell.close)
+        await stack.enter_async_context(doors.opened(self._api, settings, client=client, ring=bell.ring))
         limiter = RateLimiter(client)
         acceptor = self._acceptor(
             pool,
@@ -132,6 +133,7 @@ def _api(web: Web) -> FastAPI:
     )
     problems.install(app)
     app.include_router(docs.router_for(app))
+    router.install(app)
 
     @app.get("/health", tags=["service"], summary="The process is up")
     async def health() -> dict[str, str]:

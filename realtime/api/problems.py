@@ -42,6 +42,19 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+def of(request: Request, error: Exception) -> JSONResponse:
+    """The answer to one of those errors; anything else is raised on."""
+    match error:
+        case Problem():
+            return _problem(request, error)
+        case RequestValidationError():
+            return _invalid(request, error)
+        case HTTPException():
+            return _http_error(request, error)
+        case _:
+            raise error
+
+
 def answer(
     status: int,
     code: str,

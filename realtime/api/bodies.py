@@ -1,0 +1,50 @@
+"""What callers may send: only the named fields, within their limits, without characters that nothing can store."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+
+class Body(BaseModel):
+    """A request's body: an unknown field is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        refuse_nul(value)
+        return value
+
+
+class Shown(BaseModel):
+    """What an answer shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def refuse_nul(value: Any) -> None:
+    """Postgres has no text with a NUL character."""
+    match value:
+        case str() if "\x00" in value:
+            raise ValueError("must not hold NUL characters")
+        case dict():
+            for name, inner in value.items():
+                refuse_nul(name)
+                refuse_nul(inner)
+        case list():
+            for inner in value:
+                refuse_nul(inner)
+        case _:
+            return
+
+
+def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value))
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+Tags = Annotated[tuple[Tag, ...], Field(max_length=50), AfterValidator(_distinct)]
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]

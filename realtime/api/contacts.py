@@ -1,0 +1,182 @@
+"""/contacts: the people who write to the tenant, found by grade, tag or name, with their score."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import StringConstraints
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mychatflow.rules.role import Permission
+from mychatflow.store import contact_book
+from realtime.api import pages
+from realtime.api.bodies import Body, Line, Shown, Tags
+from realtime.api.desk import AtDesk, Desk, not_found
+from realtime.api.pages import Cursor, Limit, Page
+from realtime.api.routes import needs, tenant_router
+
+router = tenant_router("contacts")
+Grade = Literal["A", "B", "C", "D", "F"]
+Notes = Annotated[str, StringConstraints(max_length=10_000)]
+
+
+class Contact(Shown):
+    id: UUID
+    wa_id: str
+    name: str | None
+    phone: str | None
+    lead_score: int
+    lead_grade: str
+    is_handed_off: bool
+    handoff_reason: str | None
+    owner: str
+    paused_until: datetime | None
+    preferred_language: str | None
+    tags: tuple[str, ...]
+    opted_out_at: datetime | None
+    first_message_at: datetime | None
+    last_message_at: datetime | None
+    created_at: datetime
+
+
+class ContactChange(Body):
+    """Only what is given changes; a null name is no name."""
+
+    name: Line | None = None
+    tags: Tags = ()
+
+
+class TagChange(Body):
+    """Added first, then removed."""
+
+    add: Tags = ()
+    remove: Tags = ()
+
+
+class NotesChange(Body):
+    notes: Notes | None
+
+
+class ShownNotes(Shown):
+    notes: str | None
+
+
+class Scored(Shown):
+    as_of: datetime
+    cause: str
+    score: int
+    grade: str
+    previous_score: int | None
+    previous_grade: str | None
+    base: int
+    decay: int
+    message_points: int
+    speed_points: int
+    question_points: int
+    intent_points: int
+    rules_version: str
+    extractor_version: str
+
+
+class ShownScore(Shown):
+    lead_score: int
+    lead_grade: str
+    history: list[Scored]
+
+
+async def must_find(desk: Desk, transaction: AsyncConnection, contact_id: UUID) -> Mapping[str, Any]:
+    """Raises Problem 404."""
+    found = await contact_book.by_id(transaction, desk.tenant_id, contact_id)
+    if found is None:
+        not_found("contact")
+    return found
+
+
+async def shown(desk: Desk, transaction: AsyncConnection, contact_id: UUID) -> Contact:
+    return Contact.model_validate(await must_find(desk, transaction, contact_id))
+
+
+@router.get("/contacts", summary="Contacts, most recent first", **needs(Permission.VIEW_LEADS))
+async def list_contacts(
+    desk: AtDesk,
+    grade: Grade | None = None,
+    tag: Annotated[str | None, Query(max_length=50)] = None,
+    q: Annotated[str | None, Query(max_length=100, description="Part of a name or number.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Contact]:
+    window = pages.opened(desk, "contacts", cursor)
+    async with desk.reading() as transaction:
+        rows = await contact_book.page(
+            transaction, desk.tenant_id, search=q, grade=grade, tag=tag, **window, limit=pages.size(limit) + 1
+        )
+    return pages.page(desk, "contacts", Contact, rows, limit=limit, by=("recency", "id"))
+
+
+@router.get("/contacts/{contact_id}", summary="One contact", **needs(Permission.VIEW_LEADS))
+async def read_contact(desk: AtDesk, contact_id: UUID) -> Contact:
+    async with desk.reading() as transaction:
+        return await shown(desk, transaction, contact_id)
+
+
+@router.patch("/contacts/{contact_id}", summary="Correct name or tags", **needs(Permission.EDIT_CONTACTS))
+async def change_contact(desk: AtDesk, contact_id: UUID, wanted: ContactChange) -> Contact:
+    async with desk.changing("contact.changed", contact_id) as change:
+        await must_find(desk, change.transaction, contact_id)
+        if "name" in wanted.model_fields_set:
+            await contact_book.rename(change.transaction, desk.tenant_id, contact_id, wanted.name)
+        if "tags" in wanted.model_fields_set:
+            await contact_book.set_tags(change.transaction, desk.tenant_id, contact_id, wanted.tags)
+        change.detail["keys"] = sorted(wanted.model_fields_set)
+        return await shown(desk, change.transaction, contact_id)
+
+
+@router.post("/contacts/{contact_id}/tags", summary="Add and remove tags", **needs(Permission.EDIT_CONTACTS))
+async def tag_contact(desk: AtDesk, contact_id: UUID, wanted: TagChange) -> Contact:
+    async with desk.changing("contact.tagged", contact_id) as change:
+        await must_find(desk, change.transaction, contact_id)
+        await contact_book.change_tags(
+            change.transaction, desk.tenant_id, contact_id, added=wanted.add, removed=wanted.remove
+        )
+        return await shown(desk, change.transaction, contact_id)
+
+
+@router.get("/contacts/{contact_id}/notes", summary="What colleagues wrote", **needs(Permission.READ_MESSAGES))
+async def read_notes(desk: AtDesk, contact_id: UUID) -> ShownNotes:
+    async with desk.reading() as transaction:
+        await must_find(desk, transaction, contact_id)
+        cipher = await desk.cipher(transaction)
+        return ShownNotes(notes=await contact_book.notes(transaction, desk.tenant_id, contact_id, cipher=cipher))
+
+
+@router.put("/contacts/{contact_id}/notes", summary="Write notes", **needs(Permission.EDIT_CONTACTS))
+async def write_notes(desk: AtDesk, contact_id: UUID, wanted: NotesChange) -> ShownNotes:
+    return await _write_notes(desk, contact_id, wanted)
+
+
+@router.post("/contacts/{contact_id}/notes", summary="Write notes", **needs(Permission.EDIT_CONTACTS))
+async def post_notes(desk: AtDesk, contact_id: UUID, wanted: NotesChange) -> ShownNotes:
+    return await _write_notes(desk, contact_id, wanted)
+
+
+@router.get("/contacts/{contact_id}/score", summary="The score and its ledger", **needs(Permission.VIEW_LEADS))
+async def read_score(desk: AtDesk, contact_id: UUID, limit: Limit = 20) -> ShownScore:
+    async with desk.reading() as transaction:
+        contact = await must_find(desk, transaction, contact_id)
+        rows = await contact_book.scores(transaction, desk.tenant_id, contact_id, limit=pages.size(limit))
+    return ShownScore(
+        lead_score=contact["lead_score"],
+        lead_grade=contact["lead_grade"],
+        history=[Scored.model_validate(row) for row in rows],
+    )
+
+
+async def _write_notes(desk: Desk, contact_id: UUID, wanted: NotesChange) -> ShownNotes:
+    async with desk.changing("contact.notes_written", contact_id) as change:
+        await must_find(desk, change.transaction, contact_id)
+        cipher = await desk.cipher(change.transaction)
+        words = wanted.notes or None
+        await contact_book.set_notes(change.transaction, desk.tenant_id, contact_id, words, cipher=cipher)
+    return ShownNotes(notes=words)

@@ -1,0 +1,200 @@
+"""/instances: the tenant's WhatsApp numbers, and their sessions at the gateway."""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, SecretStr, StringConstraints
+
+from mychatflow.rules.role import Permission
+from mychatflow.store import instances
+from mychatflow.store.cipher import TenantCipher
+from mychatflow.store.instances import SessionTaken
+from realtime.api import pages
+from realtime.api.bodies import Body, Line, Shown
+from realtime.api.desk import AtDesk, Desk, not_found
+from realtime.api.pages import Cursor, Limit, Page
+from realtime.api.problems import Problem
+from realtime.api.routes import needs, tenant_router
+from realtime.channels.gateway_types import GatewayFailed, SessionState, WebhookTarget, is_session_name
+from realtime.channels.waha import WahaClient
+from realtime.engine.work import Number
+
+router = tenant_router("instances")
+
+
+def _session_name(value: str) -> str:
+    if not is_session_name(value):
+        raise ValueError("must be letters, digits, - and _")
+    return value
+
+
+Session = Annotated[str, StringConstraints(min_length=1, max_length=54), AfterValidator(_session_name)]
+Secret = Annotated[SecretStr, StringConstraints(min_length=16, max_length=200)]
+
+
+class Instance(Shown):
+    id: UUID
+    session: str
+    name: str
+    phone_number: str | None
+    wa_id: str | None
+    status: str
+    session_status: str | None
+    engine: str
+    webhook_configured: bool
+    sends_per_minute: int
+    restricted_until: datetime | None
+    last_event_at: datetime | None
+    created_at: datetime
+
+
+class NewInstance(Body):
+    """Without a secret of its own the number's webhooks are signed with the installation's."""
+
+    session: Session
+    name: Line | None = None
+    webhook_secret: Secret | None = None
+
+
+class ShownSession(Shown):
+    """What the gateway says of the session right now."""
+
+    session: str
+    session_status: str
+
+
+class ShownQr(Shown):
+    """A picture to scan with the phone; `data` is base64."""
+
+    mimetype: str
+    data: str
+
+
+@router.get("/instances", summary="The tenant's numbers", **needs(Permission.VIEW_SETTINGS))
+async def list_instances(desk: AtDesk, limit: Limit = 50, cursor: Cursor = None) -> Page[Instance]:
+    window = pages.opened(desk, "instances", cursor)
+    async with desk.reading() as transaction:
+        rows = await instances.page(transaction, desk.tenant_id, **window, limit=pages.size(limit) + 1)
+    return pages.page(desk, "instances", Instance, rows, limit=limit, by=("created_at", "id"))
+
+
+@router.post("/instances", status_code=201, summary="Add a number", **needs(Permission.MANAGE_INSTANCES))
+async def create_instance(desk: AtDesk, wanted: NewInstance) -> Instance:
+    """The number is here at once; `/start` makes its session at the gateway."""
+    secret = wanted.webhook_secret.get_secret_value() if wanted.webhook_secret else None
+    try:
+        async with desk.changing("instance.created") as change:
+            instance_id = await instances.create(
+                change.transaction,
+                await desk.cipher(change.transaction),
+                session=wanted.session,
+                name=wanted.name,
+                engine=desk.doors.settings.waha_engine,
+                webhook_secret=secret,
+            )
+            change.subject = str(instance_id)
+            found = await instances.by_id(change.transaction, desk.tenant_id, instance_id)
+    except SessionTaken as taken:
+        raise Problem(409, "session_taken", "A number with a session of that name exists.") from taken
+    return Instance.model_validate(found)
+
+
+@router.get("/instances/{instance_id}", summary="One number", **needs(Permission.VIEW_SETTINGS))
+async def read_instance(desk: AtDesk, instance_id: UUID) -> Instance:
+    row, _ = await _find(desk, instance_id)
+    return Instance.model_validate(row)
+
+
+@router.post("/instances/{instance_id}/start", summary="Start its session", **needs(Permission.MANAGE_INSTANCES))
+async def start_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
+    row, cipher = await _find(desk, instance_id)
+    try:
+        state = await _start(desk, row, cipher)
+    except GatewayFailed as failed:
+        raise _gateway_problem(failed) from failed
+    async with desk.changing("instance.started", instance_id) as change:
+        await instances.connected(
+            change.transaction, tenant_id=desk.tenant_id, instance_id=instance_id, session_status=state.status.value
+        )
+    return ShownSession(session=state.name, session_status=state.status.value)
+
+
+@router.post("/instances/{instance_id}/stop", summary="Stop its session", **needs(Permission.MANAGE_INSTANCES))
+async def stop_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
+    row, cipher = await _find(desk, instance_id)
+    # On record before it is done: the gateway's own word then changes the number's state.
+    async with desk.changing("instance.stopped", instance_id):
+        pass
+    try:
+        state = await _gateway(desk, row, cipher).stop_session(row["session"])
+    except GatewayFailed as failed:
+        raise _gateway_problem(failed) from failed
+    return ShownSession(session=state.name, session_status=state.status.value)
+
+
+@router.get("/instances/{instance_id}/qr", summary="The code to pair a phone", **needs(Permission.MANAGE_INSTANCES))
+async def read_qr(desk: AtDesk, instance_id: UUID) -> ShownQr:
+    row, cipher = await _find(desk, instance_id)
+    try:
+        picture = await _gateway(desk, row, cipher).qr_code(row["session"])
+    except GatewayFailed as failed:
+        raise _gateway_problem(failed) from failed
+    return ShownQr(mimetype=picture.mimetype, data=base64.b64encode(picture.data).decode())
+
+
+async def _find(desk: Desk, instance_id: UUID) -> tuple[Mapping[str, Any], TenantCipher]:
+    """Read and closed before the gateway is called: nothing slow happens in a transaction."""
+    async with desk.reading() as transaction:
+        row = await instances.by_id(transaction, desk.tenant_id, instance_id)
+        if row is None:
+            not_found("instance")
+        return row, await desk.cipher(transaction)
+
+
+async def _start(desk: Desk, row: Mapping[str, Any], cipher: TenantCipher) -> SessionState:
+    """With our webhook: the session is made where the gateway does not have it, and told again where it has."""
+    sealed = row["webhook_secret"]
+    settings = desk.doors.settings
+    key = cipher.decrypt(bytes(sealed), row_id=row["id"]) if sealed else settings.webhook_secrets[0].decode()
+    target = WebhookTarget(url=settings.webhook_url, hmac_key=key)
+    client = _gateway(desk, row, cipher)
+    metadata = {"business.name": row["name"]}
+    try:
+        await client.session(row["session"])
+    except GatewayFailed as failed:
+        if failed.kind != "no_session":
+            raise
+        return await client.create_session(row["session"], target, metadata=metadata)
+    await client.update_session(row["session"], target, metadata=metadata)
+    return await client.start_session(row["session"])
+
+
+def _gateway(desk: Desk, row: Mapping[str, Any], cipher: TenantCipher) -> WahaClient:
+    number = Number(
+        session=row["session"],
+        engine=row["engine"],
+        status=row["status"],
+        sends_per_minute=row["sends_per_minute"],
+        restricted_until=row["restricted_until"],
+        last_event_at=row["last_event_at"],
+        base_url=row["base_url"],
+        api_key=row["api_key"],
+    )
+    return desk.doors.gateways.of(number, instance_id=row["id"], cipher=cipher)
+
+
+def _gateway_problem(failed: GatewayFailed) -> Problem:
+    status: Literal[409, 502, 503, 504]
+    match failed.kind:
+        case "not_ready" | "no_session" | "exists":
+            status = 409
+        case "unreachable":
+            status = 503
+        case "timeout":
+            status = 504
+        case _:
+            status = 502
+    return Problem(status, f"gateway_{failed.kind}", "The WhatsApp gateway did not do it.")

@@ -1,0 +1,39 @@
+"""All routes of the tenant API, in the order of its reference."""
+
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+
+from realtime.api import (
+    agent_settings,
+    api_keys,
+    contacts,
+    conversations,
+    episodes,
+    instances,
+    notifications,
+    people,
+    quick_replies,
+    tenant,
+    turns_of_hand,
+)
+
+FAMILIES: Final[tuple[APIRouter, ...]] = (
+    tenant.router,
+    agent_settings.router,
+    instances.router,
+    quick_replies.router,
+    contacts.router,
+    conversations.router,
+    turns_of_hand.router,
+    episodes.router,
+    notifications.router,
+    api_keys.router,
+    people.router,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Mount every family; they answer once `doors.opened` gave them what they work with."""
+    for family in FAMILIES:
+        app.include_router(family)

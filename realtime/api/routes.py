@@ -1,0 +1,160 @@
+"""The way into every route of the tenant API: who is asking, may they, how often, and was it asked before."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from starlette.exceptions import HTTPException
+from starlette.types import Message
+
+from mychatflow.identity import Identity, IdentityRefused
+from mychatflow.rules import role
+from mychatflow.rules.role import Permission
+from mychatflow.store import audit
+from realtime.api import doors, idempotency, problems
+from realtime.api.doors import Doors
+from realtime.api.problems import Problem
+from realtime.webhooks.http import ClientLeft, WebhookRefused, read_body
+
+_EXTENSION: Final = "x-permission"
+# Only for the reference: the route itself reads the header.
+_BEARER: Final = HTTPBearer(auto_error=False, description="An API key (mcf_…) or a session token.")
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def needs(permission: Permission) -> dict[str, Any]:
+    """The rule of a route; without one it cannot be made."""
+    return {"openapi_extra": {_EXTENSION: permission.value}}
+
+
+class TenantRoute(APIRoute):
+    """A route that opens for callers with its permission alone, and only into their own tenant."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        # Looked up, not asked for: a route nobody thought about refuses to exist.
+        self.permission = Permission((options.get("openapi_extra") or {})[_EXTENSION])
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        permission = self.permission
+
+        async def handler(request: Request) -> Response:
+            headers: Mapping[str, str] = {}
+            try:
+                opened = doors.of(request)
+                caller = await _caller(request, opened)
+                left = await opened.allowance.spend(str(caller.tenant_id))
+                headers = left.headers()
+                if left.is_spent:
+                    wait = {"retry-after": str(left.reset_seconds)}
+                    raise Problem(
+                        429, "too_many_requests", "The tenant's calls of this minute are spent.", headers=wait
+                    )
+                await _refuse_others(caller, permission, request, opened)
+                request.state.caller = caller
+                response = await idempotency.once(await _whole(request), opened, caller, handle)
+            except _KNOWN as error:
+                response = _answer(request, error)
+            response.headers.update(headers)
+            return response
+
+        return handler
+
+
+def tenant_router(tag: str) -> APIRouter:
+    """A family of routes under /api/v1."""
+    return APIRouter(
+        prefix="/api/v1",
+        tags=[tag],
+        route_class=TenantRoute,
+        dependencies=[Depends(_BEARER)],
+    )
+
+
+_KNOWN: Final = (
+    Problem,
+    RequestValidationError,
+    HTTPException,
+    DataError,
+    OperationalError,
+    PoolExhausted,
+)
+
+
+def _answer(request: Request, error: Exception) -> Response:
+    match error:
+        case DataError():
+            return problems.answer(422, "invalid", "A value cannot be stored.", errors=[])
+        case OperationalError() | PoolExhausted():
+            problems.log.warning("API without database", path=request.url.path, cause=type(error).__name__)
+            return problems.answer(503, "database_unavailable", "Try again in a moment.", headers={"retry-after": "2"})
+        case _:
+            return problems.of(request, error)
+
+
+async def _caller(request: Request, opened: Doors) -> Identity:
+    try:
+        return await opened.identities.of_bearer(_token(request), at=datetime.now(UTC), client_host=None)
+    except IdentityRefused as refused:
+        headers = {"www-authenticate": "Bearer"} if refused.status_code == 401 else {}
+        raise Problem(
+            refused.status_code, refused.reason, "The credentials do not open this API.", headers=headers
+        ) from refused
+
+
+async def _whole(request: Request) -> Request:
+    """The same request with its body read: within a limit, and within a time. Nothing is read for a stranger."""
+    if request.method == "GET":
+        return request
+    declared = request.headers.get("content-length", "")
+    try:
+        body = await read_body(request.receive, declared=int(declared) if declared.isdecimal() else None)
+    except WebhookRefused as refused:
+        # Closing on a body that is still coming would cost the sender our answer; what follows is thrown away.
+        headers = {"connection": "close"} if refused.status == 408 else {}
+        raise Problem(
+            refused.status, refused.reason, "The body is too large or too slow.", headers=headers
+        ) from refused
+    except ClientLeft as left:
+        raise Problem(400, "incomplete", "The body ended early.") from left
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return Request(request.scope, receive)
+
+
+def _token(request: Request) -> str:
+    """Never without one, not even on a developer's machine: any page in their browser could call us."""
+    header = request.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Problem(
+            401, "malformed", "Authorization must be `Bearer <token>`.", headers={"www-authenticate": "Bearer"}
+        )
+    return token.strip()
+
+
+async def _refuse_others(caller: Identity, permission: Permission, request: Request, opened: Doors) -> None:
+    """A refusal is on record: somebody may be trying doors."""
+    is_in_scope = not caller.scopes or permission.value in caller.scopes
+    if role.may(caller.role, permission) and is_in_scope:
+        return
+    async with opened.store.audit_transaction() as transaction:
+        await audit.record(
+            transaction,
+            caller.tenant_id,
+            actor=caller.actor,
+            action="access.refused",
+            subject=permission.value,
+            detail={"method": request.method, "role": caller.role.value},
+            at=datetime.now(UTC),
+        )
+    raise Problem(403, "forbidden", f"This needs the permission {permission.value}.", permission=permission.value)

@@ -1,0 +1,163 @@
+"""The API over real HTTP: two tenants behind one door, and a caller for every role."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+import redis.asyncio
+from psycopg.rows import dict_row
+from sqlalchemy import text
+
+from mychatflow.rules.role import Role
+from mychatflow.settings import Settings
+from mychatflow.store import api_keys
+from mychatflow.store.session import Store
+from tests.factories import Tenant, a_contact, a_quick_reply, a_tenant
+from tests.realtime.webhooks.conftest import serving
+
+NOW = datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """A tenant with one of everything that the API shows by its id."""
+
+    tenant: Tenant
+    contact_id: UUID
+    quick_reply_id: UUID
+    notification_id: UUID
+    episode_id: UUID
+    key_id: UUID
+    key: str
+
+    @property
+    def ids(self) -> dict[str, UUID]:
+        return {
+            "contact_id": self.contact_id,
+            "quick_reply_id": self.quick_reply_id,
+            "notification_id": self.notification_id,
+            "episode_id": self.episode_id,
+            "key_id": self.key_id,
+            "instance_id": self.tenant.instance_id,
+        }
+
+
+async def a_key(store: Store, tenant: Tenant, role: Role = Role.OWNER, **changes: Any) -> tuple[UUID, str]:
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        key, secret = await api_keys.create(transaction, tenant.tenant_id, name=role.value, role=role, **changes)
+    return key.key_id, secret
+
+
+async def a_message(
+    store: Store, tenant: Tenant, contact_id: UUID, words: str, *, at: datetime = NOW, trace: str | None = None
+) -> UUID:
+    message_id = uuid4()
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+        await transaction.execute(
+            text(
+                "insert into interactions (tenant_id, id, occurred_at, contact_id, instance_id, direction, author,"
+                " content, content_length, status, trace) values (:tenant_id, :id, :at, :contact_id, :instance_id,"
+                " 'incoming', 'customer', :content, :length, 'received', cast(:trace as jsonb))"
+            ),
+            {
+                "tenant_id": tenant.tenant_id,
+                "id": message_id,
+                "at": at,
+                "contact_id": contact_id,
+                "instance_id": tenant.instance_id,
+                "content": cipher.encrypt(words, row_id=message_id),
+                "length": len(words),
+                "trace": trace,
+            },
+        )
+    return message_id
+
+
+async def an_episode(store: Store, tenant: Tenant, contact_id: UUID) -> UUID:
+    async with store.platform_transaction() as transaction:
+        made = await transaction.execute(
+            text(
+                "insert into episodes (tenant_id, contact_id, instance_id, start_reason, started_at, waiting_since,"
+                " agent_reply_count) values (:tenant_id, :contact_id, :instance_id, 'initial', :at, :at, 1)"
+                " returning id"
+            ),
+            {
+                "tenant_id": tenant.tenant_id,
+                "contact_id": contact_id,
+                "instance_id": tenant.instance_id,
+                "at": NOW,
+            },
+        )
+        return UUID(str(made.scalar_one()))
+
+
+async def a_notification(store: Store, tenant: Tenant) -> UUID:
+    async with store.platform_transaction() as transaction:
+        made = await transaction.execute(
+            text(
+                "insert into notifications (tenant_id, kind, title) values (:tenant_id, 'handoff', 'Somebody waits')"
+                " returning id"
+            ),
+            {"tenant_id": tenant.tenant_id},
+        )
+        return UUID(str(made.scalar_one()))
+
+
+async def a_shop(store: Store, **settings: Any) -> Shop:
+    tenant = await a_tenant(store, **settings)
+    contact_id = await a_contact(store, tenant, last_message_at=NOW, lead_grade="A", tags=["vip"])
+    key_id, key = await a_key(store, tenant)
+    return Shop(
+        tenant=tenant,
+        contact_id=contact_id,
+        quick_reply_id=await a_quick_reply(store, tenant, title="Price", body="A cut is 20 €."),
+        notification_id=await a_notification(store, tenant),
+        episode_id=await an_episode(store, tenant, contact_id),
+        key_id=key_id,
+        key=key,
+    )
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+@contextlib.asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        serving(settings) as (base_url, _),
+        httpx.AsyncClient(base_url=f"{base_url}/api/v1", trust_env=False, timeout=30) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def shop(store: Store) -> Shop:
+    return await a_shop(store)
+
+
+@pytest.fixture
+async def api(fresh: Settings, shop: Shop, redis_client: redis.asyncio.Redis) -> AsyncIterator[httpx.AsyncClient]:
+    """As the shop's owner."""
+    assert await redis_client.ping()
+    async with served(fresh) as client:
+        client.headers.update(bearer(shop.key))
+        yield client
+
+
+@pytest.fixture
+def rows(fresh: Settings) -> Callable[..., list[dict[str, Any]]]:
+    """What the database holds, past every wall."""
+
+    def query(sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(fresh.role_url("pipeline"), row_factory=dict_row) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    return query
