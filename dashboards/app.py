@@ -1,0 +1,73 @@
+"""The dashboards as a web application: `python -m dashboards.app`, or `uvicorn --lifespan on dashboards.app:app`."""
+
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import plotly.io
+import streamlit as st
+import uvicorn
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from dashboards import sign_in, states
+from mychatflow import settings as configuration
+
+_SCRIPT = Path(__file__).with_name("main.py")
+# What the first page would otherwise import while its viewer waits.
+_WARMED = (
+    "plotly.graph_objects",
+    "dashboards.tenant.overview",
+    "dashboards.tenant.leads",
+    "dashboards.tenant.conversations",
+    "dashboards.tenant.inbox",
+    "dashboards.ops.freshness",
+)
+
+
+@asynccontextmanager
+async def _warm(_: st.App) -> AsyncIterator[None]:
+    for module in _WARMED:
+        importlib.import_module(module)
+    # Figures bring their whole look; merging the default template into each would cost more than drawing it.
+    plotly.io.templates.default = "none"
+    yield
+
+
+async def _health(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok"})
+
+
+app = st.App(
+    _SCRIPT,
+    lifespan=_warm,
+    routes=[Route("/health", _health)],
+    # Streamlit serves its scripts uncompressed; here no proxy is expected to do it.
+    middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
+    on_script_error=states.explain_failure,
+    secrets=sign_in.secrets(configuration.load()),
+)
+
+
+def main() -> None:
+    """Serve until stopped."""
+    settings = configuration.load()
+    # No access log: addresses of pages carry filters, and health checks would drown the rest.
+    uvicorn.run(
+        app,
+        host=settings.web_host,
+        port=settings.dashboards_port,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        # The address that matters is the connection's own; a forwarded one is anybody's word.
+        proxy_headers=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""A conversation as bubbles, every word escaped; under each AI answer, what the eleven steps decided."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from dashboards import wording
+from dashboards.wording import escaped
+from mychatflow.store.chats import Message
+
+_AUTHORS = {
+    "agent": "Assistant",
+    "human": "Team",
+    "system": "Automatic notice",
+    "campaign": "Campaign",
+    "follow_up": "Follow-up",
+}
+_SILENT_STATUSES = {"received"}
+
+
+def bubbles(messages: Sequence[Message], *, timezone: str) -> str:
+    """Oldest first, with a line for each new day."""
+    if not messages:
+        return '<p class="mcf-day">No messages are kept for this contact.</p>'
+    shown: list[str] = []
+    last_day: date | None = None
+    for message in messages:
+        local_day = message.occurred_at.astimezone(wording.zone(timezone)).date()
+        if local_day != last_day:
+            shown.append(f'<span class="mcf-day">{escaped(wording.day(local_day))}</span>')
+            last_day = local_day
+        shown.append(_bubble(message, timezone))
+    # The inner list keeps its order; the outer one only begins at its end.
+    return f'<div class="mcf-chat" role="log" aria-label="Conversation" tabindex="0"><div>{"".join(shown)}</div></div>'
+
+
+def preview(message: Message | None) -> str:
+    """One line of the newest message, as plain text: the table that shows it does not read HTML."""
+    if message is None:
+        return ""
+    text = " ".join((message.text or _without_text(message)).split())
+    prefix = "" if message.direction == "incoming" else f"{_AUTHORS.get(message.author, 'Us')}: "
+    return f"{prefix}{text}"[:120]
+
+
+def _bubble(message: Message, timezone: str) -> str:
+    side = "out" if message.direction == "outgoing" else "in"
+    body = escaped(message.text) if message.text else f'<span class="gone">{escaped(_without_text(message))}</span>'
+    given = f" {escaped(' '.join(message.reactions))}" if message.reactions else ""
+    return (
+        f'<div class="mcf-bubble {side}">{body}{given}'
+        f"<footer>{escaped(_footer(message, timezone))}</footer>{_trace(message.trace)}</div>"
+    )
+
+
+def _footer(message: Message, timezone: str) -> str:
+    words = [wording.clock(message.occurred_at, timezone, with_date=False)]
+    if message.direction == "outgoing":
+        words.append(_AUTHORS.get(message.author, "Us"))
+    if message.provider:
+        words.append(wording.provider(message.provider))
+    if message.latency_ms is not None and message.direction == "outgoing":
+        words.append(wording.seconds(message.latency_ms))
+    if message.is_edited:
+        words.append("edited")
+    if message.status not in _SILENT_STATUSES:
+        words.append(message.status)
+    return " · ".join(words)
+
+
+def _without_text(message: Message) -> str:
+    if message.is_revoked:
+        return "Message deleted by its sender"
+    if message.type != "text":
+        return wording.words(message.type)
+    return "Text no longer kept"
+
+
+def _trace(trace: Any) -> str:
+    """The steps of the turn, folded; keys and values are ours, but are escaped like everything else."""
+    if not trace:
+        return ""
+    steps = trace.get("steps", trace) if isinstance(trace, Mapping) else trace
+    pairs = list(steps.items()) if isinstance(steps, Mapping) else [(_step_name(step), step) for step in steps]
+    rows = "".join(
+        f"<dt>{escaped(wording.words(str(name)))}</dt><dd>{escaped(_told(value))}</dd>" for name, value in pairs
+    )
+    return f'<details><summary>How this answer came about</summary><dl class="mcf-facts">{rows}</dl></details>'
+
+
+def _step_name(step: Any) -> str:
+    return str(step.get("step") or step.get("name") or "step") if isinstance(step, Mapping) else "step"
+
+
+def _told(value: Any) -> str:
+    """A step's facts on one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_told(item)}" for name, item in value.items() if name not in {"step", "name"})
+    if isinstance(value, list):
+        return wording.listed([_told(item) for item in value])
+    return str(value)

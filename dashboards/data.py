@@ -1,0 +1,154 @@
+"""Every number and name a page may show: the one place that reads, cached by tenant and period for a stated time."""
+
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from dashboards.operational import bridge
+from mychatflow.store import chats, contacts, viewers
+from mychatflow.store.chats import Message
+from mychatflow.store.contacts import Contact
+from mychatflow.store.viewers import Workspace
+from warehouse import reads
+from warehouse.periods import Period
+
+Rows = list[dict[str, Any]]
+# A publication follows the hour, so a minute of delay is never what makes a number old.
+_PUBLISHED = timedelta(minutes=1)
+_NAMES = timedelta(seconds=30)
+
+
+def all_workspaces() -> list[Workspace]:
+    """For the local owner alone; uncached, since access is asked anew on every run."""
+    return bridge().across_tenants(viewers.all_workspaces)
+
+
+def workspaces_of(subject: str) -> list[Workspace]:
+    """Uncached: a removed member loses the page at once."""
+    return bridge().across_tenants(partial(viewers.of_subject, subject=subject))
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def as_of(tenant_id: UUID) -> datetime | None:
+    return reads.as_of(tenant_id)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def first_date(tenant_id: UUID) -> date | None:
+    return reads.first_date(tenant_id)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def overview_kpis(tenant_id: UUID, period: Period) -> dict[str, Any]:
+    return dict(reads.overview_kpis(tenant_id, period)[0])
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def kpis_per_day(tenant_id: UUID, period: Period) -> Rows:
+    return reads.kpis_per_day(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def messages_per_day(tenant_id: UUID, period: Period) -> Rows:
+    return reads.messages_per_day(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def reply_time_per_day(tenant_id: UUID, period: Period) -> Rows:
+    return reads.reply_time_per_day(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def reply_time_buckets(tenant_id: UUID, period: Period) -> Rows:
+    return reads.reply_time_buckets(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def hour_heatmap(tenant_id: UUID, period: Period) -> Rows:
+    return reads.hour_heatmap(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def writers_at(tenant_id: UUID, period: Period, *, iso_weekday: int, hour: int) -> Rows:
+    return reads.writers_at(tenant_id, period, iso_weekday=iso_weekday, hour=hour)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def provider_usage(tenant_id: UUID, period: Period) -> Rows:
+    return reads.provider_usage(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def provider_per_day(tenant_id: UUID, period: Period) -> Rows:
+    return reads.provider_per_day(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def incidents(tenant_id: UUID, period: Period) -> Rows:
+    return reads.incidents(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def lead_funnel(tenant_id: UUID, period: Period) -> Rows:
+    return reads.lead_funnel(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def grades(tenant_id: UUID) -> Rows:
+    return reads.grades(tenant_id)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def lead_list(tenant_id: UUID, period: Period, *, grade: str | None, limit: int = 500) -> Rows:
+    return reads.lead_list(tenant_id, period, grade=grade, limit=limit)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def score_history(tenant_id: UUID, contact_id: UUID) -> Rows:
+    return reads.score_history(tenant_id, contact_id)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def outcomes(tenant_id: UUID, period: Period) -> Rows:
+    return reads.outcomes(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def outcomes_per_day(tenant_id: UUID, period: Period) -> Rows:
+    return reads.outcomes_per_day(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def episodes(tenant_id: UUID, period: Period, *, outcome: str | None) -> Rows:
+    return reads.episodes(tenant_id, period, outcome=outcome)
+
+
+@st.cache_data(ttl=_NAMES, max_entries=1000, show_spinner=False)
+def people(tenant_id: UUID, contact_ids: tuple[UUID, ...]) -> dict[UUID, Contact]:
+    """Names and numbers of those contacts; erased ones are missing."""
+    read = partial(contacts.by_ids, tenant_id=tenant_id, contact_ids=contact_ids)
+    return {contact.contact_id: contact for contact in bridge().in_tenant(tenant_id, read)}
+
+
+def inbox(tenant_id: UUID, *, search: str, owner: str | None) -> list[Contact]:
+    """The most recent chats as they are this second."""
+    return bridge().in_tenant(tenant_id, partial(contacts.page, tenant_id=tenant_id, search=search, owner=owner))
+
+
+def last_messages(tenant_id: UUID, contact_ids: tuple[UUID, ...]) -> dict[UUID, Message]:
+    """The newest message of each chat. Uncached: message text stays in no cache."""
+    return bridge().opened(
+        tenant_id,
+        lambda transaction, cipher: chats.last_of_each(transaction, tenant_id, list(contact_ids), cipher=cipher),
+    )
+
+
+def chat(tenant_id: UUID, contact_id: UUID, *, limit: int = 100) -> list[Message]:
+    """A conversation, oldest first. Uncached: message text stays in no cache."""
+    return bridge().opened(
+        tenant_id,
+        lambda transaction, cipher: chats.of_contact(transaction, tenant_id, contact_id, cipher=cipher, limit=limit),
+    )

@@ -1,0 +1,153 @@
+"""What all charts share: fonts, axes, lines and marks, as plain dicts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from dashboards import wording
+from dashboards.theme import tokens
+from dashboards.theme.tokens import Palette
+
+Figure = dict[str, Any]
+Rows = Sequence[Mapping[str, Any]]
+_FONT = "Inter, system-ui, sans-serif"
+
+
+def layout(palette: Palette, height: int) -> Figure:
+    return {
+        # The default template is the costly part of a figure; everything it would set stands here.
+        "template": {"layout": {}},
+        "height": height,
+        "margin": {"l": 40, "r": 6, "t": 8, "b": 28},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": font(palette),
+        "showlegend": False,
+        "hovermode": "x unified",
+        "dragmode": False,
+        "hoverlabel": {
+            "bgcolor": palette.card,
+            "bordercolor": palette.hairline,
+            "font": font(palette, ink=True, size=12.5),
+        },
+    }
+
+
+def font(palette: Palette, *, ink: bool = False, size: float = 11.5) -> Figure:
+    return {"family": _FONT, "size": size, "color": palette.ink if ink else palette.muted}
+
+
+def axis(palette: Palette) -> Figure:
+    return {
+        "fixedrange": True,
+        "zeroline": False,
+        "showline": False,
+        "showgrid": False,
+        "ticks": "",
+        "ticklabelstandoff": 5,
+        "tickfont": font(palette),
+    }
+
+
+def counts(palette: Palette, values: Sequence[float], *, ticks: int = 5) -> Figure:
+    return axis(palette) | {
+        "showgrid": True,
+        "gridcolor": palette.grid,
+        "range": [0, max(values) * 1.12],
+        "nticks": ticks,
+        "tickformat": "~s" if max(values) >= 10_000 else ",d",
+    }
+
+
+def times(palette: Palette, highest: float) -> Figure:
+    return axis(palette) | {
+        "showgrid": True,
+        "gridcolor": palette.grid,
+        "range": [0, highest * 1.12],
+        "nticks": 5,
+        "ticksuffix": " s",
+    }
+
+
+def days(palette: Palette, dates: Sequence[date], *, ticks: int = 4, is_bars: bool = False) -> Figure:
+    """Ticks on Mondays where weeks fit, so that they stand on the same weekday in every period."""
+    wanted = [day for day in dates if day.weekday() == 0] if len(dates) > 10 else list(dates)
+    step = max(1, -(-len(wanted) // ticks))
+    chosen = wanted[::step]
+    ends = [datetime.combine(day, time()) for day in (dates[0], dates[-1])]
+    # A bar stands around its date, a line begins on it.
+    padding = timedelta(hours=14 if is_bars or len(dates) == 1 else 0)
+    return axis(palette) | {
+        "type": "date",
+        "tickvals": chosen,
+        "ticktext": [wording.day(day) for day in chosen],
+        "hoverformat": "%a %-d %b",
+        "range": [ends[0] - padding, ends[1] + padding],
+    }
+
+
+def hours(palette: Palette) -> Figure:
+    return axis(palette) | {"type": "date", "tickformat": "%H:%M", "nticks": 7, "hoverformat": "%H:%M"}
+
+
+def line(name: str, x: Sequence[Any], y: Sequence[Any]) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": list(x),
+        "y": list(y),
+        "connectgaps": False,
+        "hovertemplate": "%{y:,}",
+    }
+
+
+def fade(colour: str) -> Figure:
+    return {"type": "vertical", "colorscale": [[0, tokens.shade(colour, 0)], [1, tokens.shade(colour, 0.22)]]}
+
+
+def threshold(value: float, colour: str) -> Figure:
+    line = {"color": colour, "width": 1, "dash": "dot"}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value, "line": line}
+
+
+def end_label(name: str, values: Sequence[float | None], palette: Palette) -> Figure:
+    last = next(value for value in reversed(values) if value is not None)
+    return {
+        "x": 1,
+        "xref": "paper",
+        "xanchor": "left",
+        "xshift": 6,
+        "y": last,
+        "text": name,
+        "showarrow": False,
+        "font": font(palette),
+    }
+
+
+def mark_incidents(layout: Figure, incidents: Rows, palette: Palette) -> None:
+    """One dotted line for each day with an incident, named at its top."""
+    by_day: dict[date, list[str]] = {}
+    for row in incidents:
+        name = wording.provider(str(row["target"]).partition(":")[0].partition("/")[0])
+        names = by_day.setdefault(row["local_date"], [])
+        if name not in names:
+            names.append(name)
+    line = {"color": palette.muted, "width": 1, "dash": "dot"}
+    layout["shapes"] = [
+        {"type": "line", "x0": day, "x1": day, "yref": "paper", "y0": 0, "y1": 1, "line": line} for day in by_day
+    ]
+    layout["annotations"] = [
+        {
+            "x": day,
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "top",
+            "xanchor": "left",
+            "xshift": 4,
+            "text": f"{wording.listed(names)} incident",
+            "showarrow": False,
+            "font": font(palette),
+        }
+        for day, names in by_day.items()
+    ]

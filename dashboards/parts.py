@@ -1,0 +1,137 @@
+"""The small pieces of a page that are plain HTML: titles, bars, tables, chips and states. All text is escaped here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dashboards.wording import escaped
+
+Tone = Literal["good", "warn", "bad", "quiet"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a small table: its heading and whether its values are numbers."""
+
+    title: str
+    is_number: bool = False
+
+
+def page_title(title: str, subtitle: str) -> str:
+    return f'<div class="mcf-title"><h1>{escaped(title)}</h1><p>{escaped(subtitle)}</p></div>'
+
+
+def card_title(title: str, subtitle: str, explained: str = "") -> str:
+    """The heading of a card; the definition of what it shows opens on hover, focus and tap."""
+    return f'<div class="mcf-card-title"><h2>{escaped(title)}{hint(explained)}</h2><p>{escaped(subtitle)}</p></div>'
+
+
+def hint(explained: str) -> str:
+    if not explained:
+        return ""
+    text = escaped(explained)
+    return f'<span class="mcf-hint" tabindex="0" role="note" aria-label="{text}">?<span>{text}</span></span>'
+
+
+def sidebar_note(timezone: str, name: str) -> str:
+    return (
+        f'<div class="mcf-note"><p>{_icon("clock")}Times in {escaped(timezone)}</p>'
+        f"<p>{_icon('person')}{escaped(name)}</p></div>"
+    )
+
+
+def state(kind: str, title: str, sentence: str) -> str:
+    """An empty, failed or closed card."""
+    return (
+        f'<div class="mcf-state" role="status">{_icon(kind)}<h2>{escaped(title)}</h2><p>{escaped(sentence)}</p></div>'
+    )
+
+
+def _icon(name: str) -> str:
+    """Drawn by the style sheet: Streamlit removes drawings from HTML."""
+    return f'<i class="mcf-icon {name}" aria-hidden="true"></i>'
+
+
+def chip(text: str, tone: Tone = "quiet") -> str:
+    return f'<span class="mcf-chip mcf-{tone}">{escaped(text)}</span>'
+
+
+def status(text: str, tone: Tone) -> str:
+    """A dot with a soft halo and a word: never colour alone."""
+    return f'<span class="mcf-status mcf-{tone}"><i></i>{escaped(text)}</span>'
+
+
+def swatch(text: str, colour: str) -> str:
+    return f'<span class="mcf-swatch"><i style="background:{escaped(colour)}"></i>{escaped(text)}</span>'
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, label: str) -> str:
+    """A small table; cells are HTML made by this module, so callers escape what people wrote."""
+    kinds = ["number" if column.is_number else "text" for column in columns]
+    head = "".join(
+        f'<th scope="col" class="{kind}">{escaped(column.title)}</th>'
+        for kind, column in zip(kinds, columns, strict=True)
+    )
+    body = "".join(
+        "<tr>" + "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
+        for cells in rows
+    )
+    return (
+        f'<div class="mcf-scroll"><table class="mcf-table" aria-label="{escaped(label)}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def funnel(steps: Sequence[tuple[str, int]]) -> str:
+    """Horizontal bars, each with the share kept from the step before."""
+    widest = max((count for _, count in steps), default=0)
+    rows = []
+    before: int | None = None
+    for number, (name, count) in enumerate(steps):
+        kept = "100%" if before is None else (f"{count / before:.0%} kept" if before else "–")
+        width = count / widest * 100 if widest else 0
+        rows.append(
+            f'<div class="mcf-step" role="listitem"><span>{escaped(name)}</span>'
+            f'<div class="mcf-bar"><i class="step-{number}" style="width:{width:.1f}%"></i></div>'
+            f"<b>{count:,}</b><em>{kept}</em></div>"
+        )
+        before = count
+    return f'<div class="mcf-funnel" role="list">{"".join(rows)}</div>'
+
+
+def buckets(rows: Sequence[tuple[str, int, Tone]]) -> str:
+    """Shares of a whole as one strip with its legend."""
+    total = sum(count for _, count, _ in rows)
+    if not total:
+        return ""
+    strip = "".join(
+        f'<i class="mcf-{tone} share-{number}" style="flex:{count}"></i>'
+        for number, (_, count, tone) in enumerate(rows)
+        if count
+    )
+    legend = "".join(
+        f'<span class="share-{number} mcf-{tone}"><i></i>{escaped(name)} <b>{count / total:.0%}</b></span>'
+        for number, (name, count, tone) in enumerate(rows)
+    )
+    return f'<div class="mcf-buckets"><div class="mcf-strip">{strip}</div><div class="mcf-legend">{legend}</div></div>'
+
+
+def meter(share: float, *, mark: float, tone: Tone) -> str:
+    """A thin bar with a tick where the promise ends."""
+    width = min(max(share, 0.02), 1) * 100
+    bar, tick = f'<i style="width:{width:.1f}%"></i>', f'<s style="left:{mark * 100:.1f}%"></s>'
+    return f'<div class="mcf-meter mcf-{tone}">{bar}{tick}</div>'
+
+
+def strip(tones: Sequence[Tone], titles: Sequence[str]) -> str:
+    """A row of small bars, one per slot of time, like a status page."""
+    bars = "".join(
+        f'<i class="mcf-{tone}" title="{escaped(title)}"></i>' for tone, title in zip(tones, titles, strict=True)
+    )
+    return f'<div class="mcf-uptime">{bars}</div>'
+
+
+def facts(pairs: Mapping[str, Any]) -> str:
+    """Names and values, one pair a line."""
+    rows = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>" for name, value in pairs.items())
+    return f'<dl class="mcf-facts">{rows}</dl>'

@@ -1,0 +1,141 @@
+"""From a number to the people behind it: lists of contacts, the score explained, and the chat they wrote."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from dashboards import chat, data, exports, parts, shell, states, wording
+from dashboards.filters import Choice
+from dashboards.viewer import Viewer
+from mychatflow.store.contacts import Contact
+
+_POINTS = {
+    "message_points": ("Messages", 30),
+    "speed_points": ("Reply speed", 20),
+    "question_points": ("Questions", 25),
+    "intent_points": ("Intent to buy", 25),
+}
+_TONES: dict[str, parts.Tone] = {"A": "good", "B": "good", "C": "quiet", "D": "quiet", "F": "quiet"}
+
+
+def named(looking: Viewer, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with each contact's name and number beside it; people erased meanwhile drop out."""
+    ids = tuple(as_id(row["contact_id"]) for row in rows)
+    known = data.people(looking.tenant_id, ids)
+    return [
+        row
+        | {"contact_id": contact_id, "name": name(known[contact_id]), "phone": wording.phone(known[contact_id].phone)}
+        for row, contact_id in zip(rows, ids, strict=True)
+        if contact_id in known
+    ]
+
+
+def name(contact: Contact | None) -> str:
+    """What to call somebody who may have given no name."""
+    if contact is None:
+        return "Unknown contact"
+    return contact.name or wording.phone(contact.phone or contact.wa_id.partition("@")[0])
+
+
+def as_id(value: object) -> UUID:
+    return value if isinstance(value, UUID) else UUID(str(value))
+
+
+def open_contact(looking: Viewer, contact_id: UUID, *, at: datetime, renews: str) -> None:
+    """A contact's chat and score in a dialog; closing it forgets the row that opened it."""
+    contact = data.people(looking.tenant_id, (contact_id,)).get(contact_id)
+    dialog = st.dialog(name(contact), width="large", on_dismiss=partial(shell.renew, renews))
+    dialog(partial(_contact, looking, contact_id, contact, at=at))()
+
+
+def open_hour(looking: Viewer, choice: Choice, *, iso_weekday: int, hour: int, at: datetime) -> None:
+    """Who wrote in one hour of the week, and what."""
+    title = f"{wording.LONG_WEEKDAYS[iso_weekday - 1]} {hour:02d}:00 to {(hour + 1) % 24:02d}:00"
+    dialog = st.dialog(title, width="large", on_dismiss=partial(shell.renew, "hours"))
+    dialog(partial(_hour, looking, choice, iso_weekday, hour, at=at))()
+
+
+def _contact(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: datetime) -> None:
+    if contact is None:
+        states.empty("This contact is gone", "It was erased or merged since these numbers were published.")
+        return
+    left, right = st.columns([1.5, 1])
+    with left:
+        if looking.may("agent"):
+            st.html(chat.bubbles(data.chat(looking.tenant_id, contact_id), timezone=looking.timezone))
+        else:
+            states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
+    with right:
+        st.html(_score(looking, contact_id, contact))
+        st.html(parts.facts(_facts(contact, looking.timezone, at=at)))
+
+
+def _hour(looking: Viewer, choice: Choice, iso_weekday: int, hour: int, *, at: datetime) -> None:
+    found = data.writers_at(looking.tenant_id, choice.period, iso_weekday=iso_weekday, hour=hour)
+    rows = named(looking, found)
+    st.caption(f"{len(rows):,} people wrote in this hour, {choice.label}")
+    if not rows:
+        states.empty("Nobody wrote in this hour", "Choose a darker cell.")
+        return
+    chosen = st.selectbox(
+        "Contact",
+        range(len(rows)),
+        format_func=lambda index: f"{rows[index]['name']} · {rows[index]['message_count']} messages",
+    )
+    row = rows[chosen or 0]
+    contact_id = as_id(row["contact_id"])
+    _contact(looking, contact_id, data.people(looking.tenant_id, (contact_id,)).get(contact_id), at=at)
+    if looking.may("admin"):
+        exports.button(
+            "Export CSV", rows, columns=("name", "phone", "message_count", "last_message_at"), file="hour.csv"
+        )
+
+
+def _facts(contact: Contact, timezone: str, *, at: datetime) -> dict[str, str]:
+    first, last = contact.first_message_at, contact.last_message_at
+    return {
+        "Phone": wording.phone(contact.phone),
+        "Owner": "A person" if contact.owner == "human" else "The assistant",
+        "Handed off": wording.words(contact.handoff_reason or "yes") if contact.is_handed_off else "no",
+        "Language": contact.preferred_language or "not decided",
+        "Marketing": "opted out" if contact.opted_out_at else "allowed",
+        "First message": wording.clock(first, timezone) if first else "never",
+        "Last message": wording.ago(last, at=at),
+        "Tags": wording.listed(contact.tags),
+    }
+
+
+def _score(looking: Viewer, contact_id: UUID, contact: Contact) -> str:
+    """The score as a sum that can be checked: four parts, less what silence took."""
+    head = (
+        f'<div class="mcf-score"><strong>{contact.lead_score}</strong>'
+        f"{parts.chip(f'Grade {contact.lead_grade}', _TONES.get(contact.lead_grade, 'quiet'))}</div>"
+    )
+    history = data.score_history(looking.tenant_id, contact_id)
+    if not history:
+        return f"{head}<p>No scored message yet.</p>"
+    newest = history[0]
+    points = [
+        _point(label, f"{newest[column]} of {most}", newest[column] / most, newest[column])
+        for column, (label, most) in _POINTS.items()
+    ]
+    if newest["base"] != contact.lead_base:
+        note = "<p>Newer messages count here after the next hourly run.</p>"
+        return f'{head}<div class="mcf-points">{"".join(points)}{note}</div>'
+    lost = contact.lead_base - contact.lead_score
+    if lost:
+        points.append(_point("Silence", "since the last message", lost / 100, -lost))
+    return f'{head}<div class="mcf-points">{"".join(points)}</div>'
+
+
+def _point(label: str, detail: str, share: float, value: int) -> str:
+    tone: parts.Tone = "bad" if value < 0 else "good"
+    bar = f'<div class="mcf-meter mcf-{tone}"><i style="width:{min(abs(share), 1) * 100:.0f}%"></i></div>'
+    return (
+        f'<div class="mcf-point"><span>{wording.escaped(label)}<br><small>{wording.escaped(detail)}</small></span>'
+        f"{bar}<b>{value:+d}</b></div>"
+    )

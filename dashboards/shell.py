@@ -1,0 +1,85 @@
+"""What surrounds every page: the style sheet, the logo, the choice of workspace and the time zone."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import parts
+from dashboards.theme import tokens
+from dashboards.theme.tokens import Palette
+from dashboards.viewer import Viewer
+from mychatflow.store.viewers import Workspace
+
+_THEME = Path(__file__).parent / "theme"
+_STYLE = (_THEME / "style.css").read_text(encoding="utf-8")
+# A file of ours: a `:material/` page icon would be fetched from the network.
+_MARK = str(_THEME / "icons" / "mark.svg")
+
+
+def dress() -> None:
+    """Title, icon and colours; the first thing a run does."""
+    st.set_page_config(page_title="MyChatFlow", page_icon=_MARK, layout="wide", initial_sidebar_state="auto")
+    st.html(f"<style>{tokens.css_variables(palette())}{_STYLE}</style>")
+    st.logo(_MARK, size="large")
+
+
+def palette() -> Palette:
+    """The theme the browser shows now."""
+    return tokens.DARK if st.context.theme.type == "dark" else tokens.LIGHT
+
+
+def sidebar(looking: Viewer) -> Viewer:
+    """The workspace chosen among the person's own; anything else in the address falls back to the first."""
+    known = labelled(looking.workspaces)
+    with st.sidebar:
+        chosen = st.selectbox(
+            "Workspace",
+            list(known),
+            key="workspace",
+            bind="query-params",
+            disabled=len(known) == 1,
+        )
+        workspace = known.get(str(chosen), looking.workspace)
+        st.html(parts.sidebar_note(workspace.timezone, looking.name))
+        if not looking.is_local:
+            st.button("Sign out", on_click=st.logout, type="tertiary")
+    return looking.looking_at(workspace)
+
+
+def labelled(workspaces: Sequence[Workspace]) -> dict[str, Workspace]:
+    """Each workspace under its name, which stands in the address; namesakes carry the start of their id."""
+    names = Counter(workspace.name for workspace in workspaces)
+    return {
+        workspace.name
+        if names[workspace.name] == 1
+        else f"{workspace.name} · {str(workspace.tenant_id)[:8]}": workspace
+        for workspace in workspaces
+    }
+
+
+def named(run: Callable[[], None], name: str) -> Callable[[], None]:
+    """The callable under a name of its own, which Streamlit takes a page's identity from."""
+
+    def page() -> None:
+        run()
+
+    page.__name__ = name
+    return page
+
+
+def renewed(name: str) -> str:
+    """A widget key that `renew` changes, so that the widget forgets what was selected in it."""
+    return f"{name}-{st.session_state.get(f'renewals-{name}', 0)}"
+
+
+def renew(name: str) -> None:
+    """Forget the selection: else the dialog it opened would open again on the next run."""
+    st.session_state[f"renewals-{name}"] = st.session_state.get(f"renewals-{name}", 0) + 1
+
+
+def now() -> datetime:
+    """The instant of this run, for parts that run on their own."""
+    return datetime.now(UTC)

@@ -1,0 +1,75 @@
+"""What a page shows instead of numbers: nothing yet, not allowed, or something failed, each in one honest sentence."""
+
+from collections.abc import Callable
+from typing import Literal, assert_never
+
+import streamlit as st
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboards import parts
+from warehouse.reader import NothingPublished
+
+Refusal = Literal["sign_in", "not_configured", "no_workspace", "not_local", "session_ended"]
+log = structlog.get_logger(__name__)
+
+
+def guarded(page: Callable[[], None]) -> None:
+    """Run the page; when its sources have nothing or do not answer, say so in its place."""
+    try:
+        page()
+    except NothingPublished:
+        card(
+            "empty",
+            "The first numbers are on their way",
+            "Nothing is published yet. Numbers appear after the next hourly run, or at once with mychatflow rollup.",
+        )
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("page failed", error=type(error).__name__)
+        card(
+            "failed",
+            "The database does not answer",
+            "This page cannot be shown right now. It tries again when you reload; mychatflow doctor names the cause.",
+        )
+
+
+def refused(reason: Refusal) -> None:
+    """The page of somebody who may not see any."""
+    match reason:
+        case "sign_in":
+            card("closed", "Sign in to MyChatFlow", "Your organisation's sign-in page opens in this window.")
+            st.button("Sign in", type="primary", on_click=st.login)
+        case "session_ended":
+            card("closed", "Your session has ended", "Sign in again to go on where you were.")
+            st.button("Sign in again", type="primary", on_click=st.login)
+        case "no_workspace":
+            card("closed", "No workspace yet", "You are signed in, but nobody has invited you to a workspace.")
+            if st.user.get("is_logged_in"):
+                st.button("Sign out", on_click=st.logout)
+        case "not_configured":
+            card("closed", "Sign-in is not configured", "Set CLERK_ISSUER to your identity provider, then start again.")
+        case "not_local":
+            card(
+                "closed",
+                "Only from this machine",
+                "Without an identity provider the dashboards answer on localhost alone. Set CLERK_ISSUER to open them.",
+            )
+        case _:
+            assert_never(reason)
+
+
+def empty(title: str, sentence: str) -> None:
+    """A card without data, inside a page that otherwise has some."""
+    st.html(parts.state("empty", title, sentence))
+
+
+def explain_failure(error: Exception) -> bool:
+    """Show our own page for a defect; its details go to the log, never to the browser."""
+    log.error("page broke", exc_info=error)
+    card("failed", "Something broke on our side", "It has been logged. Reload the page, or choose another one.")
+    return True
+
+
+def card(kind: str, title: str, sentence: str) -> None:
+    with st.container(border=True, key=f"card-state-{kind}"):
+        st.html(parts.state(kind, title, sentence))

@@ -1,0 +1,162 @@
+"""How conversations ended, and why: every episode of the period with its outcome, down to the chat."""
+
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from dashboards import charts, data, exports, filters, parts, people, shell, states, wording
+from dashboards.filters import Choice
+from dashboards.theme.tokens import Palette
+from dashboards.viewer import Viewer
+from warehouse import metrics
+
+_OUTCOMES = ("autonomous", "assisted", "handed_off", "abandoned", "blocked_by_quota", "open")
+_COLUMNS = (
+    "name",
+    "started_at",
+    "outcome",
+    "reason",
+    "message_count",
+    "first_response_ms",
+    "resolution_ms",
+    "language",
+)
+
+
+def show(looking: Viewer, *, at: datetime) -> None:
+    """Rates first, then outcomes by day, then the episodes."""
+    choice = filters.head(
+        "Conversations",
+        "How they ended, by the day they began",
+        timezone=looking.timezone,
+        at=at,
+        updated=data.as_of(looking.tenant_id),
+    )
+    left, right = st.columns([1.75, 1])
+    with left.container(border=True, height="stretch", key="card-outcomes-per-day"):
+        _per_day(looking, choice)
+    with right.container(border=True, height="stretch", key="card-outcomes"):
+        _totals(looking, choice)
+    with st.container(border=True, key="card-episodes"):
+        _episodes(looking, choice, at=at)
+
+
+def colours(palette: Palette) -> dict[str, str]:
+    """Each outcome's colour; coral only where nobody helped."""
+    shown = (palette.primary, palette.sky, palette.indigo, palette.coral, palette.amber, palette.previous)
+    return dict(zip(_OUTCOMES, shown, strict=True))
+
+
+def _per_day(looking: Viewer, choice: Choice) -> None:
+    st.html(parts.card_title("Outcomes", "Conversations by the day they began", metrics.help_text("outcomes")))
+    rows = data.outcomes_per_day(looking.tenant_id, choice.period)
+    if not any(row["episode_count"] for row in rows):
+        states.empty("No conversation began in this period", "Choose a longer period.")
+        return
+    palette = shell.palette()
+    figure = charts.outcomes(
+        rows, order=colours(palette), period_dates=list(choice.period.dates()), palette=palette, height=270
+    )
+    st.plotly_chart(
+        figure, theme=None, config=charts.CONFIG, key="outcomes", alt="Stacked bars: conversations a day by outcome."
+    )
+
+
+def _totals(looking: Viewer, choice: Choice) -> None:
+    kpis = data.overview_kpis(looking.tenant_id, choice.period)
+    rate = wording.share(kpis["auto_resolution_rate"])
+    st.html(
+        parts.card_title(
+            "Resolved without help",
+            f"{rate} of conversations the agent took part in",
+            metrics.help_text("auto_resolution"),
+        )
+    )
+    rows = data.outcomes(looking.tenant_id, choice.period)
+    total = sum(row["episode_count"] for row in rows)
+    shown = colours(shell.palette())
+    cells = [
+        (
+            parts.swatch(wording.words(row["outcome"]), shown[row["outcome"]]),
+            f"{row['episode_count']:,}",
+            wording.share(row["episode_count"] / total if total else None, digits=0),
+        )
+        for row in sorted(rows, key=lambda row: _OUTCOMES.index(row["outcome"]))
+    ]
+    columns = [
+        parts.Column(title="Outcome"),
+        parts.Column(title="Conversations", is_number=True),
+        parts.Column(title="Share", is_number=True),
+    ]
+    st.html(parts.table(columns, cells, label="Outcomes"))
+
+
+def _episodes(looking: Viewer, choice: Choice, *, at: datetime) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.html(parts.card_title("All conversations", "Newest first. Select a row to read the chat"), width="content")
+        outcome = st.selectbox(
+            "Outcome",
+            _OUTCOMES,
+            index=None,
+            format_func=wording.words,
+            placeholder="Every outcome",
+            key="outcome",
+            bind="query-params",
+            label_visibility="collapsed",
+            width=190,
+        )
+    found = [_with_reason(row) for row in data.episodes(looking.tenant_id, choice.period, outcome=outcome)]
+    rows = people.named(looking, found)
+    if not rows:
+        states.empty("No conversation matches", "Choose another outcome or a longer period.")
+        return
+    chosen = _table(rows, timezone=looking.timezone)
+    if looking.may("admin"):
+        exports.button("Export CSV", rows, columns=_COLUMNS, file="conversations.csv")
+    if chosen is not None:
+        people.open_contact(looking, rows[chosen]["contact_id"], at=at, renews="episodes")
+
+
+def _with_reason(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"reason": wording.words(row["handoff_reason"]) if row["handoff_reason"] else ""}
+
+
+def _table(rows: data.Rows, *, timezone: str) -> int | None:
+    """The row somebody selected, if any."""
+    shown = [
+        {
+            "Contact": row["name"],
+            "Began": row["started_at"],
+            "Outcome": wording.words(row["outcome"]),
+            "Reason": row["reason"],
+            "Messages": row["message_count"],
+            "First reply": _told(row["first_response_ms"]),
+            "Resolved in": _told(row["resolution_ms"]),
+            "Language": row["language"] or "",
+        }
+        for row in rows
+    ]
+    column = st.column_config
+    selected = st.dataframe(
+        shown,
+        hide_index=True,
+        height=352,
+        row_height=34,
+        key=shell.renewed("episodes"),
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=f"Table of {len(rows)} conversations with outcome, reason and times.",
+        column_config={
+            "Contact": column.TextColumn(width="medium"),
+            "Began": column.DatetimeColumn(format="D MMM, HH:mm", timezone=timezone, width="small"),
+            "Messages": column.NumberColumn(width="small"),
+            "Language": column.TextColumn(width="small"),
+        },
+    )
+    found = selected["selection"]["rows"]
+    return int(found[0]) if found else None
+
+
+def _told(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else wording.seconds(milliseconds)

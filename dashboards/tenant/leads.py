@@ -1,0 +1,158 @@
+"""Who is worth a call: the way from first message to booking, leads by grade, and each score explained."""
+
+from datetime import datetime
+
+import streamlit as st
+
+from dashboards import charts, data, exports, filters, parts, people, shell, states
+from dashboards.filters import Choice
+from dashboards.viewer import Viewer
+from warehouse import metrics
+
+_STAGES = {
+    "wrote": "Wrote to us",
+    "replied": "Got a reply",
+    "engaged": "Engaged",
+    "qualified": "Qualified",
+    "booked": "Booked",
+}
+_GRADES = ("A", "B", "C", "D", "F")
+_SHOWN = 500
+_COLUMNS = ("name", "phone", "grade", "score", "stage", "week_count", "message_count", "last_message_at")
+
+
+def show(looking: Viewer, *, at: datetime) -> None:
+    """Funnel and grades first, then the people, then one person."""
+    choice = filters.head(
+        "Leads",
+        "From first message to booking",
+        timezone=looking.timezone,
+        at=at,
+        updated=data.as_of(looking.tenant_id),
+    )
+    left, right = st.columns([1.5, 1])
+    with left.container(border=True, height="stretch", key="card-funnel"):
+        _funnel(looking, choice)
+    with right.container(border=True, height="stretch", key="card-grades"):
+        _grades(looking)
+    with st.container(border=True, key="card-contacts"):
+        _contacts(looking, choice, at=at)
+
+
+def _funnel(looking: Viewer, choice: Choice) -> None:
+    st.html(
+        parts.card_title(
+            "Lead funnel",
+            "Contacts that reached each step, and the share kept from the step before",
+            metrics.help_text("lead_funnel"),
+        )
+    )
+    rows = data.lead_funnel(looking.tenant_id, choice.period)
+    if not rows or not rows[0]["contact_count"]:
+        states.empty("Nobody wrote in this period", "The way to a booking appears with the first customers.")
+        return
+    st.html(parts.funnel([(_STAGES[row["stage"]], row["contact_count"]) for row in rows]))
+
+
+def _grades(looking: Viewer) -> None:
+    st.html(
+        parts.card_title(
+            "Lead grades",
+            "A is hot (80 to 100), F is inactive. Click a bar to filter the list",
+            metrics.help_text("lead_grades"),
+        )
+    )
+    rows = data.grades(looking.tenant_id)
+    if not any(row["contact_count"] for row in rows):
+        states.empty("No leads yet", "Each contact gets a grade with the first message.")
+        return
+    figure = charts.grades(rows, palette=shell.palette(), chosen=st.session_state.get("grade"))
+    told = ", ".join(f"{row['grade']} {row['contact_count']:,}" for row in rows)
+    clicked = st.plotly_chart(
+        figure,
+        theme=None,
+        config=charts.CONFIG,
+        key=shell.renewed("grades"),
+        on_select="rerun",
+        selection_mode="points",
+        alt=f"Bar chart of leads by grade: {told}.",
+    )
+    if clicked["selection"]["points"]:
+        _take_grade(str(clicked["selection"]["points"][0]["x"]))
+
+
+def _take_grade(grade: str) -> None:
+    """A click on a bar sets the same filter as the control above the list; a second click clears it."""
+    st.session_state["grade"] = None if grade == st.session_state.get("grade") else grade
+    shell.renew("grades")
+    st.rerun()
+
+
+def _contacts(looking: Viewer, choice: Choice, *, at: datetime) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.html(
+            parts.card_title(
+                "Contacts",
+                "Who wrote in this period, most recent first. Select a row to read the chat",
+                metrics.help_text("lead_score"),
+            ),
+            width="content",
+        )
+        with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+            grade = st.pills("Grade", _GRADES, key="grade", bind="query-params", label_visibility="collapsed")
+            wanted = st.text_input("Search", key="search", placeholder="Name", label_visibility="collapsed", width=170)
+    rows = people.named(looking, data.lead_list(looking.tenant_id, choice.period, grade=grade, limit=_SHOWN))
+    rows = [row for row in rows if (wanted or "").casefold() in row["name"].casefold()]
+    if not rows:
+        states.empty("Nobody matches", "Clear the grade or the name, or choose a longer period.")
+        return
+    chosen = _table(rows, timezone=looking.timezone)
+    if looking.may("admin"):
+        exports.button("Export CSV", rows, columns=_COLUMNS, file="leads.csv")
+    if chosen is not None:
+        people.open_contact(looking, rows[chosen]["contact_id"], at=at, renews="contacts")
+
+
+def _table(rows: data.Rows, *, timezone: str) -> int | None:
+    """The row somebody selected, if any."""
+    shown = [
+        {
+            "Contact": row["name"],
+            "Phone": row["phone"],
+            "Grade": [row["grade"]],
+            "Score": row["score"],
+            "Stage": row["stage"],
+            "Weeks": row["week_count"],
+            "Last message": row["last_message_at"],
+            "Activity": row["activity"],
+        }
+        for row in rows
+    ]
+    palette = shell.palette()
+    column = st.column_config
+    selected = st.dataframe(
+        shown,
+        hide_index=True,
+        height=318,
+        row_height=34,
+        key=shell.renewed("contacts"),
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=f"Table of {len(rows)} contacts with grade, score, stage and last message.",
+        column_config={
+            "Contact": column.TextColumn(width=150),
+            "Phone": column.TextColumn(width=130),
+            "Grade": column.MultiselectColumn(
+                width=60,
+                options=list(_GRADES),
+                color=[palette.primary, *reversed(palette.heat[2:4]), palette.grey, palette.previous],
+            ),
+            "Score": column.ProgressColumn(min_value=0, max_value=100, format="%d", width=150),
+            "Stage": column.TextColumn(width=90),
+            "Weeks": column.NumberColumn(width=60, help="Weeks of this period with a message."),
+            "Last message": column.DatetimeColumn(format="distance", timezone=timezone, width=125),
+            "Activity": column.AreaChartColumn(width=120, y_min=0, help="Messages a week, the last eight weeks."),
+        },
+    )
+    found = selected["selection"]["rows"]
+    return int(found[0]) if found else None

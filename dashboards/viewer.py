@@ -1,0 +1,113 @@
+"""Who is looking, what they may see, and which workspace they chose: asked anew on every run, never remembered."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import streamlit as st
+
+from dashboards import data
+from dashboards.states import Refusal
+from mychatflow import settings as configuration
+from mychatflow.store.viewers import Workspace
+
+# The least role that may see a page; each role may do all that the ones before it may.
+_ORDER = ("viewer", "agent", "admin", "owner")
+_LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
+_FORWARDED = {"x-forwarded-for", "forwarded", "x-real-ip"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """A signed-in person looking at one workspace."""
+
+    name: str
+    workspace: Workspace
+    workspaces: tuple[Workspace, ...]
+    is_local: bool
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self.workspace.tenant_id
+
+    @property
+    def timezone(self) -> str:
+        return self.workspace.timezone
+
+    @property
+    def is_platform_staff(self) -> bool:
+        return self.workspace.is_platform_staff
+
+    def may(self, least: str) -> bool:
+        """Whether the role in this workspace reaches that one."""
+        return is_at_least(self.workspace.role, least)
+
+    def looking_at(self, workspace: Workspace) -> "Viewer":
+        return Viewer(name=self.name, workspace=workspace, workspaces=self.workspaces, is_local=self.is_local)
+
+
+def is_at_least(role: str, least: str) -> bool:
+    """An unknown role reaches nothing."""
+    return role in _ORDER and _ORDER.index(role) >= _ORDER.index(least)
+
+
+def look() -> Viewer | Refusal:
+    """The person of this session and their first workspace, or why nothing may be shown."""
+    settings = configuration.load()
+    if settings.clerk_issuer:
+        return _signed_in(at=datetime.now(UTC))
+    return _in_development() if settings.env == "development" else "not_configured"
+
+
+def is_on_this_machine(*, address: str | None, host: str | None, headers: Sequence[str]) -> bool:
+    """Whether a browser on this very machine asks, under a local name and through no proxy."""
+    if any(name.lower() in _FORWARDED for name in headers):
+        return False
+    # A page of another site may resolve its name to 127.0.0.1; the name it asks for gives it away.
+    return _is_loopback(address) and urlsplit(f"//{host or ''}").hostname in _LOCAL_NAMES
+
+
+def local_owner() -> Viewer | Refusal:
+    """The owner of a development machine, who sees every workspace on it."""
+    return _viewer("Local owner", data.all_workspaces(), is_local=True)
+
+
+def _is_loopback(address: str | None) -> bool:
+    # Streamlit gives no address for a connection from localhost.
+    if address is None:
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _in_development() -> Viewer | Refusal:
+    context = st.context
+    headers = list(context.headers.keys())
+    if not is_on_this_machine(address=context.ip_address, host=context.headers.get("host"), headers=headers):
+        return "not_local"
+    return local_owner()
+
+
+def _signed_in(*, at: datetime) -> Viewer | Refusal:
+    if not st.user.is_logged_in:
+        return "sign_in"
+    claims = st.user.to_dict()
+    # Streamlit's cookie lives for thirty days whatever the token says, so its end is checked here.
+    expires = claims.get("exp")
+    if not isinstance(expires, int | float) or datetime.fromtimestamp(expires, tz=UTC) <= at:
+        return "session_ended"
+    subject = str(claims.get("sub") or "")
+    if not subject:
+        return "sign_in"
+    return _viewer(str(claims.get("name") or claims.get("email") or "You"), data.workspaces_of(subject), is_local=False)
+
+
+def _viewer(name: str, workspaces: Sequence[Workspace], *, is_local: bool) -> Viewer | Refusal:
+    if not workspaces:
+        return "no_workspace"
+    return Viewer(name=name, workspace=workspaces[0], workspaces=tuple(workspaces), is_local=is_local)

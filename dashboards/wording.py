@@ -1,0 +1,118 @@
+"""Numbers, times and names as people read them: one wording on tiles, charts, tables and exports."""
+
+import html
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+NO_DATA = "no data"
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+LONG_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+PROVIDERS = {"openai": "OpenAI", "gemini": "Gemini", "anthropic": "Claude", "sandbox": "Sandbox"}
+_AGES = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
+
+
+def escaped(text: object) -> str:
+    """Safe inside HTML, whoever wrote it."""
+    return html.escape(str(text), quote=True)
+
+
+def count(value: float | None) -> str:
+    """2,598 or 40.7k or 16.4M."""
+    if value is None:
+        return NO_DATA
+    for limit, unit in ((1_000_000, "M"), (10_000, "k")):
+        if abs(value) >= limit:
+            return f"{value / (1_000 if unit == 'k' else limit):.1f}{unit}"
+    return f"{value:,.0f}"
+
+
+def seconds(milliseconds: float | None) -> str:
+    """1.09 s, 48 s, 3.2 min."""
+    if milliseconds is None:
+        return NO_DATA
+    value = milliseconds / 1000
+    if value < 10:
+        return f"{value:.2f} s"
+    return f"{value:.0f} s" if value < 120 else age(timedelta(seconds=value))
+
+
+def usd(value: float | None) -> str:
+    if value is None:
+        return NO_DATA
+    return f"${value:,.2f}" if abs(value) < 1000 else f"${value:,.0f}"
+
+
+def share(value: float | None, *, digits: int = 1) -> str:
+    """A 0-1 fraction as a percentage."""
+    return NO_DATA if value is None else f"{value * 100:.{digits}f}%"
+
+
+def change(now: float | None, before: float | None) -> float | None:
+    """The relative change, or None when there is nothing to compare with; under one percent is no change."""
+    if now is None or not before:
+        return None
+    relative = (now - before) / before
+    return 0.0 if abs(relative) < 0.01 else relative
+
+
+def age(elapsed: timedelta) -> str:
+    """13.9 h, 4 min, 20 s."""
+    for unit, name in _AGES:
+        if elapsed >= unit:
+            value = elapsed / unit
+            return f"{value:.0f} {name}" if name == "min" or value >= 20 else f"{value:.1f} {name}"
+    return f"{max(elapsed.total_seconds(), 0):.0f} s"
+
+
+def ago(instant: datetime | None, *, at: datetime) -> str:
+    if instant is None:
+        return "never"
+    elapsed = at - instant
+    if elapsed < timedelta(minutes=1):
+        return "just now"
+    unit, name = next((unit, name) for unit, name in _AGES if elapsed >= unit)
+    return f"{elapsed // unit} {name} ago"
+
+
+def zone(name: str) -> ZoneInfo:
+    """The tenant's zone; an unknown name reads as UTC rather than hiding the page."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def clock(instant: datetime, timezone: str, *, with_date: bool = True) -> str:
+    local = instant.astimezone(zone(timezone))
+    return f"{local.day} {local:%b %H:%M}" if with_date else f"{local:%H:%M}"
+
+
+def day(value: date) -> str:
+    return f"{value.day} {value:%b}"
+
+
+def span(since: date, until: date) -> str:
+    """The half-open dates in words: 1 Nov to 28 Nov."""
+    return f"{day(since)} to {day(until - timedelta(days=1))}"
+
+
+def provider(name: str) -> str:
+    return PROVIDERS.get(name, name)
+
+
+def phone(number: str | None) -> str:
+    """A number with its middle hidden: enough to recognise, too little to copy."""
+    if not number:
+        return "no number"
+    digits = "".join(character for character in number if character.isdigit())
+    return f"+{digits[:2]} {digits[2:5]} ••• {digits[-3:]}" if len(digits) >= 9 else "•••"
+
+
+def words(identifier: str) -> str:
+    """customer_request → Customer request."""
+    return identifier.replace("_", " ").capitalize()
+
+
+def listed(items: Sequence[str]) -> str:
+    return ", ".join(items) if items else "none"

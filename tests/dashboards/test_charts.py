@@ -1,0 +1,130 @@
+"""Rows in, figure out: what a chart shows, without a browser."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+
+from dashboards import charts
+from dashboards.theme.tokens import DARK, LIGHT, Palette
+
+DAYS = [date(2026, 10, 26) + timedelta(days=index) for index in range(28)]
+MESSAGES = [{"local_date": day, "message_received_count": 100 + index} for index, day in enumerate(DAYS)]
+REPLIES = [{"local_date": day, "p50_ms": 1000, "p95_ms": 2000, "p99_ms": 3000} for day in DAYS]
+CELLS = [{"iso_weekday": weekday, "hour": hour, "message_count": hour} for weekday in range(1, 8) for hour in range(24)]
+BY_PROVIDER = [
+    {"local_date": day, "provider": name, "reply_count": count}
+    for day in DAYS
+    for name, count in (("gemini", 5), ("openai", 90))
+]
+GRADES = [{"grade": grade, "contact_count": index * 10} for index, grade in enumerate("ABCDF")]
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SLOTS = [{"at": NOW + timedelta(minutes=5 * index), "value": float(index)} for index in range(10)]
+OUTCOMES = [{"local_date": DAYS[0], "outcome": "autonomous", "episode_count": 3}]
+
+
+def every_figure(palette: Palette) -> dict[str, dict[str, Any]]:
+    incident = [{"local_date": DAYS[12], "target": "openai:gpt-5-mini"}]
+    return {
+        "messages": charts.messages_per_day(MESSAGES, MESSAGES, incident, palette=palette),
+        "reply_time": charts.reply_time(REPLIES, palette=palette, target_seconds=2.5),
+        "heatmap": charts.heatmap(CELLS, palette=palette, weeks=4),
+        "providers": charts.providers(BY_PROVIDER, period_dates=DAYS, palette=palette),
+        "grades": charts.grades(GRADES, palette=palette, chosen="B"),
+        "area": charts.area(SLOTS, at="at", value="value", palette=palette, unit="waiting"),
+        "breaches": charts.breaches(SLOTS, at="at", value="value", limit=5, palette=palette, unit="s"),
+        "outcomes": charts.outcomes(OUTCOMES, order={"autonomous": "#000000"}, period_dates=DAYS, palette=palette),
+    }
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_figure_is_one_plotly_accepts(palette: Palette) -> None:
+    for name, figure in every_figure(palette).items():
+        assert go.Figure(figure).data, name
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_charts_stand_on_the_page_alone(palette: Palette) -> None:
+    for name, figure in every_figure(palette).items():
+        layout = figure["layout"]
+        assert layout["paper_bgcolor"] == "rgba(0,0,0,0)", name
+        assert layout["xaxis"]["fixedrange"], name
+        assert layout["template"] == {"layout": {}}, name
+
+
+def test_no_figure_names_an_outside_address() -> None:
+    written = json.dumps(every_figure(LIGHT), default=str)
+
+    assert "http" not in written
+
+
+def test_the_previous_period_lies_on_the_same_days() -> None:
+    before = [row | {"message_received_count": 1} for row in MESSAGES]
+
+    dashed, solid = charts.messages_per_day(MESSAGES, before, [], palette=LIGHT)["data"]
+
+    assert dashed["line"]["dash"] == "dash"
+    assert dashed["x"] == solid["x"]
+
+
+def test_a_day_without_replies_is_a_gap() -> None:
+    silent: dict[str, Any] = {"local_date": DAYS[3], "p50_ms": None, "p95_ms": None, "p99_ms": None}
+    rows: list[dict[str, Any]] = [*REPLIES[:3], silent, *REPLIES[4:]]
+
+    figure = charts.reply_time(rows, palette=LIGHT, target_seconds=5)
+
+    assert all(trace["y"][3] is None for trace in figure["data"])
+    assert not any(trace["connectgaps"] for trace in figure["data"])
+
+
+def test_one_single_day_can_be_drawn() -> None:
+    figure = charts.messages_per_day(MESSAGES[:1], [], [], palette=LIGHT)
+
+    first, last = figure["layout"]["xaxis"]["range"]
+    assert first < last
+
+
+def test_the_target_shows_only_when_near() -> None:
+    assert "shapes" in charts.reply_time(REPLIES, palette=LIGHT, target_seconds=2.5)["layout"]
+    assert "shapes" not in charts.reply_time(REPLIES, palette=LIGHT, target_seconds=50)["layout"]
+
+
+def test_the_week_has_a_cell_for_each_hour() -> None:
+    trace = charts.heatmap(CELLS, palette=LIGHT, weeks=4)["data"][0]
+
+    assert len(trace["x"]) == 168
+    assert trace["customdata"][0][:2] == [1, 0]
+    assert trace["marker"]["color"][0] == LIGHT.heat[0]
+    assert trace["marker"]["color"][23] == LIGHT.heat[5]
+
+
+def test_a_silent_week_is_all_light() -> None:
+    silent = [row | {"message_count": 0} for row in CELLS]
+
+    assert set(charts.heatmap(silent, palette=DARK, weeks=1)["data"][0]["marker"]["color"]) == {DARK.heat[0]}
+
+
+def test_only_breaching_bars_are_coral() -> None:
+    colours = charts.breaches(SLOTS, at="at", value="value", limit=5, palette=LIGHT, unit="s")["data"][0]["marker"][
+        "color"
+    ]
+
+    assert colours.count(LIGHT.coral) == 4
+    assert set(colours[:6]) == {LIGHT.previous}
+
+
+def test_the_busiest_provider_stands_at_the_bottom() -> None:
+    figure = charts.providers(BY_PROVIDER, period_dates=DAYS, palette=LIGHT)
+
+    assert [trace["name"] for trace in figure["data"]] == ["OpenAI", "Gemini"]
+    assert figure["layout"]["legend"]["traceorder"] == "normal"
+
+
+def test_an_incident_is_named_once_a_day() -> None:
+    twice = [{"local_date": DAYS[2], "target": "openai:a"}, {"local_date": DAYS[2], "target": "openai:b"}]
+
+    notes = charts.messages_per_day(MESSAGES, [], twice, palette=LIGHT)["layout"]["annotations"]
+
+    assert [note["text"] for note in notes] == ["OpenAI incident"]

@@ -1,0 +1,128 @@
+"""Every page, run as the browser would: numbers of the right business, honest states, nothing by chance."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.dashboards.conftest import HOSTILE, Town, forget
+
+_SCRIPT = str(Path(__file__).with_name("one_page.py"))
+EVERY_PAGE = ("overview", "leads", "conversations", "inbox", "operations")
+
+
+def opened(page: str, **parameters: str) -> AppTest:
+    test = AppTest.from_file(_SCRIPT, default_timeout=60)
+    test.query_params["page"] = page
+    for name, value in parameters.items():
+        test.query_params[name] = value
+    return test.run()
+
+
+def html_of(test: AppTest) -> str:
+    return "".join(element.proto.body for element in test.get("html"))
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE)
+def test_every_page_shows_its_numbers(pages: Town, page: str) -> None:
+    test = opened(page)
+
+    assert not test.exception
+    assert "mcf-title" in html_of(test)
+    assert "The database does not answer" not in html_of(test)
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE)
+def test_nonsense_in_the_address_is_ignored(pages: Town, page: str) -> None:
+    test = opened(page, range="<b>", compare="maybe", workspace="0", grade="Z", outcome="x", dates="never", chat="no")
+
+    assert not test.exception
+    assert "mcf-title" in html_of(test)
+
+
+def test_the_overview_counts_what_happened(pages: Town) -> None:
+    test = opened("overview", workspace=pages.dental.name)
+
+    labels = [metric.label for metric in test.metric]
+    assert labels == ["Messages", "People reached", "Median reply time", "AI cost", "Answered"]
+    assert all(metric.value != "no data" for metric in test.metric)
+
+
+def test_alternating_tenants_never_mix(pages: Town) -> None:
+    alone = {shop.name: _numbers(shop.name) for shop in (pages.dental, pages.hotel)}
+    assert alone["Bella Dental"] != alone["Jaipur Hotel"]
+
+    for _ in range(3):
+        for shop in (pages.dental, pages.hotel):
+            assert _numbers(shop.name) == alone[shop.name]
+
+
+def test_switching_workspace_switches_every_number(pages: Town) -> None:
+    test = opened("leads")
+    first = html_of(test)
+
+    test.selectbox(key="workspace").set_value(pages.hotel.name).run()
+
+    assert "Asia/Kolkata" in html_of(test)
+    assert "Europe/Madrid" in first
+    names = {row["Contact"] for row in test.dataframe[0].value.to_dict("records")}
+    assert HOSTILE not in names
+
+
+def test_a_period_of_the_address_is_restored(pages: Town) -> None:
+    short, long = opened("overview", range="7d"), opened("overview", range="91d")
+
+    assert short.segmented_control(key="range").value == "7d"
+    assert _count(short.metric[0].value) < _count(long.metric[0].value)
+
+
+def test_without_comparison_no_change_is_claimed(pages: Town) -> None:
+    test = opened("overview", compare="false")
+
+    assert {metric.delta for metric in test.metric} == {""}
+
+
+def test_names_are_escaped_in_html(pages: Town) -> None:
+    test = opened("inbox", workspace=pages.dental.name)
+
+    assert "<img" not in html_of(test)
+    assert "&lt;img src=x" in html_of(test)
+
+
+def test_before_the_first_publication_a_sentence_stands(
+    pages: Town, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_URL", f"duckdb:///{tmp_path}/none.duckdb")
+    forget()
+
+    test = opened("overview")
+
+    assert not test.exception
+    assert "The first numbers are on their way" in html_of(test)
+
+
+def test_a_silent_database_is_said_so(pages: Town, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://tests@/nowhere?host={tmp_path}")
+    forget()
+
+    test = opened("overview")
+
+    assert not test.exception
+    assert "The database does not answer" in html_of(test)
+
+
+@pytest.mark.parametrize("refusal", ["sign_in", "session_ended", "no_workspace", "not_configured", "not_local"])
+def test_a_refused_visitor_sees_no_number(pages: Town, refusal: str) -> None:
+    test = opened("overview", refusal=refusal)
+
+    assert not test.exception
+    assert "mcf-state" in html_of(test)
+    assert not test.metric
+
+
+def _numbers(name: str) -> list[str]:
+    return [metric.value for metric in opened("overview", workspace=name).metric]
+
+
+def _count(value: str) -> float:
+    return float(value.replace(",", "").removesuffix("k")) * (1000 if value.endswith("k") else 1)

@@ -1,0 +1,169 @@
+"""What customers write can never become part of the page; and what the small HTML charts say is right."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboards import chat, exports, parts, wording
+from dashboards.parts import Column
+from dashboards.tenant import inbox
+from mychatflow.store.chats import Message
+
+HOSTILE = st.text(alphabet=st.sampled_from("<>\"'&=/ abconerrorsrc*[]()`!:javascript\n"), min_size=1, max_size=40)
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+_TAG = re.compile(
+    r"<(?!/?(div|span|h1|h2|p|i|b|em|s|small|table|thead|tbody|tr|th|td|dl|dt|dd|footer|details|summary)\b)"
+)
+
+
+def a_message(**changes: object) -> Message:
+    facts: dict[str, object] = {
+        "interaction_id": uuid4(),
+        "occurred_at": AT,
+        "direction": "incoming",
+        "type": "text",
+        "author": "customer",
+        "text": "Hello",
+        "status": "received",
+        "language": "en",
+        "provider": None,
+        "model": None,
+        "latency_ms": None,
+        "is_edited": False,
+        "is_revoked": False,
+    }
+    return Message(**(facts | changes))  # type: ignore[arg-type]  # a test's own words
+
+
+@given(text=HOSTILE)
+def test_nothing_written_becomes_markup(text: str) -> None:
+    pieces = (
+        parts.page_title(text, text),
+        parts.card_title(text, text, text),
+        parts.chip(text),
+        parts.status(text, "good"),
+        parts.state("empty", text, text),
+        parts.sidebar_note(text, text),
+        parts.swatch(text, text),
+        parts.facts({text: text}),
+        parts.funnel([(text, 1)]),
+        parts.table([Column(title=text)], [], label=text),
+        chat.bubbles([a_message(text=text, reactions=(text,), trace={text: {text: text}})], timezone="UTC"),
+    )
+    for piece in pieces:
+        assert not _TAG.search(piece), piece
+        assert "onerror=" not in re.sub(r'"[^"]*"|>[^<]*<', "", piece)
+
+
+@given(text=HOSTILE)
+def test_a_name_in_the_inbox_is_no_markdown(text: str) -> None:
+    plain = inbox._plain(text)
+
+    assert not re.search(r"(?<!\\)[\[\]<>`*!]", plain)
+
+
+def test_a_deleted_message_shows_no_text() -> None:
+    shown = chat.bubbles([a_message(text=None, is_revoked=True)], timezone="UTC")
+
+    assert "Message deleted by its sender" in shown
+
+
+def test_an_answer_tells_how_it_came_about() -> None:
+    answer = a_message(
+        direction="outgoing", author="agent", provider="openai", latency_ms=910, trace={"steps": {"gates": {"ms": 1}}}
+    )
+
+    shown = chat.bubbles([answer], timezone="UTC")
+
+    assert "Assistant · OpenAI · 0.91 s" in shown
+    assert "Gates" in shown
+
+
+def test_messages_carry_the_tenants_clock() -> None:
+    assert "17:30" in chat.bubbles([a_message()], timezone="Asia/Kolkata")
+
+
+def test_each_day_is_announced_once() -> None:
+    messages = [a_message(), a_message(), a_message(occurred_at=AT + timedelta(days=1))]
+
+    assert chat.bubbles(messages, timezone="UTC").count("mcf-day") == 2
+
+
+def test_the_funnel_says_what_each_step_kept() -> None:
+    shown = parts.funnel([("Wrote", 200), ("Replied", 100), ("Booked", 0), ("Paid", 0)])
+
+    assert "100%" in shown
+    assert "50% kept" in shown
+    assert "–" in shown
+
+
+def test_a_strip_without_counts_is_nothing() -> None:
+    assert parts.buckets([("under 2 s", 0, "good")]) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", " =1", "＝1", "\u00a0=1", "\n=1", "|a", "%a", "\ufeff=1", "\u200b=1"],
+)
+def test_no_exported_text_is_a_formula(text: str) -> None:
+    assert exports.defused(text).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["Ana", "a=b", "", "3 - 4", "¿Cuánto?"])
+def test_plain_text_is_exported_unchanged(text: str) -> None:
+    assert exports.defused(text) == text
+
+
+def test_an_export_holds_the_rows_on_screen() -> None:
+    written = exports.as_csv([{"name": "=cmd", "score": -3, "at": AT, "hidden": 1}], columns=("name", "score", "at"))
+
+    assert written.decode("utf-8-sig").splitlines() == ["name,score,at", "'=cmd,-3,2026-11-24T12:00:00+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0, "0"), (2598, "2,598"), (9999, "9,999"), (40_700, "40.7k"), (16_400_000, "16.4M"), (None, "no data")],
+)
+def test_counts_read_short(value: float | None, told: str) -> None:
+    assert wording.count(value) == told
+
+
+@pytest.mark.parametrize(("value", "told"), [(1090, "1.09 s"), (48_000, "48 s"), (192_000, "3 min"), (None, "no data")])
+def test_durations_name_their_unit(value: float | None, told: str) -> None:
+    assert wording.seconds(value) == told
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "change"),
+    [(109.0, 100.0, 0.09), (100.9, 100.0, 0.0), (1.0, 0.0, None), (None, 5.0, None), (5.0, None, None)],
+)
+def test_noise_is_no_change(now: float | None, before: float | None, change: float | None) -> None:
+    assert wording.change(now, before) == pytest.approx(change)
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "told"),
+    [
+        (timedelta(seconds=59), "just now"),
+        (timedelta(minutes=4), "4 min ago"),
+        (timedelta(hours=2, minutes=50), "2 h ago"),
+        (timedelta(days=14), "14 d ago"),
+    ],
+)
+def test_freshness_reads_as_a_person_says_it(elapsed: timedelta, told: str) -> None:
+    assert wording.ago(AT - elapsed, at=AT) == told
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [("+34638111348", "+34 638 ••• 348"), ("12345", "•••"), (None, "no number"), ("", "no number")]
+)
+def test_a_number_is_never_shown_whole(number: str | None, shown: str) -> None:
+    assert wording.phone(number) == shown
+
+
+def test_an_unknown_zone_reads_as_utc() -> None:
+    assert wording.clock(AT, "Mars/Olympus") == "24 Nov 12:00"
