@@ -132,15 +132,15 @@ def _leaked(text: str, evidence: Evidence) -> Fault | None:
     if any(canary and canary in text for canary in evidence.canaries):
         return GuardReason.SYSTEM_PROMPT, "canary"
     said = _words(text)
-    instructions = _words(evidence.instructions)
-    if len(said) <= LEAK_LENGTH or not instructions:
+    instructions = _instruction_words(evidence.instructions)
+    starts = range(max(0, len(said) - LEAK_LENGTH))
+    windows = (said[start : start + LEAK_LENGTH + 1] for start in starts)
+    repeated = [window for window in windows if window in instructions]
+    if not repeated:
         return None
     public = _words("\n".join(evidence.texts))
-    for start in range(len(said) - LEAK_LENGTH):
-        window = said[start : start + LEAK_LENGTH + 1]
-        if window in instructions and window not in public:
-            return GuardReason.SYSTEM_PROMPT, window
-    return None
+    leaked = next((window for window in repeated if window not in public), None)
+    return (GuardReason.SYSTEM_PROMPT, leaked) if leaked is not None else None
 
 
 def _private(text: str, evidence: Evidence) -> Fault | None:
@@ -153,6 +153,12 @@ def _private(text: str, evidence: Evidence) -> Fault | None:
     plain = normalisation.normalise(text).text
     banned = next((word for word in evidence.banned if word.strip() and normalisation.fold(word) in plain), None)
     return (GuardReason.BANNED_WORD, banned) if banned is not None else None
+
+
+@functools.lru_cache(maxsize=256)
+def _instruction_words(instructions: str) -> str:
+    """The same few texts, one a tenant, stand beside every reply."""
+    return _words(instructions)
 
 
 def _words(text: str) -> str:
