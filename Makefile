@@ -39,6 +39,9 @@ bench: install
 chaos: install
 	@$(BIN)/python -m tests.chaos
 
+docs: install
+	@$(BIN)/mychatflow config example > .env.example
+
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.txt

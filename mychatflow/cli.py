@@ -1,0 +1,85 @@
+"""The `mychatflow` command: what it can do, at a glance; each command's code is imported when it is asked for."""
+
+import importlib
+import sys
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from mychatflow.local import console
+
+_ROOM: Final = "mychatflow.local.commands"
+_RUN, _SET_UP, _LOOK, _NUMBERS = "Run it", "Set it up", "Look into it", "Numbers"
+# Name → module that holds it (as `app`, unless a name follows the colon), its group in the help, its line there.
+_COMMANDS: Final = {
+    "up": ("up", _RUN, "Start everything on this machine and keep it running until Ctrl-C."),
+    "start": ("start", _RUN, "Run one process in the foreground, as a container or a supervisor does."),
+    "migrate": ("migrate", _RUN, "Bring the database to the newest version."),
+    "doctor": ("doctor", _RUN, "Check configuration, servers, security and freshness."),
+    "config": ("config", _SET_UP, "Show the settings, check them, or print an example .env."),
+    "demo": ("demo", _SET_UP, "Write three demo businesses with 120 days of history."),
+    "tenant": ("tenant", _SET_UP, "Create a tenant and its owner's API key."),
+    "instance": ("instance", _SET_UP, "Connect a WhatsApp number."),
+    "settings": ("tenant_settings", _SET_UP, "Change a tenant's settings."),
+    "trace": ("trace", _LOOK, "Follow one message through every step."),
+    "dlq": ("dead_letters", _LOOK, "List and replay what could not be taken or sent."),
+    "rules": ("rules", _LOOK, "Run the live rules on JSON lines from stdin."),
+    "rollup": ("numbers:rollup", _NUMBERS, "Compute every number up to now and publish it."),
+    "query": ("numbers:query", _NUMBERS, "Ask the published numbers in SQL."),
+    "backfill": ("numbers:backfill", _NUMBERS, "Compute a range again with the schedules' code."),
+    "reconcile": ("numbers:reconcile", _NUMBERS, "Compare Postgres and the warehouse, event by event."),
+    "bench": ("bench", _NUMBERS, "Run the programs of benchmarks/."),
+}
+
+
+class _Deferred(TyperCommand):
+    """Stands for a command in the help; imports the real one when it is called."""
+
+    def __init__(self, name: str) -> None:
+        module, panel, line = _COMMANDS[name]
+        super().__init__(name, help=line, rich_help_panel=panel)
+        self._module, _, self._attribute = module.partition(":")
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        module = importlib.import_module(f"{_ROOM}.{self._module}")
+        real = get_command(getattr(module, self._attribute or "app"))
+        return real.make_context(info_name, args, parent=parent, **extra)
+
+
+class _Commands(TyperGroup):
+    """The table above as a group, so that `--help` imports nothing heavy."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes | {"commands": {name: _Deferred(name) for name in _COMMANDS}})
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="mychatflow",
+    help="WhatsApp AI automation that never loses or doubles a message, with numbers you can trust.",
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 a dependency is down, 4 finished in part, 78 configuration refused.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Make the app a group; the commands come from the table."""
+
+
+def main() -> None:
+    """The console script: an expected error ends with its cause, the next command and its exit code."""
+    try:
+        app(prog_name="mychatflow")
+    except console.Failure as failure:
+        console.complain(failure)
+        sys.exit(failure.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Looks at a running installation: each check says what it found, and what to do when that is not well."""
+
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Final, Literal
+
+import httpx
+import psycopg
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from mychatflow.local import programs, safety
+from mychatflow.settings import ConfigurationRefused, Settings
+from mychatflow.store import schema
+from mychatflow.store.session import unsafe_reason
+
+Verdict = Literal["ok", "warning", "failed", "down"]
+_LEAST_FREE_BYTES: Final = 1_000_000_000
+_MOST_CLOCK_DIFFERENCE: Final = 60.0
+_STALE_SECONDS: Final = 3 * 3600
+_WALL = """
+select relname from pg_class
+join pg_namespace on pg_namespace.oid = pg_class.relnamespace
+where nspname = 'public' and relkind in ('r', 'p')
+    and exists (select 1 from pg_attribute where attrelid = pg_class.oid and attname = 'tenant_id')
+    and not (relrowsecurity and relforcerowsecurity)
+order by relname
+"""
+_ROLE = """
+select
+    rolsuper, rolbypassrls,
+    exists (select 1 from pg_class where relkind in ('r', 'p') and relowner = pg_roles.oid
+        and relnamespace = 'public'::regnamespace)
+from pg_roles where rolname = current_user
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check's answer. `down` means that something we depend on does not answer."""
+
+    check: str
+    verdict: Verdict
+    detail: str
+    next_step: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every check, one after the other; none of them raises."""
+    return [found for check in CHECKS for found in check(settings)]
+
+
+def configuration(settings: Settings) -> list[Finding]:
+    reasons = safety.reasons(settings)
+    if reasons:
+        return [_found("configuration", "failed", "; ".join(reasons), "mychatflow config check")]
+    return [_found("configuration", "ok", f"nothing wrong ({settings.env})")]
+
+
+def keys(settings: Settings) -> list[Finding]:
+    """The master key is there and nobody else may read it."""
+    if settings.master_key is not None:
+        return [_found("keys", "ok", "master key from the environment")]
+    try:
+        path = settings.data_dir / "keys" / "master.key"
+        settings.derived_secret("doctor")
+    except (OSError, ValueError, ConfigurationRefused) as error:
+        return [_found("keys", "failed", f"unreadable: {error}", "restore keys/ from a backup: texts need it")]
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return [_found("keys", "failed", f"{path} is readable by others", f"chmod 600 {path}")]
+    return [_found("keys", "ok", f"{path}, readable by its owner alone")]
+
+
+def disk(settings: Settings) -> list[Finding]:
+    free = shutil.disk_usage(_existing(settings.data_dir)).free
+    if free < _LEAST_FREE_BYTES:
+        return [_found("disk", "failed", f"{free // 10**6:,} MB free", "free some space: writes will be refused")]
+    return [_found("disk", "ok", f"{free / 10**9:.0f} GB free")]
+
+
+def postgres(settings: Settings) -> list[Finding]:
+    """Reachable, newest schema, a role that cannot look over the tenant wall, and the wall itself."""
+    try:
+        with psycopg.connect(settings.role_url("app"), connect_timeout=3) as connection:
+            role = connection.execute(_ROLE).fetchone()
+            open_tables = [row[0] for row in connection.execute(_WALL)]
+            version = connection.execute("select version_num from alembic_version").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return [_found("postgres", "failed", "holds no tables yet", "mychatflow migrate")]
+    except psycopg.OperationalError as error:
+        step = "mychatflow up" if settings.is_embedded_database else "check DATABASE_URL"
+        return [_found("postgres", "down", str(error).splitlines()[0], step)]
+    findings = [_role(role), _wall(open_tables)]
+    newest = schema.newest_revision()
+    if version is None or version[0] != newest:
+        findings.append(
+            _found("schema", "failed", f"at {version and version[0]}, newest is {newest}", "mychatflow migrate")
+        )
+    else:
+        findings.append(_found("schema", "ok", f"version {newest}"))
+    return findings
+
+
+def _role(role: tuple[bool, bool, bool] | None) -> Finding:
+    is_superuser, is_above, is_owner = role or (False, False, False)
+    reason = unsafe_reason(is_superuser=is_superuser, is_above_row_security=is_above, is_owner=is_owner)
+    if reason:
+        return _found("database role", "failed", f"DATABASE_URL's role {reason}", "use mychatflow_app")
+    return _found("database role", "ok", "behind the tenant wall")
+
+
+def _wall(open_tables: list[str]) -> Finding:
+    if open_tables:
+        return _found(
+            "tenant wall", "failed", f"no forced row-level security on {', '.join(open_tables)}", "mychatflow migrate"
+        )
+    return _found("tenant wall", "ok", "row-level security is forced on every tenant table")
+
+
+def redis_server(settings: Settings) -> list[Finding]:
+    client = redis.Redis.from_url(
+        settings.redis_address, retry=Retry(NoBackoff(), 0), socket_timeout=2, socket_connect_timeout=2
+    )
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        step = "mychatflow up" if settings.is_embedded_redis else "check REDIS_URL"
+        return [_found("redis", "down", str(error) or type(error).__name__, step)]
+    finally:
+        client.close()
+    return [_found("redis", "ok", "answers")]
+
+
+def processes(settings: Settings) -> list[Finding]:
+    """The ports of our programs: up, or free to take."""
+    findings = []
+    for program in programs.chosen(settings, frozenset(programs.NAMES)):
+        if program.health is None:
+            continue
+        try:
+            answer = httpx.get(program.health, timeout=3, trust_env=False)
+        except httpx.HTTPError:
+            findings.append(_found(program.name, "down", f"nothing answers on port {program.port}", "mychatflow up"))
+            continue
+        verdict: Verdict = "ok" if answer.is_success else "failed"
+        step = "" if answer.is_success else f"{program.port_variable}: another program may hold that port"
+        findings.append(_found(program.name, verdict, f"{program.address} answers {answer.status_code}", step))
+    return findings
+
+
+def gateway(settings: Settings) -> list[Finding]:
+    """It must refuse us without the key: an open gateway is used for spam within hours. Its clock must be ours."""
+    try:
+        with httpx.Client(base_url=settings.gateway_url, timeout=5, trust_env=not settings.is_sandbox_phone) as client:
+            anonymous = client.get("/api/sessions")
+            known = client.get("/api/sessions", headers={"X-Api-Key": settings.gateway_key})
+    except httpx.HTTPError as error:
+        step = "mychatflow up" if settings.is_sandbox_phone else "check WAHA_BASE_URL"
+        return [_found("gateway", "down", f"{settings.gateway_url}: {type(error).__name__}", step)]
+    findings = [_clock(known)]
+    if anonymous.status_code != httpx.codes.UNAUTHORIZED:
+        detail = f"answers {anonymous.status_code} without a key: anybody can send with your number"
+        findings.append(_found("gateway", "failed", detail, "set WAHA_API_KEY at the gateway, now"))
+    elif not known.is_success:
+        findings.append(_found("gateway", "failed", f"refuses our key ({known.status_code})", "check WAHA_API_KEY"))
+    else:
+        findings.append(_found("gateway", "ok", f"{len(known.json())} sessions; refuses strangers"))
+    return findings
+
+
+def _clock(answer: httpx.Response) -> Finding:
+    """Webhooks signed more than five minutes away from our clock are refused."""
+    told = answer.headers.get("date")
+    if told is None:
+        return _found("clock", "warning", "the gateway tells no time to compare with")
+    difference = abs((parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    if difference > _MOST_CLOCK_DIFFERENCE:
+        return _found("clock", "failed", f"{difference:.0f} s from the gateway's", "synchronise the clocks (NTP)")
+    return _found("clock", "ok", "agrees with the gateway's")
+
+
+def freshness(settings: Settings) -> list[Finding]:
+    published = settings.warehouse_dir / "published" / "current"
+    if not published.exists():
+        return [_found("freshness", "warning", "no numbers published yet", "mychatflow rollup")]
+    age = time.time() - published.resolve().stat().st_mtime
+    if age > _STALE_SECONDS:
+        return [_found("freshness", "failed", f"published {age / 3600:.1f} hours ago", "mychatflow rollup")]
+    return [_found("freshness", "ok", f"published {age / 60:.0f} minutes ago")]
+
+
+CHECKS: Final[tuple[Callable[[Settings], list[Finding]], ...]] = (
+    configuration, keys, disk, postgres, redis_server, gateway, processes, freshness,
+)  # fmt: skip
+
+
+def _found(check: str, verdict: Verdict, detail: str, next_step: str = "") -> Finding:
+    return Finding(check=check, verdict=verdict, detail=detail, next_step=next_step)
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())

@@ -1,0 +1,30 @@
+"""`rollup`, `query`, `backfill`, `reconcile`: each becomes its program, whose options, output and exit code it has."""
+
+from typing import Annotated
+
+import typer
+
+from mychatflow.local import programs
+from mychatflow.local.commands import loading
+
+_Rest = Annotated[list[str] | None, typer.Argument()]
+
+
+def _passed_on(module: str) -> typer.Typer:
+    app = typer.Typer()
+
+    @app.command(
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        # `--help` is the program's to answer.
+        add_help_option=False,
+    )
+    def run(arguments: _Rest = None) -> None:
+        programs.become(loading.settings(), ["-m", module, *(arguments or [])])
+
+    return app
+
+
+rollup = _passed_on("pipelines.rollup")
+query = _passed_on("warehouse.query")
+backfill = _passed_on("pipelines.backfill")
+reconcile = _passed_on("pipelines.reconcile")

@@ -1,0 +1,78 @@
+"""`mychatflow tenant`: the platform's customers."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from mychatflow.local import console
+from mychatflow.local.commands import loading
+from mychatflow.local.console import Failure
+from mychatflow.rules import business_hours
+from mychatflow.rules.business_hours import InvalidHours
+from mychatflow.rules.plan import Plan
+from mychatflow.rules.role import Role
+from mychatflow.store import api_keys, audit, tenants
+from mychatflow.store.session import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Create a tenant and its owner's API key."""
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option(help="The business's name.")],
+    email: Annotated[str, typer.Option(help="The owner's address.")],
+    plan: Annotated[Plan, typer.Option(help="What it may use.")] = Plan.FREE,
+    timezone: Annotated[str, typer.Option(help="IANA time zone, as in Europe/Madrid.")] = "UTC",
+    as_json: Annotated[bool, typer.Option("--json", help='{"tenant_id", "api_key"} on one line.')] = False,
+) -> None:
+    """A tenant with an API key of the owner role, which is shown this once."""
+    loaded = loading.settings()
+    _refuse(name=name, email=email, timezone=timezone)
+
+    async def work(store: Store) -> tuple[UUID, str]:
+        now = datetime.now(UTC)
+        async with store.platform_transaction() as transaction:
+            created = await tenants.create(
+                transaction, store.key_ring, name=name.strip(), email=email.strip(), plan=plan, timezone=timezone
+            )
+            key, secret = await api_keys.create(transaction, created.tenant_id, name="first key", role=Role.OWNER)
+        async with store.audit_transaction() as transaction:
+            await audit.record(
+                transaction,
+                created.tenant_id,
+                actor="operator",
+                action="tenant.create",
+                subject=str(created.tenant_id),
+                detail={"plan": plan.value, "key_id": str(key.key_id)},
+                at=now,
+            )
+        return created.tenant_id, secret
+
+    tenant_id, secret = loading.with_store(loaded, work)
+    answer = {"tenant_id": str(tenant_id), "api_key": secret}
+    if as_json:
+        console.give_json(answer)
+    else:
+        console.give_record(answer)
+        console.say("the key is shown this once; next: mychatflow instance create --tenant ID --session NAME")
+
+
+def _refuse(*, name: str, email: str, timezone: str) -> None:
+    if not name.strip():
+        raise Failure("--name is empty", exit_code=console.USAGE)
+    local, _, domain = email.strip().rpartition("@")
+    if not local or not domain:
+        raise Failure(f"--email {email!r} is no address", exit_code=console.USAGE)
+    try:
+        business_hours.zone(timezone)
+    except InvalidHours as invalid:
+        raise Failure(
+            f"--timezone: {invalid.fault}", next_step="name one as Europe/Madrid", exit_code=console.USAGE
+        ) from invalid

@@ -1,0 +1,27 @@
+"""Starts Dagster for this installation: `python -m mychatflow.local.dagster`."""
+
+import subprocess
+import sys
+
+from mychatflow import settings as configuration
+from mychatflow.local import programs
+
+
+def main() -> None:
+    """Write Dagster's home where it is missing, then become `dagster dev`."""
+    settings = configuration.load()
+    home = settings.data_dir / "dagster"
+    environment = programs.environment(settings)
+    subprocess.run([sys.executable, "-m", "pipelines.home"], env=environment, check=True)
+    programs.become(
+        settings,
+        [
+            *("-m", "dagster", "dev", "--workspace", str(programs.CHECKOUT / "workspace.yaml")),
+            *("--host", programs.LOOPBACK, "--port", str(settings.dagster_port)),
+        ],
+        DAGSTER_HOME=str(home),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Keys with which programs act for a tenant: shown once, kept as a hash, known again by their first letters."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mychatflow.rules.role import Role
+
+PREFIX: Final = "mcf_"
+_SHOWN_LETTERS: Final = 12
+_COLUMNS: Final = (
+    "tenant_id, id as key_id, name, prefix, role, scopes, created_by, created_at, last_used_at, expires_at, revoked_at"
+)
+_INSERT = text(
+    f"""
+    insert into api_keys (tenant_id, id, name, prefix, key_hash, role, scopes, created_by, expires_at)
+    values (:tenant_id, :key_id, :name, :prefix, :key_hash, :role, :scopes, :created_by, :expires_at)
+    returning {_COLUMNS}
+    """  # noqa: S608 - constant columns
+)
+_LIST = text(
+    f"select {_COLUMNS} from api_keys where tenant_id = :tenant_id order by created_at desc, id"  # noqa: S608
+)
+_REVOKE = text(
+    "update api_keys set revoked_at = :at where tenant_id = :tenant_id and id = :key_id and revoked_at is null"
+)
+_BY_HASH = text(
+    f"""
+    select {_COLUMNS} from api_keys
+    where key_hash = :key_hash
+        and revoked_at is null
+        and (expires_at is null or expires_at > :at)
+        and exists (
+            select 1 from tenants
+            where tenants.id = api_keys.tenant_id and tenants.deleted_at is null and tenants.suspended_at is null
+        )
+    """  # noqa: S608 - constant columns
+)
+# A key in steady use costs one write a minute.
+_TOUCH = text(
+    """
+    update api_keys set last_used_at = :at
+    where tenant_id = :tenant_id and id = :key_id
+        and (last_used_at is null or last_used_at < cast(:at as timestamptz) - interval '1 minute')
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """What may be shown of a key; no scopes means all that the role may do."""
+
+    tenant_id: UUID
+    key_id: UUID
+    name: str
+    prefix: str
+    role: Role
+    scopes: tuple[str, ...]
+    created_by: UUID | None
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+async def create(
+    transaction: AsyncConnection,
+    tenant_id: UUID,
+    *,
+    name: str,
+    role: Role,
+    scopes: Sequence[str] = (),
+    created_by: UUID | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """The key, and its secret for the only time."""
+    # 256 random bits need no slow hash: there is nothing to guess.
+    secret = f"{PREFIX}{secrets.token_urlsafe(32)}"
+    row = await transaction.execute(
+        _INSERT,
+        {
+            "tenant_id": tenant_id,
+            "key_id": uuid4(),
+            "name": name,
+            "prefix": secret[:_SHOWN_LETTERS],
+            "key_hash": _hash(secret),
+            "role": role.value,
+            "scopes": list(scopes),
+            "created_by": created_by,
+            "expires_at": expires_at,
+        },
+    )
+    return _key(row.mappings().one()), secret
+
+
+async def all_keys(transaction: AsyncConnection, tenant_id: UUID) -> list[ApiKey]:
+    """The tenant's keys, newest first, revoked ones too."""
+    return [_key(row) for row in (await transaction.execute(_LIST, {"tenant_id": tenant_id})).mappings()]
+
+
+async def revoke(transaction: AsyncConnection, tenant_id: UUID, key_id: UUID, *, at: datetime) -> bool:
+    """Whether there was such a key to revoke."""
+    done = await transaction.execute(_REVOKE, {"tenant_id": tenant_id, "key_id": key_id, "at": at})
+    return done.rowcount > 0
+
+
+async def by_secret(transaction: AsyncConnection, secret: str, *, at: datetime) -> ApiKey | None:
+    """The live key with that secret, of a tenant who may work (platform transaction); notes that it was used."""
+    if not secret.startswith(PREFIX):
+        return None
+    row = (await transaction.execute(_BY_HASH, {"key_hash": _hash(secret), "at": at})).mappings().one_or_none()
+    if row is None:
+        return None
+    key = _key(row)
+    await transaction.execute(_TOUCH, {"tenant_id": key.tenant_id, "key_id": key.key_id, "at": at})
+    return key
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _key(row: RowMapping) -> ApiKey:
+    return ApiKey(**{**row, "role": Role(row["role"]), "scopes": tuple(row["scopes"])})

@@ -1,0 +1,94 @@
+"""The platform's customers: a tenant with its settings, its first member and its own encryption key."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mychatflow.rules.plan import Plan
+from mychatflow.store.cipher import KeyRing
+
+_INSERT_TENANT = text(
+    "insert into tenants (id, email, name, plan, is_demo) values (:tenant_id, :email, :name, :plan, :is_demo)"
+)
+_INSERT_SETTINGS = text(
+    "insert into settings (tenant_id, business_name, timezone) values (:tenant_id, :name, :timezone)"
+)
+_INSERT_OWNER = text(
+    """
+    insert into team_members (tenant_id, id, user_id, email, role, joined_at)
+    values (
+        :tenant_id, :member_id,
+        (select id from users where email = :email and deleted_at is null order by created_at limit 1),
+        :email, 'owner', now()
+    )
+    """
+)
+_FOUND = """
+    select tenants.id as tenant_id, tenants.name, tenants.plan, tenants.is_demo,
+        coalesce(settings.timezone, 'UTC') as timezone
+    from tenants left join settings on settings.tenant_id = tenants.id
+    where tenants.deleted_at is null and tenants.suspended_at is null
+"""
+_BY_ID = text(f"{_FOUND} and tenants.id = :tenant_id")
+_FIRST = text(f"{_FOUND} order by tenants.is_demo desc, tenants.created_at, tenants.id limit 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """A customer of the platform who may work."""
+
+    tenant_id: UUID
+    name: str
+    plan: Plan
+    is_demo: bool
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """A new tenant and the member who owns it."""
+
+    tenant_id: UUID
+    owner_id: UUID
+
+
+async def create(
+    transaction: AsyncConnection,
+    key_ring: KeyRing,
+    *,
+    name: str,
+    email: str,
+    plan: Plan = Plan.FREE,
+    timezone: str = "UTC",
+    is_demo: bool = False,
+) -> Created:
+    """A tenant that can work at once: settings, owner and encryption key (platform transaction)."""
+    created = Created(tenant_id=uuid4(), owner_id=uuid4())
+    values = {
+        "tenant_id": created.tenant_id,
+        "member_id": created.owner_id,
+        "name": name,
+        "email": email,
+        "plan": plan.value,
+        "timezone": timezone,
+        "is_demo": is_demo,
+    }
+    await transaction.execute(_INSERT_TENANT, values)
+    await transaction.execute(_INSERT_SETTINGS, values)
+    await transaction.execute(_INSERT_OWNER, values)
+    await key_ring.for_tenant(created.tenant_id, transaction)
+    return created
+
+
+async def by_id(transaction: AsyncConnection, tenant_id: UUID) -> Tenant | None:
+    """That tenant, unless it is deleted or suspended."""
+    row = (await transaction.execute(_BY_ID, {"tenant_id": tenant_id})).mappings().one_or_none()
+    return None if row is None else Tenant(**{**row, "plan": Plan(row["plan"])})
+
+
+async def first(transaction: AsyncConnection) -> Tenant | None:
+    """The tenant that a development machine opens with: a demo one before others (platform transaction)."""
+    row = (await transaction.execute(_FIRST)).mappings().one_or_none()
+    return None if row is None else Tenant(**{**row, "plan": Plan(row["plan"])})

@@ -1,0 +1,88 @@
+"""What the model is told of this conversation, and what its answer is held against."""
+
+from mychatflow.rules.guard import Evidence
+from mychatflow.store.cipher import Unreadable
+from realtime.agent import knowledge, prompt
+from realtime.agent.drafting import Brief
+from realtime.agent.scene import Scene
+from realtime.agent.tenants import Tenant
+from realtime.engine.work import Recent
+from realtime.llm import presets
+from realtime.llm.contract import ReplyRequest, Turn
+
+_REMEMBERED = 20
+
+
+def brief(scene: Scene, *, available: frozenset[str]) -> Brief:
+    """The request in the order that vendors can cache: rules and knowledge, history, then this turn."""
+    tenant, question = scene.tenant, scene.understanding.text
+    known = knowledge.for_question(tenant, question)
+    history = _history(scene)
+    beside = prompt.context(
+        known,
+        at=scene.at,
+        timezone=tenant.activation.timezone,
+        language=scene.understanding.language,
+        name=scene.chat.contact.name if scene.chat.contact else None,
+        has_knowledge=bool(tenant.knowledge),
+    )
+    messages = (*history, Turn(role="user", text=beside), prompt.customer(question))
+    passages = "\n".join(f"{passage.title} {passage.body}" for passage in known.passages)
+    said = tuple(turn.text for turn in history)
+    return Brief(
+        request=_request(scene, messages, prompt.system(tenant.switches, known), available),
+        evidence=Evidence(
+            texts=(passages, prompt.profile(tenant.switches), beside, *said, question),
+            instructions=prompt.RULES,
+            source_ids=frozenset(passage.id for passage in tenant.knowledge),
+        ),
+        language=scene.understanding.language,
+        supported=tenant.supported_languages,
+    )
+
+
+def _request(scene: Scene, messages: tuple[Turn, ...], system: str, available: frozenset[str]) -> ReplyRequest:
+    switches = scene.tenant.switches
+    return ReplyRequest(
+        tenant_id=scene.tenant_id,
+        turn_id=scene.turn_id,
+        system=system,
+        messages=messages,
+        targets=presets.targets(
+            switches.llm_preset,
+            primary=(switches.primary_llm_provider, switches.primary_llm_model),
+            fallback=(switches.fallback_llm_provider, switches.fallback_llm_model),
+            available=available,
+        ),
+        temperature=switches.ai_temperature,
+        max_tokens=switches.ai_max_tokens,
+        attempt_timeout=switches.llm_timeout_ms / 1000,
+        total_timeout=switches.llm_total_timeout_ms / 1000,
+        knowledge=scene.tenant.knowledge,
+        hedging=switches.hedging_enabled,
+        language=scene.understanding.language,
+    )
+
+
+def opened(message: Recent, tenant: Tenant) -> str:
+    """The text of an earlier message; nothing when it was erased."""
+    if message.content is None:
+        return ""
+    try:
+        return tenant.cipher.decrypt(message.content, row_id=message.id)
+    except Unreadable:
+        return ""
+
+
+def _history(scene: Scene) -> tuple[Turn, ...]:
+    """The latest messages before those that are answered now."""
+    now = {each.interaction_id for each in scene.reading.customer}
+    before = [message for message in scene.chat.recent if message.id not in now][-_REMEMBERED:]
+    turns: list[Turn] = []
+    for message in before:
+        text = opened(message, scene.tenant)
+        if not text:
+            continue
+        is_customer = message.direction == "incoming"
+        turns.append(prompt.customer(text) if is_customer else Turn(role="assistant", text=text))
+    return tuple(turns)

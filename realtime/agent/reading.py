@@ -1,0 +1,207 @@
+"""What the customer said: the chat's open rows opened, put in order and understood."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from mychatflow.events import named_id
+from mychatflow.rules import handoff, intents, language, opt_out
+from mychatflow.rules.handoff import HandoffDecision
+from mychatflow.rules.intents import Signals
+from mychatflow.rules.language import LanguageDecision
+from mychatflow.rules.opt_out import Command
+from realtime.agent.tenants import Tenant
+from realtime.engine.work import Chat, Contact, InboxRow
+from realtime.webhooks import messages as wire
+from realtime.webhooks.messages import IncomingMessage
+
+_WORDLESS: Final = {"unknown"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One open row of the chat. `is_stored`: an earlier attempt at this turn wrote it down already."""
+
+    row: InboxRow
+    message: IncomingMessage
+    interaction_id: UUID
+    at: datetime
+    is_stored: bool
+
+    @property
+    def text(self) -> str:
+        return self.message.text.strip()
+
+    @property
+    def is_answerable(self) -> bool:
+        return bool(self.text) or self.message.type not in _WORDLESS
+
+    @property
+    def spoken(self) -> str:
+        """The text as a reader of the conversation sees it."""
+        if self.message.type == "text" or not self.is_answerable:
+            return self.text
+        return f"[{self.message.type}] {self.text}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The open rows by what they are; all in the order in which they were sent."""
+
+    rows: tuple[InboxRow, ...]
+    customer: tuple[Received, ...]
+    human: tuple[Received, ...]
+    changes: tuple[Received, ...]
+
+    @property
+    def seqs(self) -> tuple[int, ...]:
+        return tuple(row.seq for row in self.rows)
+
+    @property
+    def fresh(self) -> tuple[Received, ...]:
+        return tuple(each for each in self.customer if not each.is_stored)
+
+    @property
+    def answerable(self) -> tuple[Received, ...]:
+        return tuple(each for each in self.customer if each.is_answerable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """One message with what its words say."""
+
+    received: Received
+    signals: Signals
+    command: Command | None
+    language: LanguageDecision
+
+    @property
+    def is_countable(self) -> bool:
+        """Whether the lead score counts it: a whole-message command is none of the customer's interest."""
+        return self.received.is_answerable and self.command is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understanding:
+    """A burst is one turn of the customer, joined by line breaks."""
+
+    messages: tuple[Understood, ...]
+    text: str = field(repr=False)
+    command: Command | None
+    handoff: HandoffDecision | None
+    language: str
+    language_reason: str
+    is_language_locked: bool
+
+
+def read(chat: Chat, tenant: Tenant) -> Reading:
+    """Raises cipher.Unreadable for a row that no key of the tenant opens."""
+    stored = {message.id for message in chat.recent}
+    customer: list[Received] = []
+    human: list[Received] = []
+    changes: list[Received] = []
+    for row in chat.inbox:
+        if row.is_echo or row.body is None:
+            continue
+        message = wire.unseal_message(row.body, tenant.cipher, session=row.session, inbox_id=row.inbox_id)
+        interaction_id = interaction_id_of(chat, row.session, row.inbox_id)
+        received = Received(
+            row=row,
+            message=message,
+            interaction_id=interaction_id,
+            # A clock that runs ahead must not put a message after its own answer.
+            at=min(row.sent_at, row.received_at),
+            is_stored=interaction_id in stored,
+        )
+        if message.kind != "message":
+            changes.append(received)
+        elif not row.is_own:
+            customer.append(received)
+        elif not _is_unknown_echo(chat, message):
+            human.append(received)
+    return Reading(
+        rows=chat.inbox,
+        customer=_as_they_stand(customer, changes),
+        human=tuple(human),
+        changes=tuple(changes),
+    )
+
+
+def understand(reading: Reading, contact: Contact | None, tenant: Tenant) -> Understanding:
+    """Language message by message, since the customer may switch; the latest command and hand-off wish count."""
+    switches = tenant.switches
+    current = contact.preferred_language if contact else None
+    is_locked = contact is not None and contact.language_locked_at is not None
+    understood: list[Understood] = []
+    wish: HandoffDecision | None = None
+    reason = "no_message"
+    for received in reading.customer:
+        decision = language.decide(
+            received.text,
+            supported=tenant.supported_languages,
+            default=switches.default_language,
+            current=current,
+            is_locked=is_locked,
+            is_multilingual=switches.multi_language_enabled,
+        )
+        signals = intents.extract(received.text)
+        wish = (
+            handoff.decide(
+                signals, received.text, keywords=switches.handoff_keywords, is_enabled=switches.handoff_enabled
+            )
+            or wish
+        )
+        understood.append(
+            Understood(
+                received=received,
+                signals=signals,
+                command=opt_out.read(received.text),
+                language=decision,
+            )
+        )
+        current, is_locked, reason = decision.decided, decision.locked, decision.reason
+    commands = [each.command for each in understood if each.command]
+    return Understanding(
+        messages=tuple(understood),
+        text="\n".join(each.received.spoken for each in understood if each.received.is_answerable),
+        command=commands[-1] if commands else None,
+        handoff=wish,
+        language=current if current in tenant.supported_languages else switches.default_language,
+        language_reason=reason,
+        is_language_locked=is_locked,
+    )
+
+
+def interaction_id_of(chat: Chat, session: str, inbox_id: str) -> UUID:
+    """The same for every attempt, so that a message is stored once."""
+    return named_id("interaction", chat.lease.tenant_id, f"{session}|{inbox_id}")
+
+
+def _as_they_stand(customer: Sequence[Received], changes: Sequence[Received]) -> tuple[Received, ...]:
+    """The messages after edits and deletions that came before anybody answered."""
+    edits = {each.message.target_id: each for each in changes if each.message.kind == "edited"}
+    revoked = {each.message.target_id for each in changes if each.message.kind == "revoked"}
+    standing: list[Received] = []
+    for received in customer:
+        edit = edits.get(received.message.bare_id)
+        if received.message.bare_id in revoked:
+            message = _with_text(received.message, text="", kind="unknown")
+        elif edit is not None:
+            message = _with_text(received.message, text=edit.message.text, kind=received.message.type)
+        else:
+            message = received.message
+        standing.append(replace(received, message=message))
+    return tuple(standing)
+
+
+def _with_text(message: IncomingMessage, *, text: str, kind: wire.MessageType) -> IncomingMessage:
+    return msgspec.structs.replace(message, text=text, type=kind)
+
+
+def _is_unknown_echo(chat: Chat, message: IncomingMessage) -> bool:
+    """On engines that take no id of ours, our own message comes back with one that we may not know yet."""
+    return not chat.number.keeps_ids and message.source == "api"

@@ -1,0 +1,209 @@
+"""One turn of a conversation: the eleven steps from a customer's message to our answer, in order."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from mychatflow.rules.gates import GateAction
+from realtime.agent import context, deciding, endings, happened, reading, steps
+from realtime.agent.drafting import Brief, Draft, Drafter, Ledger
+from realtime.agent.outgoing import parcel_of
+from realtime.agent.scene import Scene
+from realtime.agent.tenants import Tenant, TenantBook
+from realtime.agent.trace import Trace
+from realtime.channels.waha import make_message_id
+from realtime.engine.claim import Claims
+from realtime.engine.commit import Newer, TurnCloser, TurnEnd
+from realtime.engine.courier import Courier
+from realtime.engine.facts import Facts, FactWriter
+from realtime.engine.work import Chat, Lease
+from realtime.llm.contract import AllProvidersUnavailable
+
+# A customer who keeps writing is answered at last: no more fresh starts than these, nor later than this.
+_FRESH_STARTS: Final = 3
+_LATEST: Final = 10.0
+_COURTESY_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True)
+class Patience:
+    """How often a turn began anew because the customer wrote on, and what its models cost so far."""
+
+    began: float = field(default_factory=time.monotonic)
+    starts: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
+    trace: Trace = field(default_factory=Trace)
+    turn_id: UUID = field(default_factory=uuid4)
+
+    @property
+    def newer(self) -> Newer:
+        """Which later messages still void a draft; a person's own answer always does."""
+        is_patient = self.starts < _FRESH_STARTS and time.monotonic() - self.began < _LATEST
+        return "any" if is_patient else "own"
+
+    def scene(
+        self,
+        chat: Chat,
+        tenant: Tenant,
+        read: reading.Reading,
+        understood: reading.Understanding,
+        facts: Facts,
+        *,
+        at: datetime,
+    ) -> Scene:
+        known_episode = chat.episode.id if chat.episode else None
+        return Scene(
+            chat=chat,
+            tenant=tenant,
+            contact_id=facts.contact.id,
+            episode_id=facts.episode.id if facts.episode else known_episode,
+            reading=read,
+            understanding=understood,
+            ledger=self.ledger,
+            trace=self.trace,
+            turn_id=self.turn_id,
+            at=at,
+            message_id=make_message_id() if chat.number.keeps_ids else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What the turn decided, not yet committed; without a scene there was nothing to answer."""
+
+    chat: Chat
+    end: TurnEnd
+    scene: Scene | None = None
+    draft: Draft | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """Answers one chat at a time; many at once in one process."""
+
+    claims: Claims
+    tenants: TenantBook
+    facts: FactWriter
+    closer: TurnCloser
+    courier: Courier
+    drafter: Drafter
+
+    async def serve(self, lease: Lease) -> bool:
+        """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
+
+        Raises LeaseLost, cipher.Unreadable and psycopg's errors.
+        """
+        patience = Patience()
+        while True:
+            chat = await self.claims.read(lease)
+            tenant = await self.tenants.get(lease.tenant_id, version=chat.tenant_version)
+            waits_until = await self.courier.clear(chat, tenant.cipher)
+            if not chat.inbox:
+                return await self.claims.release(lease, due_at=waits_until)
+            ended = await self.take_turn(chat, tenant, patience)
+            is_due = await self._finish(ended, tenant, waits_until=waits_until)
+            if is_due is not None:
+                return is_due
+            # Something changed while the model thought: read the chat again and start anew.
+            patience.starts += 1
+
+    async def take_turn(self, chat: Chat, tenant: Tenant, patience: Patience) -> Ended:
+        """How the turn ends, unless something changes before it is committed."""
+        trace, at = patience.trace, datetime.now(UTC)
+
+        # 1 validate
+        read = steps.validate(chat, tenant, trace)
+
+        # 2 upsert contact, 3 store interaction: known here, on disk together with step 7
+        chat = await self._with_contact(chat, read, trace)
+        steps.note_interactions(read, trace)
+
+        # 4 activation, 5 language, 6 hand-off keywords
+        understood = reading.understand(read, chat.contact, tenant)
+        active = steps.activate(chat, tenant, read, understood, trace)
+        steps.note_understanding(understood, trace)
+        decision = deciding.decide(chat, tenant, read, understood, active, at=at)
+
+        # 7 lead score; a turn that will ask a model takes one credit of the plan with it
+        facts = happened.facts(chat, read, understood, tenant, at=at)
+        facts = replace(facts, reservation=deciding.reservation(chat, read, decision, at=at))
+        stored = await self.facts.write(facts) if deciding.has_facts(chat, read) else None
+        steps.note_score(facts, trace)
+        if not read.customer:
+            return Ended(chat=chat, end=endings.nothing(chat, contact_id=facts.contact.id))
+        if stored is not None and not stored.has_credit:
+            decision = deciding.decide(chat, tenant, read, understood, active, at=at, has_credits=False)
+        steps.note_gates(decision, trace)
+        scene = patience.scene(chat, tenant, read, understood, facts, at=at)
+        if decision.action is not GateAction.REPLY:
+            return Ended(chat=chat, scene=scene, end=endings.without_model(scene, decision))
+
+        # 8 context
+        brief = context.brief(scene, available=self.drafter.available)
+        steps.note_context(brief, tenant, trace)
+
+        # 9 reply: no connection and no lock is held while the model thinks
+        try:
+            scene, draft = await self._draft(scene, brief)
+        except AllProvidersUnavailable as unavailable:
+            trace.note("reply", "waits", "no model answers")
+            return Ended(chat=chat, scene=scene, end=endings.waiting(scene, retry_at=unavailable.retry_at))
+        steps.note_reply(draft, trace)
+
+        # 10 send, 11 follow-ups: durable before the gateway hears of the reply
+        steps.note_sending(scene, draft, trace)
+        end = endings.with_draft(scene, draft, active, newer=patience.newer)
+        return Ended(chat=chat, scene=scene, end=end, draft=draft)
+
+    async def _with_contact(self, chat: Chat, read: reading.Reading, trace: Trace) -> Chat:
+        """A hidden chat may carry the phone number of somebody we know already."""
+        wa_id = happened.wa_id_of(chat, read)
+        if chat.contact is None and wa_id != chat.lease.chat_id:
+            chat = await self.claims.read(chat.lease, wa_id=wa_id)
+        trace.note("contact", "known" if chat.contact else "new", str(happened.contact_id_of(chat, read)))
+        return chat
+
+    async def _draft(self, scene: Scene, brief: Brief) -> tuple[Scene, Draft]:
+        """The model's answer and WhatsApp's id for it; meanwhile the customer sees that we read and write."""
+        courtesy = asyncio.create_task(self._be_polite(scene))
+        naming = asyncio.create_task(self.courier.message_id(scene.chat, scene.tenant.cipher))
+        try:
+            draft = await self.drafter.write(brief, scene.ledger)
+            return replace(scene, message_id=await naming), draft
+        finally:
+            naming.cancel()
+            await asyncio.wait({courtesy}, timeout=_COURTESY_SECONDS)
+            courtesy.cancel()
+
+    async def _be_polite(self, scene: Scene) -> None:
+        if not scene.tenant.switches.typing_indicator_enabled:
+            return
+        client = self.courier.client(scene.chat, scene.tenant.cipher)
+        session, chat_id = scene.chat.number.session, scene.chat.lease.chat_id
+        await client.seen(session, chat_id)
+        await client.start_typing(session, chat_id)
+
+    async def _finish(self, ended: Ended, tenant: Tenant, *, waits_until: datetime | None) -> bool | None:
+        """Commit, then hand the message to the gateway, unless an older one of the chat must go first."""
+        end, scene, lease = ended.end, ended.scene, ended.chat.lease
+        due_at = _earlier(end.due_at, waits_until)
+        committed = await self.closer.close(replace(end, due_at=due_at))
+        if committed.verdict != "done":
+            return None
+        if end.outgoing is None or scene is None:
+            return committed.is_due
+        if not committed.is_new or waits_until is not None:
+            return await self.claims.release(lease, due_at=due_at)
+        parcel = parcel_of(scene, end.outgoing, ended.draft)
+        if end.is_done:
+            return await self.courier.send(ended.chat, parcel, tenant.cipher, releases=True) is not None
+        retry_at = await self.courier.send(ended.chat, parcel, tenant.cipher)
+        return await self.claims.release(lease, due_at=_earlier(due_at, retry_at))
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    known = [moment for moment in (one, other) if moment is not None]
+    return min(known, default=None)

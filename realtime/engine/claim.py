@@ -1,0 +1,146 @@
+"""Step two: a worker takes the chats that are due, alone, and reads all that their turns start from."""
+
+import socket
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from realtime.engine import sql
+from realtime.engine.batcher import Batcher
+from realtime.engine.pool import Pool
+from realtime.engine.work import Chat, Contact, Episode, InboxRow, Lease, Number, OutboxRow, Recent
+
+LEASE_SECONDS: Final = 15.0
+RENEW_SECONDS: Final = 4.0
+_Part = TypeVar("_Part")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Gives the chat back; with `due_at` it is looked at again then."""
+
+    tenant_id: UUID
+    instance_id: UUID
+    chat_id: str
+    fence: int
+    due_at: datetime | None = None
+
+
+def release_of(lease: Lease, *, due_at: datetime | None = None) -> Release:
+    return Release(
+        tenant_id=lease.tenant_id,
+        instance_id=lease.instance_id,
+        chat_id=lease.chat_id,
+        fence=lease.fence,
+        due_at=due_at,
+    )
+
+
+class Claims:
+    """The chats of one worker process."""
+
+    def __init__(self, pool: Pool, *, index: int) -> None:
+        self._pool = pool
+        self._worker = f"{socket.gethostname()}/{index}"
+        self._reads: Batcher[tuple[Lease, str], Chat] = Batcher(self._read, max_size=200, splits_on=sql.SPLITS_ON)
+        self._releases: Batcher[Release, bool] = Batcher(self._release, max_size=500)
+
+    async def inherit(self) -> None:
+        """Free what a killed predecessor of the same name held."""
+        await sql.run(self._pool, ("reopen", {"worker": self._worker}), is_durable=False)
+
+    async def take(self, *, most: int) -> tuple[list[Lease], float | None]:
+        """Chats that are ours from now on, and the seconds until the next one is due.
+
+        The fence stops whoever held them before.
+        """
+        parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker}
+        rows, due = await sql.run(self._pool, ("claim", parameters), ("next_due", {}), is_durable=False)
+        return [Lease(**row) for row in rows], float(due[0]["seconds"]) if due else None
+
+    async def read(self, lease: Lease, *, wa_id: str | None = None) -> Chat:
+        """All that the chat holds at this moment; `wa_id` where its contact is known by another id than the chat."""
+        return await self._reads.submit((lease, wa_id or lease.chat_id))
+
+    async def renew(self, leases: Sequence[Lease]) -> None:
+        parameters = {"leases": sql.rows(leases), "seconds": LEASE_SECONDS}
+        await sql.run(self._pool, ("renew", parameters), is_durable=False)
+
+    async def release(self, lease: Lease, *, due_at: datetime | None = None) -> bool:
+        """Whether more work waits already."""
+        return await self._releases.submit(release_of(lease, due_at=due_at))
+
+    async def _release(self, releases: list[Release]) -> Sequence[bool]:
+        ordered = sorted(releases, key=lambda each: (each.tenant_id, each.instance_id, each.chat_id))
+        _, rows = await sql.run(
+            self._pool,
+            ("lock", {"turns": sql.rows(ordered)}),
+            ("release", {"releases": sql.rows(ordered)}),
+            is_durable=False,
+        )
+        is_due = any(row["is_due"] for row in rows)
+        return [is_due] * len(releases)
+
+    async def _read(self, asked: list[tuple[Lease, str]]) -> Sequence[Chat | Exception]:
+        chats = {"chats": sql.rows([_numbered(n, lease, wa_id) for n, (lease, wa_id) in enumerate(asked)])}
+        inbox, outbox, facts = await sql.run(
+            self._pool, ("inbox", chats), ("outbox", chats), ("chats", chats), is_durable=False
+        )
+        received, waiting = _by_chat(InboxRow, inbox), _by_chat(OutboxRow, outbox)
+        known = {row["n"]: row for row in facts}
+        return [
+            _chat(lease, known[n], received[n], waiting[n]) if n in known else LookupError("the number is gone")
+            for n, (lease, _) in enumerate(asked)
+        ]
+
+
+def _numbered(n: int, lease: Lease, wa_id: str) -> dict[str, Any]:
+    return {
+        "n": n,
+        "tenant_id": lease.tenant_id,
+        "instance_id": lease.instance_id,
+        "chat_id": lease.chat_id,
+        "wa_id": wa_id,
+    }
+
+
+def _chat(lease: Lease, row: sql.Row, inbox: list[InboxRow], outbox: list[OutboxRow]) -> Chat:
+    return Chat(
+        lease=lease,
+        number=_part(Number, row, "number_"),
+        plan=row["plan"],
+        is_suspended=row["is_suspended"],
+        tenant_version=row["tenant_version"],
+        used_today=row["used_today"],
+        replies_last_hour=row["replies_last_hour"],
+        contact=_part(Contact, row, "contact_") if row["contact_id"] else None,
+        episode=_part(Episode, row, "episode_") if row["episode_id"] else None,
+        recent=tuple(_recent(row)),
+        inbox=tuple(inbox),
+        outbox=tuple(outbox),
+    )
+
+
+def _recent(row: sql.Row) -> Iterable[Recent]:
+    if row["recent_ids"] is None:
+        return
+    names = ("ids", "times", "directions", "authors", "types", "contents")
+    for found in zip(*(row[f"recent_{name}"] for name in names), strict=True):
+        message_id, occurred_at, direction, author, kind, content = found
+        yield Recent(
+            id=message_id, occurred_at=occurred_at, direction=direction, author=author, type=kind, content=content
+        )
+
+
+def _part(kind: type[_Part], row: sql.Row, prefix: str) -> _Part:
+    return kind(**{field.name: row[prefix + field.name] for field in fields(kind)})  # type: ignore[arg-type]  # only dataclasses are passed
+
+
+def _by_chat(kind: type[_Part], rows: Iterable[Mapping[str, Any]]) -> dict[int, list[_Part]]:
+    found: dict[int, list[_Part]] = defaultdict(list)
+    for row in rows:
+        found[row["n"]].append(kind(**{name: value for name, value in row.items() if name != "n"}))
+    return found

@@ -1,0 +1,144 @@
+"""Hands messages to the gateway, in order and each with its fixed id, until it is known what became of them."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from mychatflow.store.cipher import TenantCipher
+from realtime.channels.gateway_types import GatewayFailed, SendKind, SendOutcome
+from realtime.channels.waha import WahaClient, make_message_id
+from realtime.engine import dispatches
+from realtime.engine.gateways import Gateways
+from realtime.engine.pace import Pace
+from realtime.engine.parcel import Parcel
+from realtime.engine.sent import DispatchBook, Start
+from realtime.engine.work import Chat, OutboxRow
+
+# As long as a send may take, and a little: before that nobody can say that it did not arrive.
+QUIET: Final = timedelta(seconds=17)
+_PAUSES: Final = (0.2, 0.8)
+_LONGEST_WAIT: Final = 5.0
+_NAMING_SECONDS: Final = 2.0
+_RETRIED: Final = frozenset({SendKind.AMBIGUOUS, SendKind.REJECTED_RETRY})
+
+
+class Courier:
+    def __init__(self, gateways: Gateways, book: DispatchBook, pace: Pace) -> None:
+        self._gateways = gateways
+        self._book = book
+        self._pace = pace
+
+    def client(self, chat: Chat, cipher: TenantCipher) -> WahaClient:
+        return self._gateways.of(chat.number, instance_id=chat.lease.instance_id, cipher=cipher)
+
+    async def message_id(self, chat: Chat, cipher: TenantCipher) -> str | None:
+        """The gateway's id for the next message, one of our own when it gives none, nothing where none is taken."""
+        if not chat.number.keeps_ids:
+            return None
+        try:
+            async with asyncio.timeout(_NAMING_SECONDS):
+                named = await self.client(chat, cipher).new_message_id(chat.number.session)
+        except (GatewayFailed, TimeoutError):
+            named = None
+        return named or make_message_id()
+
+    async def clear(self, chat: Chat, cipher: TenantCipher) -> datetime | None:
+        """Send what waits in the chat, oldest first; the time to come again where one of them must wait.
+
+        Raises LeaseLost.
+        """
+        for row in chat.outbox:
+            if row.next_try_at > datetime.now(UTC):
+                return row.next_try_at
+            parcel = await self._prepared(chat, row, cipher)
+            waits_until = await self.send(chat, parcel, cipher) if parcel else None
+            if waits_until:
+                return waits_until
+        return None
+
+    async def send(
+        self, chat: Chat, parcel: Parcel, cipher: TenantCipher, *, releases: bool = False
+    ) -> datetime | None:
+        """Send it and write down what became of it; the time to come again when it is still under way."""
+        delay = max(
+            self._pace.held_for(chat.lease.instance_id),
+            self._pace.wait(chat.lease.instance_id, sends_per_minute=chat.number.sends_per_minute),
+        )
+        if delay > _LONGEST_WAIT:
+            return await self._mark(dispatches.later(chat, parcel, seconds=delay), releases=releases)
+        await asyncio.sleep(delay)
+        outcome = await self._attempts(chat, parcel, self.client(chat, cipher))
+        verdict = dispatches.verdict(chat, parcel, outcome, at=datetime.now(UTC))
+        if verdict.hold_seconds:
+            self._pace.hold(chat.lease.instance_id, seconds=verdict.hold_seconds)
+        elif outcome.is_sent:
+            self._pace.free(chat.lease.instance_id)
+        return await self._mark(verdict, releases=releases)
+
+    async def _mark(self, verdict: dispatches.Verdict, *, releases: bool) -> datetime | None:
+        waits_until = verdict.dispatch.next_try_at
+        await self._book.mark(replace(verdict.dispatch, releases=releases, due_at=waits_until))
+        return waits_until
+
+    async def _attempts(self, chat: Chat, parcel: Parcel, client: WahaClient) -> SendOutcome:
+        """With a fixed id a doubt is cleared by sending again; without one only the chat's history can tell."""
+        if not chat.number.keeps_ids and parcel.attempts > 1:
+            found = await self._found(chat, parcel, client)
+            if found is not None:
+                return found
+        outcome = await self._attempt(chat, parcel, client)
+        for pause in _PAUSES:
+            is_safe = chat.number.keeps_ids or outcome.kind is SendKind.REJECTED_RETRY
+            if outcome.kind not in _RETRIED or not is_safe:
+                break
+            await asyncio.sleep(pause)
+            outcome = await self._attempt(chat, parcel, client)
+        return outcome
+
+    async def _attempt(self, chat: Chat, parcel: Parcel, client: WahaClient) -> SendOutcome:
+        return await client.send_text(
+            chat.number.session, chat.lease.chat_id, parcel.text, message_id=parcel.wa_message_id
+        )
+
+    async def _found(self, chat: Chat, parcel: Parcel, client: WahaClient) -> SendOutcome | None:
+        """The message in the chat's history: sent. Not there: None, send it. History away: still in doubt."""
+        since = (parcel.first_try_at or parcel.created_at) - timedelta(minutes=1)
+        try:
+            history = await client.history(chat.number.session, chat.lease.chat_id, since=since)
+        except GatewayFailed as failed:
+            return SendOutcome(kind=SendKind.AMBIGUOUS, detail=f"history {failed.kind}")
+        for message in reversed(history):
+            if message.is_from_me and message.text == parcel.text:
+                return SendOutcome(kind=SendKind.SENT, message_id=message.message_id)
+        return None
+
+    async def _prepared(self, chat: Chat, row: OutboxRow, cipher: TenantCipher) -> Parcel | None:
+        """The row as it may be sent now: with an id fixed on disk, and allowed by opt-out and hand-off."""
+        message_id = make_message_id() if chat.number.keeps_ids and row.wa_message_id is None else None
+        started = await self._book.start(
+            Start(
+                lease=chat.lease,
+                outbox_id=row.id,
+                wa_message_id=message_id,
+                quiet_seconds=0.0 if chat.number.keeps_ids else QUIET.total_seconds(),
+            )
+        )
+        if started.obstacle:
+            return None
+        return Parcel(
+            outbox_id=row.id,
+            interaction_id=row.interaction_id,
+            contact_id=row.contact_id,
+            episode_id=row.episode_id,
+            kind=row.kind,
+            author=row.author,
+            idempotency_key=row.idempotency_key,
+            text=cipher.decrypt(row.body, row_id=row.id),
+            wa_message_id=started.wa_message_id,
+            attempts=row.attempts + 1,
+            first_try_at=row.first_try_at,
+            created_at=row.created_at,
+            waits_since=row.waits_since,
+            story=dispatches.story_of(row),
+        )

@@ -1,0 +1,100 @@
+"""Step three: what happened is stored, for many chats in one transaction, whether or not anybody answers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from realtime.engine import sql
+from realtime.engine.batcher import Batcher
+from realtime.engine.pool import Pool
+from realtime.engine.records import (
+    Cancellation,
+    ContactState,
+    EpisodeClosing,
+    EpisodeEntry,
+    EventEntry,
+    Identity,
+    MessageChange,
+    NewMessage,
+    Reservation,
+    ScoreEntry,
+    Takeover,
+)
+from realtime.engine.work import Lease
+
+
+class LeaseLost(Exception):
+    """Another worker holds the chat by now: whatever this one does for it must be thrown away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that one chat's new messages change."""
+
+    lease: Lease
+    contact: ContactState
+    identities: tuple[Identity, ...] = ()
+    messages: tuple[NewMessage, ...] = ()
+    changes: tuple[MessageChange, ...] = ()
+    episode: EpisodeEntry | None = None
+    closing: EpisodeClosing | None = None
+    score: ScoreEntry | None = None
+    takeover: Takeover | None = None
+    cancellation: Cancellation | None = None
+    reservation: Reservation | None = None
+    events: tuple[EventEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Whether the plan still held a reply, where one was asked for."""
+
+    has_credit: bool
+
+
+class FactWriter:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._batcher: Batcher[Facts, Stored] = Batcher(self._write, max_size=200, splits_on=sql.SPLITS_ON)
+
+    async def write(self, facts: Facts) -> Stored:
+        """Raises LeaseLost, and psycopg's errors for what Postgres refuses."""
+        return await self._batcher.submit(facts)
+
+    async def _write(self, batch: list[Facts]) -> Sequence[Stored | Exception]:
+        turns = sql.numbered((n, facts.lease) for n, facts in enumerate(batch))
+        steps: list[sql.Step] = [("lock", {"turns": turns})]
+        closings = [facts.closing for facts in batch if facts.closing]
+        if closings:
+            steps.append(("close_episodes", {"closings": sql.rows(closings)}))
+        days = {(facts.lease.tenant_id, facts.reservation.day) for facts in batch if facts.reservation}
+        if days:
+            steps.append(("usage_days", {"days": sql.rows([{"tenant_id": key[0], "day": key[1]} for key in days])}))
+        steps.append(("facts", {"turns": turns} | _columns(batch)))
+        # Until the inbox rows are done, whoever claims the chat next would store the same again.
+        results = await sql.run(self._pool, *steps, is_durable=False)
+        stored = {row["n"]: Stored(has_credit=row["has_credit"]) for row in results[-1]}
+        return [stored.get(n) or LeaseLost() for n in range(len(batch))]
+
+
+def _columns(batch: Sequence[Facts]) -> dict[str, Any]:
+    return {
+        "contacts": sql.numbered((n, facts.contact) for n, facts in enumerate(batch)),
+        "identities": _many((n, facts.identities) for n, facts in enumerate(batch)),
+        "messages": _many((n, facts.messages) for n, facts in enumerate(batch)),
+        "changes": _many((n, facts.changes) for n, facts in enumerate(batch)),
+        "events": _many((n, facts.events) for n, facts in enumerate(batch)),
+        "episodes": _one((n, facts.episode) for n, facts in enumerate(batch)),
+        "scores": _one((n, facts.score) for n, facts in enumerate(batch)),
+        "takeovers": _one((n, facts.takeover) for n, facts in enumerate(batch)),
+        "cancellations": _one((n, facts.cancellation) for n, facts in enumerate(batch)),
+        "reserves": _one((n, facts.reservation) for n, facts in enumerate(batch)),
+    }
+
+
+def _many(values: Iterable[tuple[int, Sequence[Any]]]) -> str:
+    return sql.numbered((n, row) for n, rows in values for row in rows)
+
+
+def _one(values: Iterable[tuple[int, Any]]) -> str:
+    return sql.numbered((n, row) for n, row in values if row is not None)

@@ -1,0 +1,140 @@
+"""The worker's heart: claims chats as long as there are any, serves each in a task, keeps their leases alive."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import psycopg
+import structlog
+
+from realtime.engine import sql
+from realtime.engine.claim import RENEW_SECONDS, Claims
+from realtime.engine.facts import LeaseLost
+from realtime.engine.pool import Pool
+from realtime.engine.work import Lease
+
+_POLL_SECONDS: Final = 0.25
+_REST_SECONDS: Final = 1.0
+_MOST_AT_ONCE: Final = 12_000
+_BATCH: Final = 200
+_LAST_SECONDS: Final = 20.0
+_MOST_ATTEMPTS: Final = 5
+log = structlog.get_logger(__name__)
+Serve = Callable[[Lease], Awaitable[bool]]
+
+
+class Loop:
+    def __init__(
+        self, pool: Pool, claims: Claims, serve: Serve, *, rung: asyncio.Event, stopping: asyncio.Event
+    ) -> None:
+        self.pool = pool
+        self._claims = claims
+        self._serve = serve
+        self._rung = rung
+        self._stopping = stopping
+        self._held: dict[asyncio.Task[None], Lease] = {}
+
+    async def run(self) -> None:
+        """Until told to stop; what is under way may end, the rest is given back to other workers."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            await self._outlast(self._claims.inherit)
+            while not self._stopping.is_set():
+                await self._round()
+            if self._held:
+                await asyncio.wait(set(self._held), timeout=_LAST_SECONDS)
+        finally:
+            renewing.cancel()
+            await self._give_back()
+
+    async def _round(self) -> None:
+        self._rung.clear()
+        room = min(_BATCH, _MOST_AT_ONCE - len(self._held))
+        try:
+            leases, due_in = await self._claims.take(most=room) if room > 0 else ([], None)
+        except psycopg.OperationalError as error:
+            log.warning("worker waits for Postgres", cause=type(error).__name__)
+            await asyncio.sleep(_REST_SECONDS)
+            return
+        for lease in leases:
+            task = asyncio.create_task(self._hold(lease))
+            self._held[task] = lease
+            task.add_done_callback(self._held.pop)
+        if len(leases) < room:
+            await self._wait(due_in)
+
+    async def _wait(self, due_in: float | None) -> None:
+        """For the bell, the next chat's time, or a quarter of a second, whichever is first."""
+        seconds = _POLL_SECONDS if due_in is None else min(_POLL_SECONDS, max(0.001, due_in))
+        try:
+            await asyncio.wait_for(self._rung.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _hold(self, lease: Lease) -> None:
+        """One chat from claim to release. Whatever goes wrong in it must not touch the others."""
+        try:
+            if await self._serve(lease):
+                self._rung.set()
+        except LeaseLost:
+            log.info("lease lost", fence=lease.fence)
+        except psycopg.OperationalError as error:
+            # The lease runs out, and whoever takes the chat then starts from what is on disk.
+            log.warning("turn left to its lease", cause=type(error).__name__)
+        except Exception as error:
+            log.exception("turn failed", tenant_id=str(lease.tenant_id), cause=type(error).__name__)
+            await self._fail(lease, error)
+
+    async def _fail(self, lease: Lease, error: Exception) -> None:
+        """Count the failure; a message that fails every time is parked, and the chat goes on."""
+        try:
+            chat = await self._claims.read(lease)
+            worst = max((row.attempts for row in chat.inbox), default=0)
+            turn = {
+                "tenant_id": lease.tenant_id,
+                "instance_id": lease.instance_id,
+                "chat_id": lease.chat_id,
+                "fence": lease.fence,
+                "seqs": [row.seq for row in chat.inbox],
+                "error": type(error).__name__,
+                "due_at": datetime.now(UTC) + timedelta(seconds=min(60, 2**worst)),
+                "most": _MOST_ATTEMPTS,
+            }
+            await sql.run(self.pool, ("lock", {"turns": sql.rows([turn])}), ("fail", {"turns": sql.rows([turn])}))
+        except (psycopg.Error, LookupError):
+            log.exception("failure not written down")
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            if not self._held:
+                continue
+            try:
+                await self._claims.renew(list(self._held.values()))
+            except psycopg.Error as error:
+                log.warning("leases not renewed", cause=type(error).__name__)
+
+    async def _outlast(self, act: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping.is_set():
+            try:
+                await act()
+            except psycopg.OperationalError as error:
+                log.warning("worker waits for Postgres", cause=type(error).__name__)
+                await asyncio.sleep(_REST_SECONDS)
+            else:
+                return
+
+    async def _give_back(self) -> None:
+        """Turns that did not end in time: another worker starts them anew at once."""
+        left = dict(self._held)
+        for task in left:
+            task.cancel()
+        if not left:
+            return
+        await asyncio.wait(set(left))
+        now = datetime.now(UTC)
+        try:
+            await asyncio.gather(*(self._claims.release(lease, due_at=now) for lease in left.values()))
+        except psycopg.Error as error:
+            log.warning("leases left to run out", cause=type(error).__name__)

@@ -1,0 +1,157 @@
+"""The rows that a turn writes, without tenant and number: those come from the lease it holds."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactState:
+    """The contact after these messages."""
+
+    id: UUID
+    wa_id: str
+    name: str | None
+    phone: str | None
+    lead_score: int
+    lead_grade: str
+    lead_base: int
+    lead_inbound_count: int
+    lead_question_count: int
+    lead_intents: tuple[str, ...]
+    lead_reply_latencies: tuple[float, ...]
+    lead_awaiting_reply_since: datetime | None
+    lead_last_inbound_at: datetime | None
+    lead_scored_at: datetime | None
+    owner: str
+    paused_until: datetime | None
+    preferred_language: str | None
+    language_locked_at: datetime | None
+    first_message_at: datetime | None
+    last_message_at: datetime | None
+    last_inbound_at: datetime | None
+    last_outgoing_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    contact_id: UUID
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A message of the customer, or of a person who answered by hand."""
+
+    id: UUID
+    occurred_at: datetime
+    contact_id: UUID
+    episode_id: UUID | None
+    message_id: str
+    direction: str
+    type: str
+    author: str
+    content: bytes | None = field(repr=False)
+    content_length: int
+    media_url: str | None
+    media: Any
+    reply_to: str | None
+    status: str
+    language: str | None
+    language_evidence: Any
+    is_countable: bool
+    is_question: bool
+    intents: tuple[str, ...]
+    hits: Any
+    extractor_version: str | None
+    token_hashes: list[int]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageChange:
+    """An edit, a deletion or a reaction."""
+
+    kind: str
+    contact_id: UUID
+    message_id: str | None
+    interaction_id: UUID | None
+    content: bytes | None = field(repr=False)
+    content_length: int
+    emoji: str | None
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeEntry:
+    """The episode that the new messages belong to; made when it is new."""
+
+    id: UUID
+    contact_id: UUID
+    start_reason: str
+    language: str | None
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeClosing:
+    tenant_id: UUID
+    id: UUID
+    outcome: str
+    closed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreEntry:
+    id: UUID
+    contact_id: UUID
+    as_of: datetime
+    message_points: int
+    speed_points: int
+    question_points: int
+    intent_points: int
+    base: int
+    decay: int
+    score: int
+    grade: str
+    previous_score: int
+    previous_grade: str
+    rules_version: str
+    extractor_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    id: UUID
+    contact_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """Ends the contact's running follow-ups."""
+
+    contact_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """One reply of the plan's day, spent before the model is asked."""
+
+    day: date
+    subject: str
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventEntry:
+    event_id: UUID
+    occurred_at: datetime
+    event_type: str
+    contact_id: UUID | None
+    episode_id: UUID | None
+    properties: dict[str, Any]

@@ -1,0 +1,69 @@
+"""The engine's statements, kept in files, and how several of them run in one transaction and one round trip."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from realtime.engine.pool import Pool
+
+Parameters = Mapping[str, Any]
+Step = tuple[str, Parameters]
+Row = dict[str, Any]
+# A row that breaks a statement fails its whole batch, which is then halved until it stands alone.
+SPLITS_ON: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+_FOLDER: Final = Path(__file__).with_name("statements")
+_NOT_DURABLE: Final = "select set_config('synchronous_commit', 'off', true)"
+_ENCODER: Final = msgspec.json.Encoder()
+_PAUSES: Final = (0.05, 0.25, 1.0)
+
+
+@cache
+def statement(name: str) -> str:
+    return (_FOLDER / f"{name}.sql").read_text()
+
+
+def rows(values: Sequence[Any]) -> str:
+    """Dataclasses, structs or dicts as the JSON array that a statement unfolds; bytes become base64."""
+    return _ENCODER.encode(values).decode()
+
+
+def numbered(values: Iterable[tuple[int, Any]]) -> str:
+    """The same for rows that belong to the n-th turn of a batch."""
+    return "[" + ",".join(f'{{"n":{n},' + _ENCODER.encode(value).decode()[1:] for n, value in values) + "]"
+
+
+async def run(pool: Pool, *steps: Step, is_durable: bool = True) -> list[list[Row]]:
+    """The rows of every step, all in one transaction; tried again when Postgres breaks off.
+
+    Every statement of the engine may be repeated. Without `is_durable` a crash of Postgres may forget the
+    transaction, which is right for what the next worker would do over anyway.
+    """
+    for pause in _PAUSES:
+        try:
+            return await _run(pool, steps, is_durable=is_durable)
+        except psycopg.OperationalError:
+            await asyncio.sleep(pause)
+    return await _run(pool, steps, is_durable=is_durable)
+
+
+async def _run(pool: Pool, steps: Sequence[Step], *, is_durable: bool) -> list[list[Row]]:
+    async with pool.connection() as connection:
+        async with connection.pipeline(), connection.transaction():
+            if not is_durable:
+                await connection.execute(_NOT_DURABLE)
+            cursors = [await _execute(connection, step) for step in steps]
+        # Only now, with the pipeline at its end, every cursor knows its rows.
+        return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+
+async def _execute(connection: AsyncConnection[Any], step: Step) -> psycopg.AsyncCursor[Row]:
+    cursor = connection.cursor(row_factory=dict_row, binary=True)
+    name, parameters = step
+    return await cursor.execute(statement(name).encode(), parameters)

@@ -1,0 +1,41 @@
+-- Takes chats that are due and free, and chats whose worker let its lease run out.
+-- What the chat holds is read afterwards, in a snapshot of its own: a row committed while we waited for a lock
+-- would be missing in this one, and its wake-up is cleared here.
+with
+
+due as (
+    select tenant_id, instance_id, chat_id
+    from chat_leases
+    where due_at <= now() and leased_until is null
+    order by due_at
+    limit %(most)s
+    for update skip locked
+),
+
+orphaned as (
+    select tenant_id, instance_id, chat_id
+    from chat_leases
+    where leased_until < now()
+    order by leased_until
+    limit %(most)s
+    for update skip locked
+),
+
+mine as (
+    select * from due
+    union all
+    select * from orphaned
+)
+
+update chat_leases set
+    leased_until = now() + %(seconds)s * interval '1 second',
+    leased_by = %(worker)s,
+    fence = chat_leases.fence + 1,
+    due_at = null,
+    first_at = null
+from mine
+where
+    chat_leases.tenant_id = mine.tenant_id
+    and chat_leases.instance_id = mine.instance_id
+    and chat_leases.chat_id = mine.chat_id
+returning chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id, chat_leases.fence

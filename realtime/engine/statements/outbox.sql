@@ -1,0 +1,35 @@
+-- What the claimed chats still have to send, oldest first, with what its event will tell.
+select
+    given.n,
+    outbox.id,
+    outbox.seq,
+    outbox.contact_id,
+    outbox.interaction_id,
+    outbox.interaction_at,
+    interactions.episode_id,
+    coalesce(interactions.author, 'system') as author,
+    outbox.kind,
+    outbox.idempotency_key,
+    outbox.body,
+    outbox.media,
+    outbox.wa_message_id,
+    outbox.state,
+    outbox.attempts,
+    outbox.next_try_at,
+    outbox.first_try_at,
+    outbox.waits_since,
+    outbox.created_at,
+    interactions.llm_provider as provider,
+    interactions.llm_model as model,
+    interactions.member_id
+from jsonb_to_recordset(%(chats)s::jsonb) as given (n integer, tenant_id uuid, instance_id uuid, chat_id text)
+inner join outbox
+    on outbox.tenant_id = given.tenant_id
+    and outbox.instance_id = given.instance_id
+    and outbox.chat_id = given.chat_id
+    and outbox.state in ('pending', 'sending', 'ambiguous')
+left join interactions
+    on interactions.tenant_id = outbox.tenant_id
+    and interactions.id = outbox.interaction_id
+    and interactions.occurred_at = outbox.interaction_at
+order by given.n, outbox.seq

@@ -1,0 +1,59 @@
+-- Fixes the WhatsApp id of queued messages before their first attempt, and stops what may not be sent any more:
+-- opt-out, hand-off and the end of a campaign are asked again here, in the transaction that lets a message go.
+with
+
+judged as materialized (
+    select
+        outbox.tenant_id,
+        outbox.id,
+        outbox.interaction_id,
+        outbox.interaction_at,
+        given.wa_message_id,
+        given.quiet_seconds,
+        case
+            when outbox.kind in ('human', 'confirmation') then null
+            when contacts.opted_out_at is not null then 'opted_out'
+            when outbox.kind in ('reply', 'follow_up', 'campaign') and contacts.is_handed_off then 'handed_off'
+            when outbox.kind in ('reply', 'follow_up') and contacts.paused_until > now() then 'human_took_over'
+        end as obstacle
+    from jsonb_to_recordset(%(turns)s::jsonb) as given (
+        tenant_id uuid, instance_id uuid, chat_id text, fence bigint, outbox_id uuid, wa_message_id text,
+        quiet_seconds float8
+    )
+    inner join chat_leases
+        on chat_leases.tenant_id = given.tenant_id
+        and chat_leases.instance_id = given.instance_id
+        and chat_leases.chat_id = given.chat_id
+        and chat_leases.fence = given.fence
+    inner join outbox
+        on outbox.tenant_id = given.tenant_id
+        and outbox.id = given.outbox_id
+        and outbox.state in ('pending', 'sending', 'ambiguous')
+    inner join contacts on contacts.tenant_id = outbox.tenant_id and contacts.id = outbox.contact_id
+),
+
+started as (
+    update outbox set
+        state = case when judged.obstacle is null then 'sending' else 'cancelled' end,
+        wa_message_id = coalesce(outbox.wa_message_id, judged.wa_message_id),
+        first_try_at = coalesce(outbox.first_try_at, now()),
+        -- A worker that finds it after a crash waits this long before it looks whether it arrived.
+        next_try_at = now() + judged.quiet_seconds * interval '1 second',
+        attempts = outbox.attempts + 1,
+        last_error = judged.obstacle
+    from judged
+    where outbox.tenant_id = judged.tenant_id and outbox.id = judged.id
+    returning outbox.id, outbox.wa_message_id, outbox.first_try_at, judged.obstacle
+),
+
+cancelled as (
+    update interactions set status = 'failed', status_at = now()
+    from judged
+    where
+        judged.obstacle is not null
+        and interactions.tenant_id = judged.tenant_id
+        and interactions.id = judged.interaction_id
+        and interactions.occurred_at = judged.interaction_at
+)
+
+select * from started

@@ -1,0 +1,152 @@
+"""What a worker holds of a chat: the lease, what came in and what must go out."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """One worker's right to a chat; every write names the fence, and an old fence writes nothing."""
+
+    tenant_id: UUID
+    instance_id: UUID
+    chat_id: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    seq: int
+    session: str
+    inbox_id: str
+    kind: str
+    is_own: bool
+    is_echo: bool
+    sent_at: datetime
+    received_at: datetime
+    body: bytes | None = field(repr=False)
+    trace_id: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A message on its way; `provider` to `used_fallback` are what its message_sent event tells."""
+
+    id: UUID
+    seq: int
+    contact_id: UUID
+    interaction_id: UUID
+    interaction_at: datetime
+    episode_id: UUID | None
+    author: str
+    kind: str
+    idempotency_key: str
+    body: bytes = field(repr=False)
+    media: Any = field(repr=False)
+    wa_message_id: str | None
+    state: str
+    attempts: int
+    next_try_at: datetime
+    first_try_at: datetime | None
+    waits_since: datetime | None
+    created_at: datetime
+    provider: str | None
+    model: str | None
+    member_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """The WhatsApp number that the chat belongs to."""
+
+    session: str
+    engine: str
+    status: str
+    sends_per_minute: int
+    restricted_until: datetime | None
+    last_event_at: datetime | None
+    base_url: str | None
+    api_key: bytes | None = field(repr=False)
+
+    @property
+    def keeps_ids(self) -> bool:
+        """Whether WhatsApp shows one message however often it is sent with the same id."""
+        return self.engine != "WEBJS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    id: UUID
+    wa_id: str
+    name: str | None
+    phone: str | None
+    lead_score: int
+    lead_grade: str
+    lead_inbound_count: int
+    lead_question_count: int
+    lead_intents: list[str]
+    lead_reply_latencies: list[float]
+    lead_awaiting_reply_since: datetime | None
+    lead_last_inbound_at: datetime | None
+    is_handed_off: bool
+    owner: str
+    paused_until: datetime | None
+    preferred_language: str | None
+    language_locked_at: datetime | None
+    opted_out_at: datetime | None
+    session_expires_at: datetime | None
+    away_period: str | None
+    timezone: str | None
+    first_message_at: datetime | None
+    last_message_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """The contact's open episode."""
+
+    id: UUID
+    has_answer: bool
+    is_waiting: bool
+    waiting_since: datetime | None
+    handoff_reason: str | None
+    inbound_count: int
+    agent_reply_count: int
+    human_reply_count: int
+    started_at: datetime
+    first_reply_at: datetime | None
+    last_inbound_at: datetime | None
+    last_reply_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """One of the contact's latest messages, still sealed."""
+
+    id: UUID
+    occurred_at: datetime
+    direction: str
+    author: str
+    type: str
+    content: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """All that a turn starts from, read in one round trip after the lease was taken."""
+
+    lease: Lease
+    number: Number
+    plan: str
+    is_suspended: bool
+    tenant_version: str
+    used_today: int
+    replies_last_hour: int
+    contact: Contact | None
+    episode: Episode | None
+    recent: tuple[Recent, ...]
+    inbox: tuple[InboxRow, ...]
+    outbox: tuple[OutboxRow, ...]

@@ -1,0 +1,126 @@
+"""The worker: hears the bell, takes the chats that are due and serves thousands of them at once."""
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
+import uvloop
+
+from mychatflow import settings as configuration
+from mychatflow.settings import ConfigurationRefused, Settings
+from mychatflow.store.cipher import KeyRing
+from realtime import logs, start
+from realtime.agent.drafting import Drafter
+from realtime.agent.follow_ups import FollowUps
+from realtime.agent.tenants import TenantBook
+from realtime.agent.turn import Agent
+from realtime.engine import statuses
+from realtime.engine.claim import Claims
+from realtime.engine.commit import TurnCloser
+from realtime.engine.courier import Courier
+from realtime.engine.ear import Ear
+from realtime.engine.facts import FactWriter
+from realtime.engine.gateways import Gateways
+from realtime.engine.loop import Loop
+from realtime.engine.pace import Pace
+from realtime.engine.pool import engine_pool
+from realtime.engine.sent import DispatchBook
+from realtime.llm.router import Router
+
+_CONNECTIONS: Final = 8
+_POOL_PATIENCE: Final = 20.0
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Everything one worker process holds open."""
+
+    def __init__(self, settings: Settings, *, index: int) -> None:
+        self._settings = settings
+        self._index = index
+        self.rung = asyncio.Event()
+        self.statuses_rung = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    def ring(self) -> None:
+        self.rung.set()
+        self.statuses_rung.set()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.ring()
+
+    async def run(self) -> None:
+        """Until told to stop; then the turns under way are finished or given back."""
+        async with self._open() as (loop, follow_ups), asyncio.TaskGroup() as tasks:
+            pool = loop.pool
+            tasks.create_task(statuses.run(pool, rung=self.statuses_rung, stopping=self.stopping))
+            ear = Ear(self._settings.redis_address, name=f"worker-{self._index}", ring=self.ring)
+            tasks.create_task(ear.listen(self.stopping))
+            tasks.create_task(follow_ups.run(self.stopping))
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 50, 1_000)
+            log.info("worker is up", index=self._index)
+            await loop.run()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps]]:
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            # First of all: the vendors' packages take seconds to import, and meanwhile nothing else moves.
+            router = Router.from_settings(settings)
+            stack.push_async_callback(router.close)
+            pool = engine_pool(
+                settings, name=f"worker-{self._index}", size=_CONNECTIONS, patience_seconds=_POOL_PATIENCE
+            )
+            await pool.open(wait=False)
+            stack.push_async_callback(pool.close)
+            gateways = Gateways(settings)
+            stack.push_async_callback(gateways.close)
+            claims = Claims(pool, index=self._index)
+            tenants = TenantBook(pool, KeyRing(settings.master))
+            agent = Agent(
+                claims=claims,
+                tenants=tenants,
+                facts=FactWriter(pool),
+                closer=TurnCloser(pool),
+                courier=Courier(gateways, DispatchBook(pool), Pace(workers=settings.workers)),
+                drafter=Drafter(router),
+            )
+            loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
+            yield loop, FollowUps(pool, tenants)
+
+
+async def serve(settings: Settings, *, index: int) -> None:
+    worker = Worker(settings, index=index)
+    running = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        running.add_signal_handler(number, worker.stop)
+    await worker.run()
+
+
+def main() -> int:
+    """Refuse what is unsafe (exit 78), then serve."""
+    parser = argparse.ArgumentParser(prog="python -m realtime.worker", description=__doc__)
+    parser.add_argument("--index", type=int, default=1, help="which of several workers this is")
+    given = parser.parse_args()
+    try:
+        settings = configuration.load()
+        logs.configure(process=f"worker-{given.index}", level=settings.log_level)
+        start.refuse_unsafe_settings(settings)
+    except ConfigurationRefused as refused:
+        sys.stderr.write(f"{refused}\n")
+        return start.REFUSED_EXIT
+    uvloop.run(serve(settings, index=given.index))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""The command from outside: what it prints where, and the exit codes that scripts rely on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mychatflow.cli import _COMMANDS
+from mychatflow.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "tests" / "rules" / "samples"
+
+
+def run(
+    tmp_path: Path, *arguments: str, given: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """The command in an empty directory, so that no .env and no running installation is found."""
+    environment = {name: value for name, value in os.environ.items() if name.upper() not in _OURS}
+    environment |= {"PYTHONPATH": str(ROOT), "MYCHATFLOW_DATA_DIR": str(tmp_path / "data"), "NO_COLOR": "1"} | variables
+    return subprocess.run(
+        [sys.executable, "-m", "mychatflow", *arguments],
+        cwd=tmp_path,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+_OURS = {str(field.validation_alias or name).upper() for name, field in Settings.model_fields.items()}
+
+
+def test_help_lists_every_command(tmp_path):
+    done = run(tmp_path, "--help")
+
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in _COMMANDS)
+
+
+def test_an_unknown_command_is_usage(tmp_path):
+    assert run(tmp_path, "nope").returncode == 2
+
+
+def test_settings_are_shown_without_secrets(tmp_path):
+    done = run(
+        tmp_path, "config", "show", "--json", OPENAI_API_KEY="sk-very-secret", OPENAI_BASE_URL="http://me:pw@host/v1"
+    )
+
+    shown = json.loads(done.stdout)
+    assert "sk-very-secret" not in done.stdout
+    assert "pw" not in shown["OPENAI_BASE_URL"]
+    assert shown["WEB_PORT"] == 8000
+
+
+def test_a_wrong_variable_is_named_and_refused(tmp_path):
+    done = run(tmp_path, "config", "check", WEB_PORT="many")
+
+    assert done.returncode == 78
+    assert "WEB_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"CLERK_ISSUER": "http://issuer.example"}, "CLERK_ISSUER"),
+        ({"REDIS_URL": "redis://cache.example:6379"}, "REDIS_URL"),
+        ({"WEBHOOK_SECRET": "changeme"}, "WEBHOOK_SECRET"),
+        ({"MYCHATFLOW_MASTER_KEY": "0" * 64}, "MYCHATFLOW_MASTER_KEY"),
+        ({}, "MYCHATFLOW_MASTER_KEY"),
+    ],
+)
+def test_production_refuses_unsafe_settings(tmp_path, variables, named):
+    done = run(tmp_path, "config", "check", MYCHATFLOW_ENV="production", **variables)
+
+    assert done.returncode == 78
+    assert named in done.stderr
+
+
+def test_production_accepts_safe_settings(tmp_path):
+    done = run(
+        tmp_path,
+        *("config", "check"),
+        MYCHATFLOW_ENV="production",
+        MYCHATFLOW_MASTER_KEY="0123456789abcdef" * 4,
+        WEBHOOK_SECRET="a-long-enough-hmac-key",
+        REDIS_URL="rediss://:pw@cache.example:6379",
+        CLERK_ISSUER="https://issuer.example",
+    )
+
+    assert done.returncode == 0
+
+
+def test_an_empty_webhook_key_is_refused_everywhere(tmp_path):
+    assert run(tmp_path, "config", "check", WEBHOOK_SECRET="").returncode == 78
+
+
+def test_a_missing_database_is_a_dependency(tmp_path):
+    done = run(tmp_path, "tenant", "create", "--name", "Shop", "--email", "a@b.example", "--json")
+
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert "mychatflow up" in done.stderr
+
+
+def test_numbers_keep_their_programs_exit_code(tmp_path):
+    assert run(tmp_path, "query", "select 1").returncode == 3
+    assert run(tmp_path, "query", "drop table x; select 1").returncode in {2, 3}
+    assert run(tmp_path, "query").returncode == 2
+
+
+def test_the_doctor_says_what_is_down(tmp_path):
+    done = run(tmp_path, "doctor", "--json", WEB_PORT="1", PHONE_PORT="1", DASHBOARDS_PORT="1", DAGSTER_PORT="1")
+
+    answer = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert {found["check"] for found in answer["findings"] if found["verdict"] == "down"} >= {"postgres", "redis"}
+
+
+def test_rules_score_reads_facts_line_by_line(tmp_path):
+    facts = {
+        "id": "one",
+        "as_of": "2026-03-10T10:05:00Z",
+        "messages": [{"ts": "2026-03-10T10:00:00Z", "dir": "in", "question": True, "intents": ["urgent"]}],
+    }
+
+    done = run(tmp_path, "rules", "score", given=json.dumps(facts) + "\n\n" + json.dumps(facts | {"id": "two"}) + "\n")
+
+    one, two = map(json.loads, done.stdout.splitlines())
+    assert (one["id"], two["id"]) == ("one", "two")
+    assert (one["message_points"], one["question_points"], one["intent_points"], one["score"], one["grade"]) == (
+        2, 5, 10, 17, "F",
+    )  # fmt: skip
+
+
+def test_rules_intents_name_rule_and_place(tmp_path):
+    done = run(tmp_path, "rules", "intents", given='{"text": "How much is it? I want to talk to a person"}\n')
+
+    answer = json.loads(done.stdout)
+    assert "price_inquiry" in answer["intents"]
+    assert answer["handoff"] is True
+    assert all({"rule_id", "start", "end"} <= hit.keys() for hit in answer["hits"])
+
+
+def test_rules_language_chooses_among_the_given(tmp_path):
+    done = run(tmp_path, "rules", "language", "--languages", "en,es", given='{"text": "¿Cuánto cuesta la limpieza?"}\n')
+
+    answer = json.loads(done.stdout)
+    assert answer["lang"] == "es"
+    assert answer["probability"] > 0.9
+
+
+@pytest.mark.parametrize("line", ["not json", "[]", '{"as_of": "2026-03-10T10:05:00", "messages": []}', "{}"])
+def test_bad_lines_are_usage(tmp_path, line):
+    done = run(tmp_path, "rules", "score", given=line + "\n")
+
+    assert done.returncode == 2
+    assert "line 1" in done.stderr
+
+
+def test_up_names_an_unknown_program(tmp_path):
+    done = run(tmp_path, "up", "--only", "web,fax")
+
+    assert done.returncode == 2
+    assert "fax" in done.stderr

@@ -1,0 +1,164 @@
+"""`mychatflow up` from outside: addresses, a second start, a kill, and an end that leaves nobody behind."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+import psutil
+import pytest
+
+from mychatflow.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+_HTTP = build_opener(ProxyHandler({}))
+
+
+class Running:
+    """One `up` with the sandbox phone and web alone, on ports of its own."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.ports = {name: str(free_port()) for name in ("WEB_PORT", "PHONE_PORT", "DASHBOARDS_PORT", "DAGSTER_PORT")}
+        self.process = self.start()
+
+    def start(self, *, only: str = "web,phone") -> subprocess.Popen[str]:
+        ours = {str(field.validation_alias or name).upper() for name, field in Settings.model_fields.items()}
+        environment = {name: value for name, value in os.environ.items() if name.upper() not in ours}
+        environment |= {"PYTHONPATH": str(ROOT), "MYCHATFLOW_DATA_DIR": str(self.data_dir)} | self.ports
+        return subprocess.Popen(
+            [sys.executable, "-m", "mychatflow", "up", "--only", only, "--no-demo"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        path = self.data_dir / "run" / "addresses.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def pid(self, name: str) -> int | None:
+        path = self.data_dir / "run" / f"{name}.pid"
+        return int(path.read_text()) if path.exists() else None
+
+    def answers(self, path: str) -> bool:
+        try:
+            with _HTTP.open(f"http://127.0.0.1:{self.ports['WEB_PORT']}{path}", timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(is_so: Callable[[], bool], *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    directory = Path(tempfile.mkdtemp(prefix="mcf-up-"))
+    started = Running(directory)
+    until(lambda: bool(started.addresses))
+    yield started
+    started.process.kill()
+    started.process.communicate()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_every_process_writes_its_pid(running):
+    pids = {name: running.pid(name) for name in ("postgres", "redis", "web", "phone")}
+
+    assert all(psutil.pid_exists(pid) for pid in pids.values())
+    assert running.addresses["web"].endswith(running.ports["WEB_PORT"])
+
+
+def test_a_second_start_is_told_about_the_first(running):
+    second = running.start()
+
+    _, said = second.communicate(timeout=30)
+
+    assert second.returncode == 1
+    assert f"pid {running.process.pid}" in said
+    assert running.answers("/health")
+
+
+def test_a_busy_port_is_named_with_its_holder(running, tmp_path):
+    other = Running.__new__(Running)
+    other.data_dir, other.ports = tmp_path, running.ports
+
+    _, said = other.start().communicate(timeout=60)
+
+    assert f"port {running.ports['WEB_PORT']} of web (WEB_PORT)" in said
+    assert f"pid {running.pid('web')}" in said
+
+
+@pytest.mark.parametrize("name", ["redis", "web", "postgres"])
+def test_a_killed_process_serves_again(running, name):
+    until(lambda: running.answers("/ready"))
+    killed = running.pid(name)
+
+    os.kill(killed, signal.SIGKILL)
+
+    until(lambda: running.pid(name) not in {None, killed}, seconds=20)
+    until(lambda: running.answers("/ready"), seconds=30)
+
+
+def test_an_interrupt_ends_everything(running):
+    family = psutil.Process(running.process.pid).children(recursive=True)
+
+    running.process.send_signal(signal.SIGINT)
+    running.process.communicate(timeout=60)
+
+    assert running.process.returncode == 0
+    assert len(family) >= 4
+    until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family))
+    assert running.addresses == {}
+
+
+def test_a_stale_pid_file_disturbs_no_start(running):
+    for name in ("postgres", "redis", "web"):
+        (running.data_dir / "run" / f"{name}.pid").write_text(f"{os.getpid()}\n")
+
+    again = running.start()
+    until(lambda: bool(running.addresses))
+
+    again.send_signal(signal.SIGTERM)
+    again.communicate(timeout=60)
+    assert again.returncode == 0
+
+
+def test_servers_of_a_killed_start_end_with_it(running):
+    first = running.start(only="phone")
+    until(lambda: bool(running.addresses))
+    family = psutil.Process(first.pid).children(recursive=True)
+
+    first.kill()
+    first.communicate()
+
+    until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family))
+    second = running.start(only="phone")
+    (running.data_dir / "run" / "addresses.json").unlink(missing_ok=True)
+    until(lambda: bool(running.addresses))
+    second.send_signal(signal.SIGINT)
+    second.communicate(timeout=60)
+    assert second.returncode == 0
