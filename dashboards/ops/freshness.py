@@ -1,5 +1,6 @@
 """Is everything running: what waits, what failed, how old each table's data is, and which models are shut off."""
 
+import functools
 from datetime import datetime, timedelta
 
 import streamlit as st
@@ -64,64 +65,48 @@ def _live() -> None:
 
 def _tiles(queue: Queue, minutes: list[Minute], *, at: datetime) -> None:
     grid = st.grid(5, min_column_width=150, key="tiles")
+    tile = functools.partial(grid.metric, delta_arrow="off", border=True, height="stretch")
     per_minute = [minute.message_count for minute in minutes]
     usual = sorted(per_minute)[len(per_minute) // 2] if per_minute else 0
-    oldest = at - queue.oldest_received_at if queue.oldest_received_at else timedelta(0)
-    is_slow = oldest > timedelta(seconds=60)
-    grid.metric(
+    tile(
         "Messages per minute",
         f"{per_minute[-2] if len(per_minute) > 1 else 0:,}",
         delta=f"{usual:,} usual",
         delta_color="green",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
         chart_data=per_minute,
         chart_type="area",
         help="Messages taken from the gateway in the last full minute; the median minute of six hours beside it.",
     )
-    grid.metric(
+    tile(
         "Queue depth",
         f"{queue.waiting_count:,}",
         delta=f"limit {_QUEUE_LIMIT}",
         delta_color="red" if queue.waiting_count > _QUEUE_LIMIT else "green",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
         chart_data=[minute.waiting_count for minute in minutes],
         chart_type="area",
         help="Messages stored and not yet worked on.",
     )
-    grid.metric(
+    oldest = at - queue.oldest_received_at if queue.oldest_received_at else timedelta(0)
+    tile(
         "Oldest waiting",
         wording.age(oldest) if queue.oldest_received_at else "none",
         delta="limit 60 s",
-        delta_color="red" if is_slow else "green",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
+        delta_color="red" if oldest > timedelta(seconds=60) else "green",
         help="How long the oldest stored message has waited for its turn.",
     )
-    in_doubt = queue.ambiguous_count
-    grid.metric(
+    tile(
         "Sends in doubt",
-        f"{in_doubt:,}",
+        f"{queue.ambiguous_count:,}",
         delta=f"{queue.unsent_count:,} unsent",
-        delta_color="orange" if in_doubt else "green",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
+        delta_color="orange" if queue.ambiguous_count else "green",
         help="The gateway did not say whether it took them; they are sent again under the same id.",
     )
     letters = queue.dead_letter_count + queue.parked_count
-    grid.metric(
+    tile(
         "Dead letters",
         f"{letters:,}",
         delta="replay them" if letters else "none waiting",
         delta_color="red" if letters else "green",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
         help="What could not be taken or worked on. mychatflow dlq list shows them, mychatflow dlq replay tries again.",
     )
 
