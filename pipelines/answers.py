@@ -20,7 +20,8 @@ OK, FAILED, USAGE, DEPENDENCY_DOWN, PARTIAL, REFUSED = 0, 1, 2, 3, 4, 78
 def run(command: Callable[[], int]) -> int:
     """The command's exit code; every expected failure is one sentence on stderr, never a traceback."""
     # Answers own stdout, so that `--json` is nothing but JSON.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    # Looked up at each line: the stream that stands there now may be closed by then.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     try:
         return command()
     except ModelRefused as error:
