@@ -45,16 +45,17 @@ class Worker:
         self._settings = settings
         self._index = index
         self.rung = asyncio.Event()
+        # Never rung while we work: nobody waits for a receipt, so its own look four times a second will do.
         self.statuses_rung = asyncio.Event()
         self.stopping = asyncio.Event()
 
     def ring(self) -> None:
         self.rung.set()
-        self.statuses_rung.set()
 
     def stop(self) -> None:
         self.stopping.set()
-        self.ring()
+        self.rung.set()
+        self.statuses_rung.set()
 
     async def run(self) -> None:
         """Until told to stop; then the turns under way are finished or given back."""

@@ -110,6 +110,9 @@ def environment(settings: Settings) -> dict[str, str]:
     """Our settings, and this checkout's packages before any of the same name."""
     inherited = configuration.environment(settings)
     path = [str(CHECKOUT), *filter(None, [inherited.get("PYTHONPATH")])]
+    if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
+        # Whoever wants no caches beside the code still wants a quick second start.
+        inherited.setdefault("PYTHONPYCACHEPREFIX", str(settings.data_dir / "cache" / "python"))
     return inherited | {"PYTHONPATH": os.pathsep.join(path)}
 
 

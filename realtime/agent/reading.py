@@ -14,8 +14,9 @@ from mychatflow.rules.handoff import HandoffDecision
 from mychatflow.rules.intents import Signals
 from mychatflow.rules.language import LanguageDecision
 from mychatflow.rules.opt_out import Command
+from mychatflow.store.cipher import Unreadable
 from realtime.agent.tenants import Tenant
-from realtime.engine.work import Chat, Contact, InboxRow
+from realtime.engine.work import Chat, Contact, InboxRow, UnreadableRow
 from realtime.webhooks import messages as wire
 from realtime.webhooks.messages import IncomingMessage
 
@@ -99,7 +100,7 @@ class Understanding:
 
 
 def read(chat: Chat, tenant: Tenant) -> Reading:
-    """Raises cipher.Unreadable for a row that no key of the tenant opens."""
+    """Raises UnreadableRow for a row that no key of the tenant opens."""
     stored = {message.id for message in chat.recent}
     customer: list[Received] = []
     human: list[Received] = []
@@ -107,7 +108,7 @@ def read(chat: Chat, tenant: Tenant) -> Reading:
     for row in chat.inbox:
         if row.is_echo or row.body is None:
             continue
-        message = wire.unseal_message(row.body, tenant.cipher, session=row.session, inbox_id=row.inbox_id)
+        message = _opened(row, row.body, tenant)
         interaction_id = interaction_id_of(chat, row.session, row.inbox_id)
         received = Received(
             row=row,
@@ -129,6 +130,13 @@ def read(chat: Chat, tenant: Tenant) -> Reading:
         human=tuple(human),
         changes=tuple(changes),
     )
+
+
+def _opened(row: InboxRow, body: bytes, tenant: Tenant) -> IncomingMessage:
+    try:
+        return wire.unseal_message(body, tenant.cipher, session=row.session, inbox_id=row.inbox_id)
+    except (Unreadable, msgspec.DecodeError) as error:
+        raise UnreadableRow(row.seq) from error
 
 
 def understand(reading: Reading, contact: Contact | None, tenant: Tenant) -> Understanding:

@@ -17,7 +17,7 @@ from realtime.agent.trace import Trace
 from realtime.channels.waha import make_message_id
 from realtime.engine.claim import Claims
 from realtime.engine.commit import Newer, TurnCloser, TurnEnd
-from realtime.engine.courier import Courier
+from realtime.engine.courier import Courier, Queue, earlier
 from realtime.engine.facts import Facts, FactWriter
 from realtime.engine.work import Chat, Lease
 from realtime.llm.contract import AllProvidersUnavailable
@@ -94,17 +94,19 @@ class Agent:
     async def serve(self, lease: Lease) -> bool:
         """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
 
-        Raises LeaseLost, cipher.Unreadable and psycopg's errors.
+        Raises LeaseLost, UnreadableRow, cipher.Unreadable and psycopg's errors.
         """
         patience = Patience()
         while True:
             chat = await self.claims.read(lease)
             tenant = await self.tenants.get(lease.tenant_id, version=chat.tenant_version)
-            waits_until = await self.courier.clear(chat, tenant.cipher)
+            queue = await self.courier.clear(chat, tenant.cipher)
             if not chat.inbox:
-                return await self.claims.release(lease, due_at=waits_until)
+                return await self.claims.release(lease, due_at=queue.again_at)
+            if queue.again_at is None and all(row.is_echo for row in chat.inbox):
+                return await self.claims.finish_echoes(chat)
             ended = await self.take_turn(chat, tenant, patience)
-            is_due = await self._finish(ended, tenant, waits_until=waits_until)
+            is_due = await self._finish(ended, tenant, queue)
             if is_due is not None:
                 return is_due
             # Something changed while the model thought: read the chat again and start anew.
@@ -186,24 +188,17 @@ class Agent:
         await client.seen(session, chat_id)
         await client.start_typing(session, chat_id)
 
-    async def _finish(self, ended: Ended, tenant: Tenant, *, waits_until: datetime | None) -> bool | None:
+    async def _finish(self, ended: Ended, tenant: Tenant, queue: Queue) -> bool | None:
         """Commit, then hand the message to the gateway, unless an older one of the chat must go first."""
         end, scene, lease = ended.end, ended.scene, ended.chat.lease
-        due_at = _earlier(end.due_at, waits_until)
+        due_at = earlier(end.due_at, queue.again_at)
         committed = await self.closer.close(replace(end, due_at=due_at))
         if committed.verdict != "done":
             return None
         if end.outgoing is None or scene is None:
             return committed.is_due
-        if not committed.is_new or waits_until is not None:
+        if not committed.is_new or queue.is_blocked:
             return await self.claims.release(lease, due_at=due_at)
         parcel = parcel_of(scene, end.outgoing, ended.draft)
-        if end.is_done:
-            return await self.courier.send(ended.chat, parcel, tenant.cipher, releases=True) is not None
-        retry_at = await self.courier.send(ended.chat, parcel, tenant.cipher)
-        return await self.claims.release(lease, due_at=_earlier(due_at, retry_at))
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    known = [moment for moment in (one, other) if moment is not None]
-    return min(known, default=None)
+        handed = await self.courier.send(ended.chat, parcel, tenant.cipher, releases=True, due_at=due_at)
+        return handed.is_due

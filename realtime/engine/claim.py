@@ -47,6 +47,7 @@ class Claims:
         self._worker = f"{socket.gethostname()}/{index}"
         self._reads: Batcher[tuple[Lease, str], Chat] = Batcher(self._read, max_size=200, splits_on=sql.SPLITS_ON)
         self._releases: Batcher[Release, bool] = Batcher(self._release, max_size=500)
+        self._echoes: Batcher[Chat, bool] = Batcher(self._finish_echoes, max_size=500)
 
     async def inherit(self) -> None:
         """Free what a killed predecessor of the same name held."""
@@ -73,8 +74,19 @@ class Claims:
         """Whether more work waits already."""
         return await self._releases.submit(release_of(lease, due_at=due_at))
 
+    async def finish_echoes(self, chat: Chat) -> bool:
+        """End a turn in which only our own messages came back; whether more work waits already."""
+        return await self._echoes.submit(chat)
+
+    async def _finish_echoes(self, chats: list[Chat]) -> Sequence[bool]:
+        ordered = sorted((chat.lease for chat in chats), key=_place)
+        seqs = {chat.lease: [row.seq for row in chat.inbox] for chat in chats}
+        turns = sql.rows([_identified(lease) | {"fence": lease.fence, "seqs": seqs[lease]} for lease in ordered])
+        _, rows = await sql.run(self._pool, ("lock", {"turns": turns}), ("echoes", {"turns": turns}), is_durable=False)
+        return [any(row["is_due"] for row in rows)] * len(chats)
+
     async def _release(self, releases: list[Release]) -> Sequence[bool]:
-        ordered = sorted(releases, key=lambda each: (each.tenant_id, each.instance_id, each.chat_id))
+        ordered = sorted(releases, key=_place)
         _, rows = await sql.run(
             self._pool,
             ("lock", {"turns": sql.rows(ordered)}),
@@ -97,14 +109,16 @@ class Claims:
         ]
 
 
+def _place(chat: Lease | Release) -> tuple[UUID, UUID, str]:
+    return chat.tenant_id, chat.instance_id, chat.chat_id
+
+
+def _identified(lease: Lease) -> dict[str, Any]:
+    return {"tenant_id": lease.tenant_id, "instance_id": lease.instance_id, "chat_id": lease.chat_id}
+
+
 def _numbered(n: int, lease: Lease, wa_id: str) -> dict[str, Any]:
-    return {
-        "n": n,
-        "tenant_id": lease.tenant_id,
-        "instance_id": lease.instance_id,
-        "chat_id": lease.chat_id,
-        "wa_id": wa_id,
-    }
+    return {"n": n, "wa_id": wa_id} | _identified(lease)
 
 
 def _chat(lease: Lease, row: sql.Row, inbox: list[InboxRow], outbox: list[OutboxRow]) -> Chat:

@@ -1,7 +1,7 @@
 """Hands messages to the gateway, in order and each with its fixed id, until it is known what became of them."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,6 +21,22 @@ _PAUSES: Final = (0.2, 0.8)
 _LONGEST_WAIT: Final = 5.0
 _NAMING_SECONDS: Final = 2.0
 _RETRIED: Final = frozenset({SendKind.AMBIGUOUS, SendKind.REJECTED_RETRY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What is left of a chat's outbox: whether new messages must wait behind it, and when to come again."""
+
+    is_blocked: bool
+    again_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """When to come again for a message that is still under way, and whether the freed chat has more work."""
+
+    again_at: datetime | None
+    is_due: bool
 
 
 class Courier:
@@ -43,43 +59,55 @@ class Courier:
             named = None
         return named or make_message_id()
 
-    async def clear(self, chat: Chat, cipher: TenantCipher) -> datetime | None:
-        """Send what waits in the chat, oldest first; the time to come again where one of them must wait.
-
-        Raises LeaseLost.
-        """
+    async def clear(self, chat: Chat, cipher: TenantCipher) -> Queue:
+        """Send what waits in the chat, oldest first. Raises LeaseLost."""
+        planned: datetime | None = None
         for row in chat.outbox:
             if row.next_try_at > datetime.now(UTC):
-                return row.next_try_at
+                if row.attempts > 0:
+                    # It may be on its way: whatever came after it must not overtake it.
+                    return Queue(is_blocked=True, again_at=earlier(planned, row.next_try_at))
+                planned = earlier(planned, row.next_try_at)
+                continue
             parcel = await self._prepared(chat, row, cipher)
-            waits_until = await self.send(chat, parcel, cipher) if parcel else None
-            if waits_until:
-                return waits_until
-        return None
+            handed = await self.send(chat, parcel, cipher) if parcel else None
+            if handed is not None and handed.again_at is not None:
+                return Queue(is_blocked=True, again_at=earlier(planned, handed.again_at))
+        return Queue(is_blocked=False, again_at=planned)
 
     async def send(
-        self, chat: Chat, parcel: Parcel, cipher: TenantCipher, *, releases: bool = False
-    ) -> datetime | None:
-        """Send it and write down what became of it; the time to come again when it is still under way."""
+        self,
+        chat: Chat,
+        parcel: Parcel,
+        cipher: TenantCipher,
+        *,
+        releases: bool = False,
+        due_at: datetime | None = None,
+    ) -> Handed:
+        """Send it and write down what became of it.
+
+        `releases` gives the chat back with the same stroke; `due_at` is when something else of it is due.
+        """
         delay = max(
             self._pace.held_for(chat.lease.instance_id),
             self._pace.wait(chat.lease.instance_id, sends_per_minute=chat.number.sends_per_minute),
         )
         if delay > _LONGEST_WAIT:
-            return await self._mark(dispatches.later(chat, parcel, seconds=delay), releases=releases)
-        await asyncio.sleep(delay)
-        outcome = await self._attempts(chat, parcel, self.client(chat, cipher))
-        verdict = dispatches.verdict(chat, parcel, outcome, at=datetime.now(UTC))
+            verdict = dispatches.later(chat, parcel, seconds=delay)
+        else:
+            await asyncio.sleep(delay)
+            outcome = await self._attempts(chat, parcel, self.client(chat, cipher))
+            verdict = dispatches.verdict(chat, parcel, outcome, at=datetime.now(UTC))
+            self._remember(chat, outcome, verdict)
+        again_at = verdict.dispatch.next_try_at
+        is_due = await self._book.mark(replace(verdict.dispatch, releases=releases, due_at=earlier(due_at, again_at)))
+        return Handed(again_at=again_at, is_due=is_due)
+
+    def _remember(self, chat: Chat, outcome: SendOutcome, verdict: dispatches.Verdict) -> None:
         if verdict.hold_seconds:
             self._pace.hold(chat.lease.instance_id, seconds=verdict.hold_seconds)
         elif outcome.is_sent:
             self._pace.free(chat.lease.instance_id)
-        return await self._mark(verdict, releases=releases)
-
-    async def _mark(self, verdict: dispatches.Verdict, *, releases: bool) -> datetime | None:
-        waits_until = verdict.dispatch.next_try_at
-        await self._book.mark(replace(verdict.dispatch, releases=releases, due_at=waits_until))
-        return waits_until
 
     async def _attempts(self, chat: Chat, parcel: Parcel, client: WahaClient) -> SendOutcome:
         """With a fixed id a doubt is cleared by sending again; without one only the chat's history can tell."""
@@ -142,3 +170,8 @@ class Courier:
             waits_since=row.waits_since,
             story=dispatches.story_of(row),
         )
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    known = [moment for moment in (one, other) if moment is not None]
+    return min(known, default=None)

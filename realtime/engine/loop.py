@@ -12,7 +12,7 @@ from realtime.engine import sql
 from realtime.engine.claim import RENEW_SECONDS, Claims
 from realtime.engine.facts import LeaseLost
 from realtime.engine.pool import Pool
-from realtime.engine.work import Lease
+from realtime.engine.work import Lease, UnreadableRow
 
 _POLL_SECONDS: Final = 0.25
 _REST_SECONDS: Final = 1.0
@@ -96,7 +96,7 @@ class Loop:
                 "instance_id": lease.instance_id,
                 "chat_id": lease.chat_id,
                 "fence": lease.fence,
-                "seqs": [row.seq for row in chat.inbox],
+                "seqs": [error.seq] if isinstance(error, UnreadableRow) else [row.seq for row in chat.inbox],
                 "error": type(error).__name__,
                 "due_at": datetime.now(UTC) + timedelta(seconds=min(60, 2**worst)),
                 "most": _MOST_ATTEMPTS,

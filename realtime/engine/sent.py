@@ -90,20 +90,20 @@ class DispatchBook:
             "notifications": sql.numbered((n, each.notification) for n, each in enumerate(batch) if each.notification),
         }
         _, rows = await sql.run(self._pool, ("lock", {"turns": turns}), ("sent", parameters))
-        await self._apply_early_receipts(batch)
-        found = {row["n"]: bool(row["is_due"]) for row in rows}
-        return [found[n] if n in found else LeaseLost() for n in range(len(batch))]
+        found = {row["n"]: row for row in rows}
+        early = [batch[n] for n, row in found.items() if row["is_acknowledged"] and batch[n].state == "sent"]
+        if early:
+            await self._apply_receipts(early)
+        return [bool(found[n]["is_due"]) if n in found else LeaseLost() for n in range(len(batch))]
 
-    async def _apply_early_receipts(self, batch: Sequence[Dispatch]) -> None:
-        """WhatsApp's acknowledgement may have been faster than the gateway's answer."""
+    async def _apply_receipts(self, dispatches: Sequence[Dispatch]) -> None:
         keys = [
             (each.lease.tenant_id, each.lease.instance_id, each.wa_message_id)
-            for each in batch
-            if each.state == "sent" and each.wa_message_id
+            for each in dispatches
+            if each.wa_message_id is not None
         ]
-        if keys:
-            async with self._pool.connection() as connection, connection.transaction():
-                await receipts.apply_waiting(connection, keys)
+        async with self._pool.connection() as connection, connection.transaction():
+            await receipts.apply_waiting(connection, keys)
 
     async def _start(self, batch: list[Start]) -> Sequence[Started | Exception]:
         turns = sql.rows([_start_head(start) for start in batch])

@@ -6,6 +6,14 @@ from typing import Any
 from uuid import UUID
 
 
+class UnreadableRow(Exception):
+    """A message that no key opens or nobody understands; the others of its chat can do nothing for it."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"inbox row {seq} does not open")
+        self.seq = seq
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """One worker's right to a chat; every write names the fence, and an old fence writes nothing."""

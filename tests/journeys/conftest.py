@@ -73,7 +73,11 @@ class House:
         with psycopg.connect(self.settings.role_url("engine"), row_factory=dict_row) as connection:
             return connection.execute(sql, parameters).fetchall()
 
-    def execute(self, sql: str, **parameters: Any) -> None:
+    async def execute(self, sql: str, **parameters: Any) -> None:
+        """In a thread: the worker that may hold a lock on the row runs in this event loop."""
+        await asyncio.to_thread(self._execute, sql, parameters)
+
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> None:
         with psycopg.connect(self.settings.role_url("engine")) as connection:
             connection.execute(sql, parameters)
 

@@ -52,7 +52,7 @@ async def test_stop_is_confirmed_and_silences_the_queue(house: House):
     await house.answers(tenant, chat, 1)
     await house.quiet(tenant)
     contact = house.contact(tenant, chat)
-    house.execute(
+    await house.execute(
         "insert into outbox (tenant_id, instance_id, contact_id, chat_id, interaction_id, interaction_at, kind,"
         " idempotency_key, body, next_try_at) values (%(t)s, %(i)s, %(c)s, %(chat)s, gen_random_uuid(), now(),"
         " 'campaign', 'campaign:1:1', '', now() + interval '1 hour')",
@@ -194,7 +194,7 @@ async def test_a_takeover_in_the_inbox_voids_the_draft(house: House):
 
     house.write(tenant, chat, "Hello")
     await until(lambda: len(house.events(tenant, "message_received")) == 1)
-    house.execute("update contacts set is_handed_off = true where tenant_id = %(t)s", t=tenant.tenant_id)
+    await house.execute("update contacts set is_handed_off = true where tenant_id = %(t)s", t=tenant.tenant_id)
     await until(lambda: reasons(house, tenant) == ["handed_off"])
     await house.quiet(tenant)
 
@@ -203,7 +203,7 @@ async def test_a_takeover_in_the_inbox_voids_the_draft(house: House):
 
 async def test_the_plans_last_message_is_spent_once(house: House):
     tenant = await house.a_business(plan="free")
-    house.execute(
+    await house.execute(
         "insert into usage_days (tenant_id, usage_date, used) values (%(t)s, (now() at time zone 'UTC')::date, 97)",
         t=tenant.tenant_id,
     )

@@ -32,7 +32,7 @@ async def test_a_message_survives_an_outage_of_all_models(house: House):
     for name in list(house.models.providers):
         house.models.heal(name)
     await _forget_breakers(house)
-    house.execute("update chat_leases set due_at = now() where tenant_id = %(t)s", t=tenant.tenant_id)
+    await house.execute("update chat_leases set due_at = now() where tenant_id = %(t)s", t=tenant.tenant_id)
     texts = await house.answers(tenant, chat, 2)
     await house.quiet(tenant)
 
@@ -51,9 +51,11 @@ async def test_an_outage_longer_than_freshness_is_reported(house: House):
     await house.answers(tenant, chat, 1)
     await until(lambda: house.rows("select 1 from chat_leases where leased_until is null and due_at is not null") != [])
 
-    house.execute("update settings set freshness_minutes = 1 where tenant_id = %(t)s", t=tenant.tenant_id)
-    house.execute("update inbox set sent_at = now() - interval '2 minutes' where tenant_id = %(t)s", t=tenant.tenant_id)
-    house.execute("update chat_leases set due_at = now() where tenant_id = %(t)s", t=tenant.tenant_id)
+    await house.execute("update settings set freshness_minutes = 1 where tenant_id = %(t)s", t=tenant.tenant_id)
+    await house.execute(
+        "update inbox set sent_at = now() - interval '2 minutes' where tenant_id = %(t)s", t=tenant.tenant_id
+    )
+    await house.execute("update chat_leases set due_at = now() where tenant_id = %(t)s", t=tenant.tenant_id)
     await until(lambda: house.events(tenant, "reply_skipped") != [])
     await house.quiet(tenant)
 
@@ -141,7 +143,7 @@ async def test_a_message_that_breaks_its_turn_is_parked(house: House):
     await house.quiet(tenant)
 
     # A body that no key opens, after four failures already.
-    house.execute(
+    await house.execute(
         "insert into inbox (tenant_id, instance_id, session, message_id, lane, kind, chat_id, sent_at, body, attempts)"
         " values (%(t)s, %(i)s, %(s)s, 'false_x_POISON', 'message', 'message', %(c)s, now(), '\\x01ff', 4)",
         t=tenant.tenant_id,

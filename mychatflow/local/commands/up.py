@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,12 @@ app = typer.Typer()
 _PATIENCE_SECONDS: Final = 90.0
 _TICK_SECONDS: Final = 0.1
 _REDRAW_SECONDS: Final = 0.5
+_ECHO_SECONDS: Final = 1.5
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+# Python drops an exception that a signal raises inside a destructor; the loops look here as well.
+_is_asked = threading.Event()
 
 
 class _Asked(BaseException):
@@ -72,9 +78,13 @@ def _stopping(installation: Installation) -> Iterator[None]:
     was_asked = False
 
     def ask(_number: int, _frame: FrameType | None) -> None:
+        _is_asked.set()
         raise _Asked
 
     def insist(_number: int, _frame: FrameType | None) -> None:
+        # Some shells and wrappers pass one Ctrl-C on twice.
+        if time.monotonic() - stopping_since < _ECHO_SECONDS:
+            return
         installation.supervisor.kill()
         sys.exit(console.FAILED)
 
@@ -84,6 +94,7 @@ def _stopping(installation: Installation) -> Iterator[None]:
     except _Asked:
         was_asked = True
     finally:
+        stopping_since = time.monotonic()
         for number in _SIGNALS:
             signal.signal(number, insist)
         console.say("stopping …")
@@ -96,13 +107,18 @@ def _stopping(installation: Installation) -> Iterator[None]:
 
 def _bring_up(installation: Installation, settings: Settings, running: Sequence[Program], *, demo: bool) -> None:
     started = time.monotonic()
+    awaited = [program for program in running if program.is_awaited]
+    # These need no database to come up, and the dashboards have much to import.
+    early = [program for program in awaited if program.name in {"dashboards", "phone"}]
+    for program in early:
+        installation.start(program)
     installation.start_servers()
     if settings.is_production:
         loading.with_store(settings, lambda store: safety.refuse_unsafe_role(store, settings))
     installation.migrate()
-    awaited = [program for program in running if program.is_awaited]
     for program in awaited:
-        installation.start(program)
+        if program not in early:
+            installation.start(program)
     with Health(running) as health:
         _await(installation, health, awaited)
         installation.write_addresses(running)
@@ -124,8 +140,7 @@ def _await(installation: Installation, health: Health, awaited: Sequence[Program
             silent = [program.name for program in awaited if program.health and program.name not in health.up]
             console.say(f"still not answering: {', '.join(silent)}; their logs say why")
             return
-        installation.supervisor.tick()
-        time.sleep(_TICK_SECONDS)
+        _tick(installation)
 
 
 def _watch(installation: Installation, health: Health, running: Sequence[Program]) -> None:
@@ -133,17 +148,22 @@ def _watch(installation: Installation, health: Health, running: Sequence[Program
     if not console.err.is_terminal:
         seen: dict[str, str] = {}
         while True:
-            installation.supervisor.tick()
+            _tick(installation)
             _tell_changes(installation, health, running, seen)
-            time.sleep(_TICK_SECONDS)
     with Live(console=console.err, auto_refresh=False, transient=True) as live:
         drawn = 0.0
         while True:
-            installation.supervisor.tick()
+            _tick(installation)
             if time.monotonic() - drawn > _REDRAW_SECONDS:
                 live.update(status.processes(installation.supervisor, health.up, running), refresh=True)
                 drawn = time.monotonic()
-            time.sleep(_TICK_SECONDS)
+
+
+def _tick(installation: Installation) -> None:
+    if _is_asked.is_set():
+        raise _Asked
+    installation.supervisor.tick()
+    time.sleep(_TICK_SECONDS)
 
 
 def _tell_changes(installation: Installation, health: Health, running: Sequence[Program], seen: dict[str, str]) -> None:

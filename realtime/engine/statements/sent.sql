@@ -216,4 +216,16 @@ released as (
     returning chat_leases.due_at is not null as is_due
 )
 
-select held.n, coalesce((select bool_or(is_due) from released), false) as is_due from held
+select
+    held.n,
+    coalesce((select bool_or(is_due) from released), false) as is_due,
+    -- WhatsApp's acknowledgement may have been faster than the gateway's answer.
+    exists (
+        select 1 from message_status_events
+        where
+            message_status_events.tenant_id = held.tenant_id
+            and message_status_events.instance_id = held.instance_id
+            and message_status_events.message_id = held.wa_message_id
+            and message_status_events.applied_at is null
+    ) as is_acknowledged
+from held

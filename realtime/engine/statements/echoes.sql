@@ -1,0 +1,28 @@
+-- Chats that hold nothing but our own messages coming back: done and free again in one short statement.
+with
+
+held as materialized (
+    select chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id, chat_leases.fence, given.seqs
+    from jsonb_to_recordset(%(turns)s::jsonb)
+        as given (tenant_id uuid, instance_id uuid, chat_id text, fence bigint, seqs bigint[])
+    inner join chat_leases
+        on chat_leases.tenant_id = given.tenant_id
+        and chat_leases.instance_id = given.instance_id
+        and chat_leases.chat_id = given.chat_id
+        and chat_leases.fence = given.fence
+),
+
+finished as (
+    update inbox set state = 'done', done_at = now()
+    from held
+    where inbox.tenant_id = held.tenant_id and inbox.seq = any(held.seqs) and inbox.state = 'open'
+)
+
+update chat_leases set leased_until = null, leased_by = null
+from held
+where
+    chat_leases.tenant_id = held.tenant_id
+    and chat_leases.instance_id = held.instance_id
+    and chat_leases.chat_id = held.chat_id
+    and chat_leases.fence = held.fence
+returning chat_leases.due_at is not null as is_due
