@@ -109,7 +109,7 @@ def test_committed_files_name_no_machine_and_no_registry():
     # Put together here, so that this file does not name them either.
     forbidden = [
         "/".join(("", "work", "")), "/".join(("", "root", "")), ".".join(("pypi", "org")),
-        ".".join(("pythonhosted", "org")), "-".join(("--index", "url=")),
+        "".join(("python", "hosted", ".org")), "-".join(("--index", "url=")),
     ]  # fmt: skip
     texts = [path for path in _committed() if path.suffix not in {".png", ".woff2", ".svg", ".duckdb", ".parquet"}]
 
