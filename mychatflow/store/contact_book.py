@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mychatflow.store import contacts
 from mychatflow.store.cipher import TenantCipher, Unreadable
 
 # People without a message yet (imported ones) stand where they were added.
@@ -91,7 +92,6 @@ async def page(
 ) -> list[Mapping[str, Any]]:
     """Most recent first; `search` is part of a name or number, `window` is before_at, before_id and limit."""
     wanted = (search or "").strip()
-    digits = "".join(character for character in wanted if character in "0123456789")
     values = {
         "tenant_id": tenant_id,
         "grade": grade,
@@ -99,7 +99,7 @@ async def page(
         "tag": tag,
         "is_conversation": is_conversation,
         "words": f"%{_literal(wanted)}%" if wanted else None,
-        "digits": f"%{digits}%" if digits else None,
+        "digits": contacts.part_of_number(wanted),
     }
     return [dict(row) for row in (await transaction.execute(_PAGE, values | window)).mappings()]
 

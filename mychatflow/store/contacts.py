@@ -77,9 +77,6 @@ async def page(
 ) -> list[Contact]:
     """Contacts with a message, most recent first, after the one given; `search` is part of a name or of a number."""
     wanted = (search or "").strip()
-    # Part of a number only when nothing but a number was typed: "100%" is a name.
-    is_number = set(wanted) <= _NUMBER_SIGNS
-    digits = "".join(sign for sign in wanted if sign.isdigit()) if is_number else ""
     found = await transaction.execute(
         _PAGE,
         {
@@ -87,7 +84,7 @@ async def page(
             "grade": grade,
             "owner": owner,
             "words": f"%{_literal(wanted)}%" if wanted else None,
-            "digits": f"%{digits}%" if digits else None,
+            "digits": part_of_number(wanted),
             "before_at": before.last_message_at if before else None,
             "before_id": before.contact_id if before else None,
             "limit": limit,
@@ -103,3 +100,9 @@ def _literal(wanted: str) -> str:
 
 def _contact(row: RowMapping) -> Contact:
     return Contact(**{**row, "tags": tuple(row["tags"])})
+
+
+def part_of_number(wanted: str) -> str | None:
+    """The pattern of a phone number's digits, when nothing but a number was typed: "100%" is a name."""
+    digits = "".join(sign for sign in wanted if sign.isdigit()) if set(wanted) <= _NUMBER_SIGNS else ""
+    return f"%{digits}%" if digits else None

@@ -38,7 +38,9 @@ async def test_a_text_changes_and_goes(api, shop):
 
 
 async def test_contacts_are_found_by_filter(api, shop, store):
-    other = await a_contact(store, shop.tenant, name="50% Bob", last_message_at=NOW - timedelta(days=1))
+    other = await a_contact(
+        store, shop.tenant, name="50% Bob", phone="+34611110000", last_message_at=NOW - timedelta(days=1)
+    )
 
     async def ids(**query):
         return [each["id"] for each in (await api.get("/contacts", params=query)).json()["data"]]
@@ -49,7 +51,9 @@ async def test_contacts_are_found_by_filter(api, shop, store):
     assert await ids(q="bob") == [str(other)]
     # A wildcard of SQL is a letter like any other.
     assert await ids(q="%") == [str(other)]
+    # Its digits alone would be part of Bob's number.
     assert await ids(q="' or 1=1--") == []
+    assert await ids(q="611 110") == [str(other)]
     assert (await api.get("/contacts", params={"grade": "Z"})).status_code == 422
 
 
