@@ -21,8 +21,9 @@ $(STAMP): requirements-dev.txt requirements-tools.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# As many at once as there are cores, each with servers of its own: most of the time is spent waiting for processes.
 test: install
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: install
 	$(BIN)/ruff format --check
