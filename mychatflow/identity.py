@@ -221,7 +221,8 @@ class IssuerKeys:
             await self._refresh(at)
         if self._age(at) > _KEYS_LAST:
             raise IssuerUnavailable("issuer_unavailable")
-        key = self._keys.get(key_id)
+        # A provider with a single key need not name it in its tokens.
+        key = next(iter(self._keys.values())) if not key_id and len(self._keys) == 1 else self._keys.get(key_id)
         if key is not None:
             return key
         # Only an answer newer than the question says that the key is not there.
@@ -242,7 +243,7 @@ class IssuerKeys:
         try:
             configuration = await self._json(f"{self._issuer}/.well-known/openid-configuration")
             listed = (await self._json(str(configuration["jwks_uri"])))["keys"]
-            self._keys = {str(key["kid"]): jwt.PyJWK(key) for key in listed if _is_for_signatures(key)}
+            self._keys = {str(key.get("kid") or ""): jwt.PyJWK(key) for key in listed if _is_for_signatures(key)}
         except (httpx.HTTPError, jwt.PyJWTError, KeyError, TypeError, ValueError):
             # What we have goes on; find() says when that is too old.
             return
@@ -256,7 +257,7 @@ class IssuerKeys:
 
 
 def _is_for_signatures(key: Mapping[str, Any]) -> bool:
-    return bool(key.get("kid")) and key.get("use", "sig") == "sig" and key.get("kty") in {"RSA", "EC"}
+    return key.get("use", "sig") == "sig" and key.get("kty") in {"RSA", "EC"}
 
 
 def _is_loopback(host: str | None) -> bool:
