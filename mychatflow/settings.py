@@ -4,6 +4,7 @@ import functools
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,9 @@ ROLES: tuple[Role, ...] = ("owner", "app", "engine", "pipeline", "audit")
 DATABASE = "mychatflow"
 # A unix socket's path holds at most 107 bytes, and Postgres appends `/.s.PGSQL.5432`.
 _LONGEST_SOCKET_DIRECTORY = 80
+
+
+_SIGNING_SECRET = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
 class ConfigurationRefused(Exception):
@@ -91,7 +95,9 @@ class Settings(BaseSettings):
     clerk_authorized_parties: str | None = Field(None, description="Allowed `azp`, separated by commas.")
     clerk_client_id: str | None = Field(None, description="OIDC client of the dashboards; CLERK_AUDIENCE when unset.")
     clerk_client_secret: SecretStr | None = Field(None, description="Secret of the dashboards' OIDC client.")
-    clerk_webhook_secret: SecretStr | None = Field(None, description="`whsec_…` of the Clerk webhook.")
+    clerk_webhook_secret: SecretStr | None = Field(
+        None, description="`whsec_…` of the Clerk webhook; several by commas while rotating."
+    )
     resend_api_key: SecretStr | None = Field(
         None, description="Without it e-mails land in the data dir's outbox folder."
     )
@@ -112,6 +118,14 @@ class Settings(BaseSettings):
         count, _, unit = value.partition("/")
         if not count.isdigit() or int(count) < 1 or unit not in {"second", "minute", "hour"}:
             raise ValueError("must look like 100/minute (second, minute or hour)")
+        return value
+
+    @field_validator("clerk_webhook_secret")
+    @classmethod
+    def _are_signing_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        for secret in value.get_secret_value().split(",") if value is not None else ():
+            if not _SIGNING_SECRET.fullmatch(secret.strip()):
+                raise ValueError("must be whsec_ and base64; copy it from the endpoint's page at Clerk")
         return value
 
     @field_validator("master_key")

@@ -32,7 +32,7 @@ from realtime.engine.accept import Acceptor
 from realtime.engine.bell import Bell, broker
 from realtime.engine.pool import engine_pool
 from realtime.health import Probes
-from realtime.webhooks import whatsapp
+from realtime.webhooks import clerk, whatsapp
 from realtime.webhooks.dead_letters import DeadLetters
 from realtime.webhooks.directory import Directory
 from realtime.webhooks.rate_limit import Rate, RateLimiter
@@ -49,6 +49,7 @@ class Web:
         self._settings = settings
         self._acceptor = acceptor
         self._webhook: ASGIApp = _starting
+        self._directory: ASGIApp = _starting
         self._api = _api(self)
         self._rest = SecurityHeaders(self._api)
         self.probes: Probes | None = None
@@ -56,6 +57,8 @@ class Web:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == whatsapp.PATH:
             await self._webhook(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == clerk.PATH:
+            await self._directory(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 
@@ -74,7 +77,7 @@ class Web:
             gc.set_threshold(50_000, 50, 1_000)
             log.info("web is up", port=self._settings.web_port)
             yield
-            self._webhook = _starting
+            self._webhook = self._directory = _starting
 
     async def _open(self, stack: AsyncExitStack) -> None:
         settings = self._settings
@@ -94,8 +97,9 @@ class Web:
         stack.push_async_callback(redis_broker.stop)
         bell = Bell(redis_broker, rung_by="web")
         stack.push_async_callback(bell.close)
-        await stack.enter_async_context(doors.opened(self._api, settings, client=client, ring=bell.ring))
+        opened = await stack.enter_async_context(doors.opened(self._api, settings, client=client, ring=bell.ring))
         limiter = RateLimiter(client)
+        self._directory = clerk.ClerkWebhook(settings, opened.store, limiter)
         acceptor = self._acceptor(
             pool,
             ring=bell.ring,

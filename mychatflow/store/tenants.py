@@ -1,6 +1,8 @@
 """The platform's customers: a tenant with its settings, its first member and its own encryption key."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
@@ -8,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.rules.plan import Plan
 from mychatflow.store.cipher import KeyRing
+from mychatflow.store.directory import Organization, Person
 
 _INSERT_TENANT = text(
     "insert into tenants (id, email, name, plan, is_demo) values (:tenant_id, :email, :name, :plan, :is_demo)"
@@ -33,6 +36,21 @@ _FOUND = """
 """
 _BY_ID = text(f"{_FOUND} and tenants.id = :tenant_id")
 _FIRST = text(f"{_FOUND} order by tenants.is_demo desc, tenants.created_at, tenants.id limit 1")
+
+
+_INSERT_DIRECTORY_TENANT = text(
+    """
+    insert into tenants (id, email, name, clerk_user_id, organization_id)
+    values (:tenant_id, :email, :name, :subject, :organization_id)
+    """
+)
+_INSERT_PERSON = text(
+    """
+    insert into team_members (tenant_id, user_id, email, role, joined_at)
+    values (:tenant_id, :user_id, :email, 'owner', now())
+    """
+)
+_END = text("update tenants set deleted_at = coalesce(deleted_at, :at) where id = :tenant_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +98,39 @@ async def create(
     await transaction.execute(_INSERT_OWNER, values)
     await key_ring.for_tenant(created.tenant_id, transaction)
     return created
+
+
+async def create_for_user(transaction: AsyncConnection, key_ring: KeyRing, *, subject: str, person: Person) -> UUID:
+    """The tenant of somebody who signed up for themselves, and owns it (platform transaction)."""
+    name = person.name or person.email.partition("@")[0] or "Workspace"
+    values = {"email": person.email or subject, "name": name, "subject": subject, "organization_id": None}
+    tenant_id = await _create_from_directory(transaction, key_ring, values)
+    await transaction.execute(_INSERT_PERSON, values | {"tenant_id": tenant_id, "user_id": person.user_id})
+    return tenant_id
+
+
+async def create_for_organization(transaction: AsyncConnection, key_ring: KeyRing, organization: Organization) -> UUID:
+    """The tenant of an organization, whose members come by their own events (platform transaction)."""
+    values = {
+        "email": "",
+        "name": organization.name,
+        "subject": None,
+        "organization_id": organization.organization_id,
+    }
+    return await _create_from_directory(transaction, key_ring, values)
+
+
+async def end(transaction: AsyncConnection, tenant_id: UUID, *, at: datetime) -> None:
+    """Nobody gets in any more, and nothing is answered (platform transaction)."""
+    await transaction.execute(_END, {"tenant_id": tenant_id, "at": at})
+
+
+async def _create_from_directory(transaction: AsyncConnection, key_ring: KeyRing, values: dict[str, Any]) -> UUID:
+    tenant_id = uuid4()
+    await transaction.execute(_INSERT_DIRECTORY_TENANT, values | {"tenant_id": tenant_id})
+    await transaction.execute(_INSERT_SETTINGS, {"tenant_id": tenant_id, "name": values["name"], "timezone": "UTC"})
+    await key_ring.for_tenant(tenant_id, transaction)
+    return tenant_id
 
 
 async def by_id(transaction: AsyncConnection, tenant_id: UUID) -> Tenant | None:

@@ -1,0 +1,175 @@
+"""The identity provider's events over HTTP: signed, in any order, any number of times."""
+
+import base64
+import itertools
+import json
+import time
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+
+from realtime.webhooks import standard
+from tests.realtime.webhooks.conftest import serving
+
+KEY = bytes(range(24))
+SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
+NOW_MS = int(time.time() * 1000)
+ANN, ORGANIZATION = "user_ann", "org_acme"
+
+
+def headers(body, *, key=KEY, age=0, prefix="svix"):
+    at = int(time.time()) - age
+    signature = standard.sign(key, message_id="msg_1", timestamp=at, body=body)
+    return {f"{prefix}-id": "msg_1", f"{prefix}-timestamp": str(at), f"{prefix}-signature": f"v1,AAAA {signature}"}
+
+
+def user(verb="created", *, at=0, email="ann@example.com", name="Ann"):
+    data = {"id": ANN, "deleted": True}
+    if verb != "deleted":
+        address = {"id": "idn_1", "email_address": email, "verification": {"status": "verified"}}
+        data = {
+            "id": ANN, "first_name": name, "last_name": None, "primary_email_address_id": "idn_1",
+            "email_addresses": [address], "updated_at": NOW_MS + at,
+        }  # fmt: skip
+    return {"type": f"user.{verb}", "data": data}
+
+
+def organization(verb="created", *, at=0, name="Acme", by=ANN):
+    data = {"id": ORGANIZATION, "deleted": True}
+    if verb != "deleted":
+        data = {"id": ORGANIZATION, "name": name, "created_by": by, "updated_at": NOW_MS + at}
+    return {"type": f"organization.{verb}", "data": data}
+
+
+def membership(verb="created", *, at=0, role="org:member", key="orgmem_1"):
+    return {
+        "type": f"organizationMembership.{verb}",
+        "data": {
+            "id": key,
+            "role": role,
+            "updated_at": NOW_MS + at,
+            "organization": {"id": ORGANIZATION, "name": "Acme", "updated_at": NOW_MS},
+            "public_user_data": {"user_id": ANN, "identifier": "ann@example.com", "first_name": "Ann"},
+        },
+    }
+
+
+@pytest.fixture
+async def send(fresh, store, redis_client):
+    settings = fresh.model_copy(update={"clerk_webhook_secret": SecretStr(SECRET)})
+    async with serving(settings) as (base_url, _), httpx.AsyncClient(base_url=base_url, trust_env=False) as client:
+
+        async def post(event, **changes):
+            body = event if isinstance(event, bytes) else json.dumps(event).encode()
+            sent = changes.pop("headers", None)
+            return await client.post("/api/webhooks/clerk", content=body, headers=sent or headers(body, **changes))
+
+        yield post
+
+
+TEAM = """
+    select tenants.name, team_members.role, team_members.email, users.name as person
+    from team_members
+    join tenants on tenants.id = team_members.tenant_id and tenants.deleted_at is null
+    join users on users.id = team_members.user_id
+    where team_members.removed_at is null and tenants.organization_id is not null
+"""
+
+
+@pytest.fixture
+def rows(fresh):
+    def query(sql):
+        with psycopg.connect(fresh.role_url("pipeline"), row_factory=dict_row) as connection:
+            return connection.execute(sql).fetchall()
+
+    return query
+
+
+def test_signatures_agree_with_the_vendors():
+    path = Path(__file__).parent / "svix_vector.json"
+    vector = json.loads(path.read_text())
+    body, sent = vector["body"].encode(), vector["headers"]
+
+    made = standard.sign(
+        standard.key_of(vector["secret"]), message_id=sent["svix-id"], timestamp=int(sent["svix-timestamp"]), body=body
+    )
+
+    assert made == sent["svix-signature"]
+
+
+async def test_a_new_person_gets_a_workspace_once(send, rows):
+    for _ in range(3):
+        assert (await send(user())).status_code == 200
+
+    (tenant,) = rows("select * from tenants")
+    (member,) = rows("select * from team_members")
+    assert (tenant["clerk_user_id"], tenant["email"]) == (ANN, "ann@example.com")
+    assert (member["role"], member["email"]) == ("owner", "ann@example.com")
+    assert len(rows("select 1 from settings")) == len(rows("select 1 from tenant_keys")) == 1
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5)))[::7])
+async def test_events_in_any_order_end_alike(send, rows, order):
+    events = [
+        user(),
+        user("updated", at=2000, name="Anna"),
+        organization(),
+        membership(),
+        membership("updated", at=1000, role="org:admin"),
+    ]
+    for place in (*order, *order):
+        assert (await send(events[place])).status_code == 200
+
+    assert rows(TEAM) == [{"name": "Acme", "role": "owner", "email": "ann@example.com", "person": "Anna"}]
+
+
+@pytest.mark.parametrize("gone", [user("deleted"), organization("deleted"), membership("deleted", at=10)])
+async def test_what_was_deleted_stays_deleted(send, rows, gone):
+    told = [user(), organization(), membership()]
+    for event in (*told, gone, *told, membership("updated", at=9000, role="org:admin")):
+        assert (await send(event)).status_code == 200
+
+    assert rows(TEAM) == []
+
+
+async def test_a_deletion_may_come_first(send, rows):
+    for event in (membership("deleted"), membership(), organization(), user()):
+        await send(event)
+    assert rows(TEAM) == []
+
+    await send(membership(key="orgmem_2", at=5))
+
+    assert [row["role"] for row in rows(TEAM)] == ["agent"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"headers": {"x": "y"}},
+        {"key": b"another key"},
+        {"age": 310},
+        {"age": -310},
+        {"headers": {"svix-id": "m", "svix-timestamp": "NaN", "svix-signature": "v1,x"}},
+        {"headers": {"svix-id": "m", "svix-timestamp": "1767225600", "svix-signature": "v1,"}},
+    ],
+)
+async def test_spoiled_signatures_change_nothing(send, rows, changes):
+    assert (await send(user(), **changes)).status_code == 401
+    assert rows("select 1 from users") == []
+
+
+async def test_signed_nonsense_is_refused_plainly(send):
+    for body in (b"", b"[]", b"{", b'{"type":"user.created","data":{}}', b"[" * 100_000, b'{"type":1,"data":[]}'):
+        assert (await send(body)).status_code == 400, body[:20]
+    assert (await send({"type": "session.created", "data": {}})).json() == {"status": "ignored"}
+
+
+async def test_without_a_secret_nothing_is_taken(fresh, store, redis_client):
+    async with serving(fresh) as (base_url, _), httpx.AsyncClient(base_url=base_url, trust_env=False) as client:
+        body = json.dumps(user()).encode()
+        answer = await client.post("/api/webhooks/clerk", content=body, headers=headers(body))
+    assert answer.status_code == 401
