@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "query": ("numbers:query", _NUMBERS, "Ask the published numbers in SQL."),
     "backfill": ("numbers:backfill", _NUMBERS, "Compute a range again with the schedules' code."),
     "reconcile": ("numbers:reconcile", _NUMBERS, "Compare Postgres and the warehouse, event by event."),
+    "score": ("numbers:score", _NUMBERS, "Try another score policy on the past."),
     "bench": ("bench", _NUMBERS, "Run the programs of benchmarks/."),
 }
 

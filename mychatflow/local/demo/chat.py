@@ -157,9 +157,8 @@ class Chat:
             facts |= {"used_fallback": used_fallback, "latency_ms": latency} | self._facts_of(winner)
         self.event(EventType.MESSAGE_SENT, str(outbox_id), at, episode_id, **facts)
         self.outgoing.append(at)
-        # A message that never arrived asks nobody for an answer.
-        if status != "failed":
-            self.facts = lead_score.advance(self.facts, direction="out", at=at)
+        # The gateway took it, so it asks for an answer, as live: that it failed afterwards is known too late.
+        self.facts = lead_score.advance(self.facts, direction="out", at=at)
         return Sent(at=at, outbox_id=outbox_id, status=status)
 
     def _facts_of(self, winner: Attempt) -> dict[str, Any]:
