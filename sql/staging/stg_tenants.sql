@@ -9,6 +9,7 @@ select
     plans.credit_price_micro_usd,
     tenants.is_demo,
     tenants.created_at,
-    tenants.deleted_at
+    tenants.deleted_at,
+    tenants.landed_at
 from raw.tenants as tenants
 left join raw.plans as plans using (plan)

@@ -1,0 +1,96 @@
+"""Grades are judged by bookings: only people whose thirty days are over, with the interval the rate may lie in."""
+
+import math
+import random
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from mychatflow.settings import Settings
+from tests.warehouse import history
+from tests.warehouse.history import Business
+from warehouse import reads, rollup
+from warehouse.periods import Period
+from warehouse.reader import Reader
+
+_GRADED = (
+    "insert into lead_score_events (tenant_id, contact_id, as_of, cause, message_points, speed_points, question_points,"
+    " intent_points, base, decay, score, grade, rules_version, extractor_version)"
+    " values (%(tenant)s, %(contact)s, %(at)s, 'inbound', %(score)s, 0, 0, 0, %(score)s, 0, %(score)s, %(grade)s,"
+    " 'lead_v1', 'intents_v1')"
+)
+_BOOKED = """
+with
+service as (
+    insert into services (tenant_id, name, duration_minutes) values (%(tenant)s, gen_random_uuid()::text, 60)
+    returning id
+),
+resource as (
+    insert into resources (tenant_id, name, timezone) values (%(tenant)s, gen_random_uuid()::text, 'UTC') returning id
+)
+insert into appointments (
+    tenant_id, contact_id, service_id, resource_id, starts_at, ends_at, during, timezone, status, booked_at,
+    idempotency_key, ics_uid
+)
+select %(tenant)s, %(contact)s, service.id, resource.id, %(at)s, %(at)s, tstzrange(%(at)s, %(at)s), 'UTC', 'booked',
+    %(at)s, %(contact)s::text, %(contact)s::text
+from service cross join resource
+"""
+NOW = datetime.now(UTC)
+_PERIOD = Period(since=NOW.date() - timedelta(days=90), until=NOW.date() + timedelta(days=2))
+
+
+def _grade(
+    settings: Settings, business: Business, grade: str, *, people: int, booked: int, at: datetime, after: timedelta
+) -> None:
+    chance = random.Random(f"{grade}{at}{after}")
+    past = history.a_past(business, turns=people * 5, days=3, until=at, seed=chance.randrange(10**9))
+    past.events.clear()
+    past.episodes.clear()
+    history.write(settings, past)
+    with psycopg.connect(settings.role_url("engine")) as engine:
+        for number, contact in enumerate(past.contacts):
+            score = {"A": 80, "B": 60, "C": 40}[grade]
+            who = {"tenant": business.tenant_id, "contact": contact[1]}
+            engine.execute(_GRADED, who | {"at": at, "grade": grade, "score": score})
+            if number < booked:
+                engine.execute(_BOOKED, who | {"at": at + after})
+
+
+def _wilson(booked: int, count: int) -> tuple[float, float]:
+    z, rate = 1.959964, booked / count
+    middle = rate + z * z / (2 * count)
+    spread = z * math.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count))
+    return (middle - spread) / (1 + z * z / count), (middle + spread) / (1 + z * z / count)
+
+
+def test_only_bookings_within_thirty_days_count(installation: Settings, published: Reader) -> None:
+    del published
+    business, at, day = history.a_business(installation), NOW - timedelta(days=50), timedelta(days=1)
+    _grade(installation, business, "B", people=8, booked=3, at=at, after=29 * day)
+    _grade(installation, business, "B", people=4, booked=2, at=at, after=31 * day)
+    _grade(installation, business, "B", people=5, booked=5, at=NOW - 2 * day, after=day)
+
+    rollup.rollup(installation, at=NOW)
+
+    row = next(row for row in reads.grade_conversion(business.tenant_id, _PERIOD) if row["grade"] == "B")
+    assert (row["contact_count"], row["booked_count"], row["waiting_count"]) == (12, 3, 5)
+    assert (row["booking_rate_low"], row["booking_rate_high"]) == pytest.approx(_wilson(3, 12))
+    nobody = next(row for row in reads.grade_conversion(business.tenant_id, _PERIOD) if row["grade"] == "A")
+    assert nobody["booking_rate"] is nobody["booking_rate_low"] is nobody["booking_rate_high"] is None
+
+
+@pytest.mark.parametrize(("cold_booked", "is_in_order"), [(5, True), (20, False)])
+def test_a_colder_grade_that_books_more_is_warned_of(
+    installation: Settings, published: Reader, cold_booked: int, *, is_in_order: bool
+) -> None:
+    business, at = history.a_business(installation), NOW - timedelta(days=50)
+    _grade(installation, business, "A", people=30, booked=15, at=at, after=timedelta(days=2))
+    _grade(installation, business, "C", people=30, booked=cold_booked, at=at, after=timedelta(days=2))
+
+    rollup.rollup(installation, at=NOW)
+
+    assert [row["is_in_order"] for row in reads.calibration(business.tenant_id)] == [True, is_in_order]
+    failed = published.rows("from ops.check_results where check_name = 'warmer_grades_book_more'")[0]["failed_count"]
+    assert failed == (0 if is_in_order else 1)
