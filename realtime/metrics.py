@@ -40,6 +40,10 @@ statuses_applied = Counter(
     "Acknowledgements and session changes applied.",
     ("kind",),
 )
+caught_up_messages = Counter(
+    "mychatflow_caught_up_messages",
+    "Messages found in the gateway's history whose webhook never came.",
+)
 rate_limits_are_local = Gauge(
     "mychatflow_rate_limits_are_local",
     "1 while Redis is away and this process counts alone.",

@@ -20,6 +20,7 @@ from realtime.agent.drafting import Drafter
 from realtime.agent.follow_ups import FollowUps
 from realtime.agent.tenants import TenantBook
 from realtime.agent.turn import Agent
+from realtime.catch_up.reader import CatchUp
 from realtime.engine import statuses
 from realtime.engine.claim import Claims
 from realtime.engine.commit import TurnCloser
@@ -32,6 +33,7 @@ from realtime.engine.pace import Pace
 from realtime.engine.pool import engine_pool
 from realtime.engine.sent import DispatchBook
 from realtime.llm.router import Router
+from realtime.webhooks.directory import Directory
 
 _CONNECTIONS: Final = 8
 _POOL_PATIENCE: Final = 20.0
@@ -59,12 +61,13 @@ class Worker:
 
     async def run(self) -> None:
         """Until told to stop; then the turns under way are finished or given back."""
-        async with self._open() as (loop, follow_ups), asyncio.TaskGroup() as tasks:
+        async with self._open() as (loop, follow_ups, catch_up), asyncio.TaskGroup() as tasks:
             pool = loop.pool
             tasks.create_task(statuses.run(pool, rung=self.statuses_rung, stopping=self.stopping))
             ear = Ear(self._settings.redis_address, name=f"worker-{self._index}", ring=self.ring)
             tasks.create_task(ear.listen(self.stopping))
             tasks.create_task(follow_ups.run(self.stopping))
+            tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 50, 1_000)
@@ -72,7 +75,7 @@ class Worker:
             await loop.run()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps]]:
+    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp]]:
         settings = self._settings
         async with AsyncExitStack() as stack:
             # First of all: the vendors' packages take seconds to import, and meanwhile nothing else moves.
@@ -86,7 +89,8 @@ class Worker:
             gateways = Gateways(settings)
             stack.push_async_callback(gateways.close)
             claims = Claims(pool, index=self._index)
-            tenants = TenantBook(pool, KeyRing(settings.master))
+            key_ring = KeyRing(settings.master)
+            tenants = TenantBook(pool, key_ring)
             agent = Agent(
                 claims=claims,
                 tenants=tenants,
@@ -96,7 +100,8 @@ class Worker:
                 drafter=Drafter(router),
             )
             loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
-            yield loop, FollowUps(pool, tenants)
+            catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)
+            yield loop, FollowUps(pool, tenants), catch_up
 
 
 async def serve(settings: Settings, *, index: int) -> None:

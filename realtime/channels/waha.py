@@ -109,11 +109,13 @@ class WahaClient:
         return gateway_answers.read_message_id(answer.body) if answer.status == 200 else None
 
     async def history(
-        self, session: str, chat_id: str, *, limit: int = 100, since: datetime | None = None
+        self, session: str, chat_id: str, *, limit: int = 100, offset: int = 0, since: datetime | None = None
     ) -> tuple[HistoryMessage, ...]:
-        """The chat's newest messages, oldest first."""
+        """The chat's newest messages but the first `offset`, oldest first."""
         _check(is_chat_id(chat_id), "chat id")
         query = {"limit": str(limit), "downloadMedia": "false", "sortBy": "timestamp", "sortOrder": "desc"}
+        if offset:
+            query["offset"] = str(offset)
         if since is not None:
             query["filter.timestamp.gte"] = str(int(since.timestamp()))
         answer = await self._call("GET", f"/api/{_path(session)}/chats/{quote(chat_id)}/messages", query=query)

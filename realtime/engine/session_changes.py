@@ -32,6 +32,8 @@ update instances set
     status = %(status)s,
     qr_code = case when %(status)s = 'connected' then null else qr_code end,
     last_event_at = greatest(last_event_at, %(at)s),
+    -- What was written while it was away came with no webhook.
+    catch_up_due_at = case when %(status)s = 'connected' then now() else catch_up_due_at end,
     updated_at = now()
 where tenant_id = %(tenant_id)s and id = %(instance_id)s
 """

@@ -14,9 +14,9 @@ from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from realtime import metrics
-from realtime.engine.accept import Acceptor, Arrival, RateExceeded
+from realtime.engine.accept import Acceptor, RateExceeded
 from realtime.webhooks import envelope as wire
-from realtime.webhooks import messages
+from realtime.webhooks.arrivals import arrival_of
 from realtime.webhooks.dead_letters import DeadLetters
 from realtime.webhooks.directory import Directory, Instance
 from realtime.webhooks.http import Answer, ClientLeft, WebhookRefused, read_body, refusal, taken
@@ -152,7 +152,9 @@ class WhatsAppWebhook:
             metrics.webhook_rejections.labels(message.reason, "known").inc()
             return _counted(envelope.event, "ignored")
         try:
-            outcome = await self._acceptor.accept(_arrival(message, instance, received_at, envelope.id))
+            outcome = await self._acceptor.accept(
+                arrival_of(message, instance, received_at=received_at, trace_id=envelope.id)
+            )
         except RateExceeded as exceeded:
             _counted(envelope.event, "too_many")
             raise WebhookRefused(429, "too_many", retry_after_seconds=exceeded.retry_after_seconds) from exceeded
@@ -177,24 +179,6 @@ class InstanceAdmission:
             key: (verdicts[f"instance:{key}"].admitted, verdicts[f"instance:{key}"].retry_after_seconds)
             for key in asked
         }
-
-
-def _arrival(message: messages.Incoming, instance: Instance, received_at: datetime, trace_id: str | None) -> Arrival:
-    return Arrival(
-        tenant_id=instance.tenant_id,
-        instance_id=instance.instance_id,
-        session=instance.session,
-        message_id=message.inbox_id,
-        lane=message.lane,
-        kind=message.kind,
-        chat_id=message.chat_id,
-        is_own=message.from_me,
-        sent_at=message.sent_at,
-        received_at=received_at,
-        body=messages.seal(message, instance.cipher, session=instance.session) if message.lane == "message" else None,
-        trace_id=trace_id[:100] if trace_id else None,
-        debounce_ms=instance.debounce_ms,
-    )
 
 
 def _head(scope: Scope) -> _Head:

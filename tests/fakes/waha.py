@@ -167,6 +167,14 @@ class FakeWaha:
     def webhook(self, session: str = SESSION) -> Webhook:
         return self.gateway.sessions.webhooks(session)[0]
 
+    def lose_webhooks(self, session: str = SESSION) -> None:
+        """From now on this session's news reaches nobody, until `find_webhooks`."""
+        self.gateway.sessions._webhooks[session] = ()
+
+    def find_webhooks(self, session: str = SESSION) -> None:
+        known = self.gateway.sessions.get(session)
+        self.gateway.sessions.update(session, known.config)
+
     async def settled(self, *, within: float = 10.0) -> None:
         """Wait until every webhook call has ended."""
         await _until(lambda: self.gateway.exchange.hooks.pending == 0, within=within)

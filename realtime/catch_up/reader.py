@@ -1,0 +1,128 @@
+"""Finds messages whose webhook never came: at start, when a number connects again, and every five minutes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import psycopg
+import structlog
+
+from mychatflow.store.cipher import Unreadable
+from realtime import metrics
+from realtime.catch_up import history
+from realtime.catch_up.schedule import DueNumber, Schedule
+from realtime.channels.gateway_types import GatewayFailed, HistoryMessage, SessionStatus
+from realtime.channels.waha import WahaClient
+from realtime.engine.accept import Acceptor
+from realtime.engine.gateways import Gateways
+from realtime.engine.pool import Pool
+from realtime.webhooks.arrivals import arrival_of
+from realtime.webhooks.directory import Directory, Instance
+from realtime.webhooks.envelope import Envelope, Malformed
+from realtime.webhooks.messages import SessionChange
+from realtime.webhooks.normalise import Ignored, normalise
+
+POLL_SECONDS: Final = 2.0
+_AT_ONCE: Final = 10
+# The sender's clock, the gateway's and ours differ; what is known already costs one look.
+_OVERLAP: Final = timedelta(minutes=2)
+# Nobody answers older ones, and a number that was away for longer brings more than a round should read.
+_OLDEST: Final = timedelta(days=7)
+# Nobody waits for one number's history longer than that.
+_PATIENCE_SECONDS: Final = 120.0
+log = structlog.get_logger(__name__)
+
+
+class CatchUp:
+    def __init__(self, pool: Pool, directory: Directory, gateways: Gateways, *, ring: Callable[[], None]) -> None:
+        self._schedule = Schedule(pool)
+        self._directory = directory
+        self._gateways = gateways
+        self._acceptor = Acceptor(pool, ring=ring)
+
+    async def run(self, stopping: asyncio.Event, *, is_first: bool) -> None:
+        """Until told to stop; the first worker of an installation looks at every number when it starts."""
+        is_told = not is_first
+        while not stopping.is_set():
+            try:
+                if not is_told:
+                    await self._schedule.everything()
+                    is_told = True
+                await self.round()
+            except psycopg.OperationalError as error:
+                log.warning("catch-up waits for Postgres", cause=type(error).__name__)
+            try:
+                await asyncio.wait_for(stopping.wait(), POLL_SECONDS)
+            except TimeoutError:
+                continue
+        await self._acceptor.drain()
+
+    async def round(self) -> int:
+        """Read the history of every number that is due; returns how many missed messages were found."""
+        found = 0
+        while due := await self._schedule.claim(most=_AT_ONCE):
+            found += sum(await asyncio.gather(*(self._number(each) for each in due)))
+        return found
+
+    async def _number(self, due: DueNumber) -> int:
+        """One number's failure is its own: it is looked at again in five minutes."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await self._read(due)
+        except GatewayFailed as failed:
+            log.info("history not read", session=due.session, cause=failed.kind, status=failed.status)
+        except TimeoutError:
+            log.warning("history not read in time", session=due.session)
+        except Unreadable:
+            log.exception("gateway key unreadable", session=due.session)
+        return 0
+
+    async def _read(self, due: DueNumber) -> int:
+        instance = await self._directory.find(due.session)
+        if instance is None:
+            return 0
+        at = datetime.now(UTC)
+        client = self._gateways.of(due.number, instance_id=due.instance_id, cipher=instance.cipher)
+        if not await self._is_working(client, due, instance, at=at):
+            return 0
+        since = max(due.caught_up_at, at - _OLDEST) - _OVERLAP
+        found = 0
+        async for chat in history.chats_since(client, due.session, since=since):
+            messages = await history.messages_since(client, due.session, chat.chat_id, since=since)
+            found += await self._take(instance, messages)
+        await self._schedule.caught_up(due, at=at)
+        if found:
+            log.info("missed messages found", session=due.session, messages=found)
+        return found
+
+    async def _is_working(self, client: WahaClient, due: DueNumber, instance: Instance, *, at: datetime) -> bool:
+        """The session's real state; where its last news was lost, that news is told now."""
+        status = (await client.session(due.session)).status
+        if status != due.session_status:
+            inbox_id = f"session.status:seen-{at.timestamp():.3f}:{status}"
+            change = SessionChange(inbox_id=inbox_id, status=status, sent_at=at)
+            await self._acceptor.accept(arrival_of(change, instance, received_at=at, trace_id=None))
+        return status is SessionStatus.WORKING
+
+    async def _take(self, instance: Instance, messages: Sequence[HistoryMessage]) -> int:
+        """Store those that we do not have, by the same unique key as their webhooks would."""
+        if not messages:
+            return 0
+        known = await self._schedule.known(instance.tenant_id, [message.message_id for message in messages])
+        outcomes = [await self._store(instance, message) for message in messages if message.message_id not in known]
+        metrics.caught_up_messages.inc(sum(outcomes))
+        return sum(outcomes)
+
+    async def _store(self, instance: Instance, message: HistoryMessage) -> bool:
+        received_at = datetime.now(UTC)
+        envelope = Envelope(event="message.any", session=instance.session, payload=dict(message.payload))
+        try:
+            incoming = normalise(envelope, received_at=received_at)
+        except Malformed as malformed:
+            log.info("history row not understood", session=instance.session, reason=malformed.reason[:100])
+            return False
+        if isinstance(incoming, Ignored):
+            return False
+        arrival = arrival_of(incoming, instance, received_at=received_at, trace_id="catch-up")
+        return await self._acceptor.accept(arrival) == "stored"

@@ -1,0 +1,108 @@
+"""Which numbers have their history read now, by which worker, and until when nothing of them is missing."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row, scalar_row
+
+from realtime.engine.pool import Pool
+from realtime.engine.work import Number
+
+# Claimed by moving the due time on: a worker that dies in the middle costs one round, not the number.
+_CLAIM: Final = """
+update instances set catch_up_due_at = now() + interval '5 minutes'
+from (
+    select instances.tenant_id, instances.id
+    from instances
+    inner join tenants on tenants.id = instances.tenant_id and tenants.deleted_at is null
+    where instances.session_status is not null and instances.catch_up_due_at <= now()
+    order by instances.catch_up_due_at
+    limit %(most)s
+    for update of instances skip locked
+) as due
+where instances.tenant_id = due.tenant_id and instances.id = due.id
+returning
+    instances.tenant_id, instances.id as instance_id, instances.session, instances.engine, instances.status,
+    instances.session_status, instances.sends_per_minute, instances.restricted_until, instances.last_event_at,
+    instances.base_url, instances.api_key, coalesce(instances.caught_up_at, instances.created_at) as caught_up_at
+"""
+_ALL_DUE: Final = "update instances set catch_up_due_at = now() where session_status is not null"
+_CAUGHT_UP: Final = """
+update instances set
+    caught_up_at = greatest(caught_up_at, %(at)s),
+    -- The session works and took our key: what an earlier send said of the number is over.
+    status = case when status in ('disconnected', 'auth_failed') then 'connected' else status end
+where tenant_id = %(tenant_id)s and id = %(instance_id)s
+"""
+# Under another form of the chat's id (phone or hidden) a message has another inbox id, but WhatsApp's own is the same.
+_KNOWN: Final = """
+select wanted.message_id
+from unnest(%(message_ids)b::text[]) as wanted (message_id)
+where
+    exists (
+        select 1 from interactions
+        where interactions.tenant_id = %(tenant_id)s and interactions.message_id = wanted.message_id
+    )
+    or exists (
+        select 1 from outbox
+        where outbox.tenant_id = %(tenant_id)s and outbox.wa_message_id = wanted.message_id
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueNumber:
+    """A number whose history is to be read; before `caught_up_at` nothing is missing."""
+
+    tenant_id: UUID
+    instance_id: UUID
+    session: str
+    engine: str
+    status: str
+    session_status: str
+    sends_per_minute: int
+    restricted_until: datetime | None
+    last_event_at: datetime | None
+    base_url: str | None
+    api_key: bytes | None = field(repr=False)
+    caught_up_at: datetime
+
+    @property
+    def number(self) -> Number:
+        return Number(
+            session=self.session,
+            engine=self.engine,
+            status=self.status,
+            sends_per_minute=self.sends_per_minute,
+            restricted_until=self.restricted_until,
+            last_event_at=self.last_event_at,
+            base_url=self.base_url,
+            api_key=self.api_key,
+        )
+
+
+class Schedule:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def everything(self) -> None:
+        """Nobody listened until a moment ago: every number may have missed something."""
+        async with self._pool.connection() as connection:
+            await connection.execute(_ALL_DUE)
+
+    async def claim(self, *, most: int) -> list[DueNumber]:
+        async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(DueNumber)) as cursor:
+            await cursor.execute(_CLAIM, {"most": most})
+            return await cursor.fetchall()
+
+    async def caught_up(self, due: DueNumber, *, at: datetime) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(_CAUGHT_UP, {"tenant_id": due.tenant_id, "instance_id": due.instance_id, "at": at})
+
+    async def known(self, tenant_id: UUID, message_ids: list[str]) -> frozenset[str]:
+        """Those of WhatsApp's ids that were received or sent already."""
+        async with self._pool.connection() as connection, connection.cursor(row_factory=scalar_row) as cursor:
+            await cursor.execute(_KNOWN, {"tenant_id": tenant_id, "message_ids": message_ids})
+            return frozenset(await cursor.fetchall())
