@@ -17,10 +17,12 @@ from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing
 from realtime import logs, start
 from realtime.agent.drafting import Drafter
+from realtime.agent.duty_mail import DutyMail
 from realtime.agent.follow_ups import FollowUps
 from realtime.agent.tenants import TenantBook
 from realtime.agent.turn import Agent
 from realtime.catch_up.reader import CatchUp
+from realtime.channels.resend import Resend
 from realtime.engine import statuses
 from realtime.engine.claim import Claims
 from realtime.engine.commit import TurnCloser
@@ -61,12 +63,13 @@ class Worker:
 
     async def run(self) -> None:
         """Until told to stop; then the turns under way are finished or given back."""
-        async with self._open() as (loop, follow_ups, catch_up), asyncio.TaskGroup() as tasks:
+        async with self._open() as (loop, follow_ups, catch_up, duty_mail), asyncio.TaskGroup() as tasks:
             pool = loop.pool
             tasks.create_task(statuses.run(pool, rung=self.statuses_rung, stopping=self.stopping))
             ear = Ear(self._settings.redis_address, name=f"worker-{self._index}", ring=self.ring)
             tasks.create_task(ear.listen(self.stopping))
             tasks.create_task(follow_ups.run(self.stopping))
+            tasks.create_task(duty_mail.run(self.stopping))
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
             gc.collect()
             gc.freeze()
@@ -75,7 +78,7 @@ class Worker:
             await loop.run()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp]]:
+    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, DutyMail]]:
         settings = self._settings
         async with AsyncExitStack() as stack:
             # First of all: the vendors' packages take seconds to import, and meanwhile nothing else moves.
@@ -101,7 +104,9 @@ class Worker:
             )
             loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)
-            yield loop, FollowUps(pool, tenants), catch_up
+            resend = await stack.enter_async_context(Resend(settings))
+            duty_mail = DutyMail(pool, resend, dashboards_url=settings.dashboards_url)
+            yield loop, FollowUps(pool, tenants), catch_up, duty_mail
 
 
 async def serve(settings: Settings, *, index: int) -> None:

@@ -1,0 +1,131 @@
+"""Tells the people on duty by e-mail what cannot wait until they look: a customer who wants a person, a lost number."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg.rows import class_row
+
+from realtime.channels.resend import Email, EmailOutcome, Resend
+from realtime.engine.pool import Pool
+
+_EVERY_SECONDS: Final = 2.0
+_MOST: Final = 50
+# Claimed by moving the due time on: a worker that dies in the middle costs a minute, and Resend knows the key.
+_CLAIM: Final = """
+with
+
+due as (
+    select tenant_id, id
+    from notifications
+    where is_urgent and emailed_at is null and email_due_at <= now() and created_at > now() - interval '6 hours'
+    order by email_due_at
+    limit %(most)s
+    for update skip locked
+),
+
+claimed as (
+    update notifications set email_due_at = now() + interval '1 minute'
+    from due
+    where notifications.tenant_id = due.tenant_id and notifications.id = due.id
+    returning notifications.*
+)
+
+select
+    claimed.tenant_id,
+    claimed.id,
+    claimed.kind,
+    claimed.title,
+    claimed.detail ->> 'reason' as reason,
+    claimed.created_at,
+    coalesce(settings.business_name, tenants.name) as business,
+    array(
+        select team_members.email from team_members
+        where
+            team_members.tenant_id = claimed.tenant_id
+            and team_members.is_on_duty
+            and team_members.removed_at is null
+            and team_members.role <> 'viewer'
+        order by team_members.email
+    ) as people
+from claimed
+inner join tenants on tenants.id = claimed.tenant_id
+left join settings on settings.tenant_id = claimed.tenant_id
+"""
+_DONE: Final = """
+update notifications set emailed_at = now()
+from unnest(%(tenant_ids)b::uuid[], %(ids)b::uuid[]) as done (tenant_id, id)
+where notifications.tenant_id = done.tenant_id and notifications.id = done.id
+"""
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """An urgent notification and who is to hear of it."""
+
+    tenant_id: UUID
+    id: UUID
+    kind: str
+    title: str
+    reason: str | None
+    created_at: datetime
+    business: str
+    people: list[str]
+
+    def email(self, dashboards_url: str | None) -> Email:
+        """No customer's name, number or words: an e-mail lies in many hands."""
+        lines = [self.title + ".", f"Since {self.created_at:%Y-%m-%d %H:%M} UTC."]
+        if self.reason:
+            lines.append(f"Why: {self.reason.replace('_', ' ')}.")
+        if dashboards_url:
+            lines.append(f"Open the inbox: {dashboards_url}")
+        return Email(
+            key=f"notification:{self.id}",
+            to=tuple(self.people),
+            subject=f"{self.business}: {self.title}",
+            text="\n\n".join(lines),
+        )
+
+
+class DutyMail:
+    def __init__(self, pool: Pool, resend: Resend, *, dashboards_url: str | None) -> None:
+        self._pool = pool
+        self._resend = resend
+        self._dashboards_url = dashboards_url
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await self.send_due()
+            except psycopg.OperationalError as error:
+                log.warning("e-mails wait for Postgres", cause=type(error).__name__)
+            try:
+                await asyncio.wait_for(stopping.wait(), _EVERY_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def send_due(self) -> int:
+        """Send what is due; what Resend could not take now is due again in a minute. Returns how many went."""
+        async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(News)) as cursor:
+            await cursor.execute(_CLAIM, {"most": _MOST})
+            due = await cursor.fetchall()
+        outcomes = await asyncio.gather(*(self._send(news) for news in due))
+        done = [news for news, outcome in zip(due, outcomes, strict=True) if outcome is not EmailOutcome.RETRY]
+        if done:
+            keys = {"tenant_ids": [news.tenant_id for news in done], "ids": [news.id for news in done]}
+            async with self._pool.connection() as connection:
+                await connection.execute(_DONE, keys)
+        return outcomes.count(EmailOutcome.SENT)
+
+    async def _send(self, news: News) -> EmailOutcome:
+        if not news.people:
+            # It stands in the inbox; nobody asked for an e-mail.
+            return EmailOutcome.REFUSED
+        outcome = await self._resend.send(news.email(self._dashboards_url))
+        log.info("notification e-mailed", kind=news.kind, outcome=outcome, people=len(news.people))
+        return outcome
