@@ -156,6 +156,11 @@ class Settings(BaseSettings):
         return self.data_dir / "run"
 
     @property
+    def media_dir(self) -> Path:
+        """Sealed pictures, voice notes and documents; the web and the workers share it."""
+        return self.data_dir / "media"
+
+    @property
     def logs_dir(self) -> Path:
         return self.data_dir / "logs"
 

@@ -15,6 +15,7 @@ import uvloop
 from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing
+from mychatflow.store.media_vault import MediaVault
 from realtime import logs, start
 from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
@@ -35,6 +36,7 @@ from realtime.engine.pace import Pace
 from realtime.engine.pool import engine_pool
 from realtime.engine.sent import DispatchBook
 from realtime.llm.router import Router
+from realtime.media.keeper import Keeper
 from realtime.webhooks.directory import Directory
 
 _CONNECTIONS: Final = 8
@@ -101,6 +103,7 @@ class Worker:
                 closer=TurnCloser(pool),
                 courier=Courier(gateways, DispatchBook(pool), Pace(workers=settings.workers)),
                 drafter=Drafter(router),
+                keeper=Keeper(pool, MediaVault(settings.media_dir)),
             )
             loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)

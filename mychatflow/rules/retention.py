@@ -14,6 +14,7 @@ class RetentionSettings:
 
     retention_days_messages: int | None = None
     retention_days_events: int | None = None
+    retention_days_media: int | None = 90
     is_on_legal_hold: bool = False
 
 
@@ -24,16 +25,18 @@ class Cutoffs:
     messages_before: datetime | None
     events_before: datetime | None
     inbox_before: datetime | None
+    media_before: datetime | None
 
 
 def cutoffs(settings: RetentionSettings, *, at: datetime) -> Cutoffs:
     """Text of messages goes, the facts taken from it stay: a score outlives the words it was made of."""
     if settings.is_on_legal_hold:
-        return Cutoffs(messages_before=None, events_before=None, inbox_before=None)
+        return Cutoffs(messages_before=None, events_before=None, inbox_before=None, media_before=None)
     return Cutoffs(
         messages_before=_before(settings.retention_days_messages, at),
         events_before=_before(settings.retention_days_events, at),
         inbox_before=at - timedelta(days=INBOX_DAYS),
+        media_before=_before(settings.retention_days_media, at),
     )
 
 

@@ -34,18 +34,28 @@ class TenantCipher:
 
     def encrypt(self, plain: str, *, row_id: UUID | int | str) -> bytes:
         """Key version (1 byte), nonce (12), ciphertext and tag; 29 bytes more than the text's UTF-8."""
+        return self.encrypt_bytes(plain.encode(), row_id=row_id)
+
+    def encrypt_bytes(self, plain: bytes, *, row_id: UUID | int | str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self.keys[self.version].encrypt(nonce, plain.encode(), self._bound_to(row_id))
+        sealed = self.keys[self.version].encrypt(nonce, plain, self._bound_to(row_id))
         return bytes([self.version]) + nonce + sealed
 
     def decrypt(self, blob: bytes, *, row_id: UUID | int | str) -> str:
+        """Raises Unreadable."""
+        try:
+            return self.decrypt_bytes(blob, row_id=row_id).decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"row {row_id} of tenant {self.tenant_id} is no text") from error
+
+    def decrypt_bytes(self, blob: bytes, *, row_id: UUID | int | str) -> bytes:
         """Raises Unreadable."""
         key = self.keys.get(blob[0]) if blob else None
         if key is None:
             raise Unreadable(f"no key for row {row_id} of tenant {self.tenant_id}")
         nonce, sealed = blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :]
         try:
-            return key.decrypt(nonce, sealed, self._bound_to(row_id)).decode()
+            return key.decrypt(nonce, sealed, self._bound_to(row_id))
         except (InvalidTag, ValueError) as error:
             raise Unreadable(f"row {row_id} of tenant {self.tenant_id} does not open") from error
 

@@ -18,7 +18,8 @@ _POLICIES = text(
     """
     select
         tenants.id as tenant_id, tenants.is_on_legal_hold, settings.retention_days_messages,
-        settings.retention_days_events
+        settings.retention_days_events,
+        case when settings.tenant_id is null then 90 else settings.retention_days_media end as retention_days_media
     from tenants left join settings on settings.tenant_id = tenants.id
     order by tenants.id
     """
@@ -86,6 +87,7 @@ async def policies(store: Store) -> Sequence[TenantPolicy]:
             settings=RetentionSettings(
                 retention_days_messages=row.retention_days_messages,
                 retention_days_events=row.retention_days_events,
+                retention_days_media=row.retention_days_media,
                 is_on_legal_hold=row.is_on_legal_hold,
             ),
         )

@@ -111,6 +111,7 @@ class SettingsChange(BaseModel):
     appointment_booking_enabled: bool = False
     retention_days_messages: int | None = Field(None, ge=1, le=36_500)
     retention_days_events: int | None = Field(None, ge=1, le=36_500)
+    retention_days_media: int | None = Field(90, ge=1, le=36_500)
 
     def changes(self) -> dict[str, Any]:
         """The keys that were given, as their columns hold them."""

@@ -6,8 +6,9 @@ from uuid import UUID
 import dagster as dg
 
 from mychatflow.rules import retention as rules
+from mychatflow.store import media_files, schema
 from mychatflow.store import retention as kept
-from mychatflow.store import schema
+from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from pipelines.assets.landing import OWNERS
 from pipelines.partitions import POOL
@@ -29,18 +30,23 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
     """Text and events older than a tenant keeps. Grain: one per tenant. A rerun finds nothing more to delete."""
     at = datetime.now(UTC)
     schema.ensure_months(installation.settings, first=at.date(), last=(at + _AHEAD).date())
-    counts, events_before = installation.with_store(lambda store: _clean(store, at))
+    counts, events_before = installation.with_store(
+        lambda store: _clean(store, MediaVault(installation.settings.media_dir), at)
+    )
     counts["warehouse_facts"] = warehouse_retention.forget_events(installation.settings, events_before)
     return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), **counts})
 
 
-async def _clean(store: Store, at: datetime) -> tuple[dict[str, int], dict[UUID, datetime]]:
+async def _clean(store: Store, vault: MediaVault, at: datetime) -> tuple[dict[str, int], dict[UUID, datetime]]:
     totals = {"idempotency_keys": await kept.clean_idempotency_keys(store, at=at)}
     events_before = {}
     for policy in await kept.policies(store):
         cutoffs = rules.cutoffs(policy.settings, at=at)
         if cutoffs.events_before is not None:
             events_before[policy.tenant_id] = cutoffs.events_before
+        if cutoffs.media_before is not None:
+            forgotten = await media_files.forget(store, vault, policy.tenant_id, before=cutoffs.media_before)
+            totals["media"] = totals.get("media", 0) + forgotten
         for kind, count in (await kept.clean_tenant(store, policy.tenant_id, cutoffs)).items():
             totals[kind] = totals.get(kind, 0) + count
     return totals, events_before

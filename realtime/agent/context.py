@@ -1,5 +1,7 @@
 """What the model is told of this conversation, and what its answer is held against."""
 
+import dataclasses
+
 from mychatflow.rules.guard import Evidence
 from mychatflow.store.cipher import Unreadable
 from realtime.agent import knowledge, prompt
@@ -8,9 +10,10 @@ from realtime.agent.scene import Scene
 from realtime.agent.tenants import Tenant
 from realtime.engine.work import Recent
 from realtime.llm import presets
-from realtime.llm.contract import ReplyRequest, Turn
+from realtime.llm.contract import Picture, ReplyRequest, Turn
 
 _REMEMBERED = 20
+_MOST_PICTURES = 4
 
 
 def brief(scene: Scene, *, available: frozenset[str]) -> Brief:
@@ -26,7 +29,11 @@ def brief(scene: Scene, *, available: frozenset[str]) -> Brief:
         name=scene.chat.contact.name if scene.chat.contact else None,
         has_knowledge=bool(tenant.knowledge),
     )
-    messages = (*history, Turn(role="user", text=beside), prompt.customer(question))
+    messages = (
+        *history,
+        Turn(role="user", text=beside),
+        dataclasses.replace(prompt.customer(question), pictures=_pictures(scene)),
+    )
     passages = "\n".join(f"{passage.title} {passage.body}" for passage in known.passages)
     said = tuple(turn.text for turn in history)
     return Brief(
@@ -49,7 +56,7 @@ def _request(scene: Scene, messages: tuple[Turn, ...], system: str, available: f
         system=system,
         messages=messages,
         targets=presets.targets(
-            switches.llm_preset,
+            "vision" if messages[-1].pictures else switches.llm_preset,
             primary=(switches.primary_llm_provider, switches.primary_llm_model),
             fallback=(switches.fallback_llm_provider, switches.fallback_llm_model),
             available=available,
@@ -62,6 +69,15 @@ def _request(scene: Scene, messages: tuple[Turn, ...], system: str, available: f
         hedging=switches.hedging_enabled,
         language=scene.understanding.language,
     )
+
+
+def _pictures(scene: Scene) -> tuple[Picture, ...]:
+    """What the customer shows in this turn, the latest where there are many."""
+    files = (each.file for each in scene.reading.customer)
+    shown = [
+        Picture(mimetype=file.mimetype, data=file.data) for file in files if file and file.is_picture and file.data
+    ]
+    return tuple(shown[-_MOST_PICTURES:])
 
 
 def opened(message: Recent, tenant: Tenant) -> str:

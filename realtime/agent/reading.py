@@ -1,6 +1,6 @@
 """What the customer said: the chat's open rows opened, put in order and understood."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,7 @@ from mychatflow.rules.opt_out import Command
 from mychatflow.store.cipher import Unreadable
 from realtime.agent.tenants import Tenant
 from realtime.engine.work import Chat, Contact, InboxRow, UnreadableRow
+from realtime.media.keeper import File
 from realtime.webhooks import messages as wire
 from realtime.webhooks.messages import IncomingMessage
 
@@ -32,6 +33,7 @@ class Received:
     interaction_id: UUID
     at: datetime
     is_stored: bool
+    file: File | None = None
 
     @property
     def text(self) -> str:
@@ -46,7 +48,20 @@ class Received:
         """The text as a reader of the conversation sees it."""
         if self.message.type == "text" or not self.is_answerable:
             return self.text
-        return f"[{self.message.type}] {self.text}".strip()
+        return f"[{self.message.type}{self._aside}] {self.text}".strip()
+
+    @property
+    def _aside(self) -> str:
+        """What the model must know to stay honest about it."""
+        if self.file is not None and self.file.data is None:
+            return ": it could not be opened"
+        if self.message.type in {"audio", "video"}:
+            return ": you cannot listen to it or watch it"
+        if self.message.type == "document":
+            return f": {(self.message.media.filename if self.message.media else None) or 'a file'}, not opened"
+        if self.message.location is not None:
+            return f": {self.message.location.description or 'a place'}"
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +152,12 @@ def _opened(row: InboxRow, body: bytes, tenant: Tenant) -> IncomingMessage:
         return wire.unseal_message(body, tenant.cipher, session=row.session, inbox_id=row.inbox_id)
     except (Unreadable, msgspec.DecodeError) as error:
         raise UnreadableRow(row.seq) from error
+
+
+def with_files(reading: Reading, files: Mapping[UUID, File]) -> Reading:
+    return replace(
+        reading, customer=tuple(replace(each, file=files.get(each.interaction_id)) for each in reading.customer)
+    )
 
 
 def understand(reading: Reading, contact: Contact | None, tenant: Tenant) -> Understanding:

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from mychatflow.rules.gates import GateAction
+from mychatflow.rules.phone_twins import twin
 from realtime.agent import context, deciding, endings, happened, reading, steps
 from realtime.agent.drafting import Brief, Draft, Drafter, Ledger
 from realtime.agent.outgoing import parcel_of
@@ -21,6 +22,7 @@ from realtime.engine.courier import Courier, Queue, earlier
 from realtime.engine.facts import Facts, FactWriter
 from realtime.engine.work import Chat, Lease
 from realtime.llm.contract import AllProvidersUnavailable
+from realtime.media.keeper import Keeper
 
 # A customer who keeps writing is answered at last: no more fresh starts than these, nor later than this.
 _FRESH_STARTS: Final = 3
@@ -90,6 +92,7 @@ class Agent:
     closer: TurnCloser
     courier: Courier
     drafter: Drafter
+    keeper: Keeper
 
     async def serve(self, lease: Lease) -> bool:
         """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
@@ -124,6 +127,7 @@ class Agent:
         steps.note_interactions(read, trace)
 
         # 4 activation, 5 language, 6 hand-off keywords
+        read = await self._with_files(chat, tenant, read, trace)
         understood = reading.understand(read, chat.contact, tenant)
         active = steps.activate(chat, tenant, read, understood, trace)
         steps.note_understanding(understood, trace)
@@ -161,12 +165,25 @@ class Agent:
         return Ended(chat=chat, scene=scene, end=end, draft=draft)
 
     async def _with_contact(self, chat: Chat, read: reading.Reading, trace: Trace) -> Chat:
-        """A hidden chat may carry the phone number of somebody we know already."""
+        """A hidden chat may carry a known person's number, and a Brazilian number has two forms."""
         wa_id = happened.wa_id_of(chat, read)
-        if chat.contact is None and wa_id != chat.lease.chat_id:
-            chat = await self.claims.read(chat.lease, wa_id=wa_id)
+        for known_as in (wa_id, twin(wa_id)):
+            if chat.contact is None and known_as is not None and known_as != chat.lease.chat_id:
+                chat = await self.claims.read(chat.lease, wa_id=known_as)
         trace.note("contact", "known" if chat.contact else "new", str(happened.contact_id_of(chat, read)))
         return chat
+
+    async def _with_files(self, chat: Chat, tenant: Tenant, read: reading.Reading, trace: Trace) -> reading.Reading:
+        """Fetched and kept whether or not anybody answers: the gateway forgets its files soon."""
+        wanted = {each.interaction_id: each.message.media.url for each in read.customer if each.message.media}
+        if not wanted:
+            return read
+        client = self.courier.client(chat, tenant.cipher)
+        contact_id = happened.contact_id_of(chat, read)
+        files = await self.keeper.take(wanted, client, tenant.cipher, contact_id=contact_id)
+        missing = [file.problem for file in files.values() if file.problem]
+        trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
+        return reading.with_files(read, files)
 
     async def _draft(self, scene: Scene, brief: Brief) -> tuple[Scene, Draft]:
         """The model's answer and WhatsApp's id for it; meanwhile the customer sees that we read and write."""

@@ -10,7 +10,7 @@ _LARGEST_ANSWER: Final = 1 << 20
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came back; a body above 1 MiB is cut off and empty."""
+    """What came back; a body above the bound (1 MiB unless told) is cut off and empty."""
 
     status: int
     body: bytes
@@ -40,6 +40,7 @@ class GatewayHttp:
         body: dict[str, Any] | None = None,
         query: dict[str, str] | None = None,
         accept: str = "application/json",
+        most: int = _LARGEST_ANSWER,
         timeout: float,  # noqa: ASYNC109  (it bounds connecting, sending and reading together)
     ) -> Answer:
         """One request and its answer; raises aiohttp.ClientError, TimeoutError or OSError, and nothing else."""
@@ -58,7 +59,7 @@ class GatewayHttp:
                 allow_redirects=False,
             ) as response,
         ):
-            answer, is_cut = await _read_bounded(response)
+            answer, is_cut = await _read_bounded(response, most)
             return Answer(response.status, answer, response.content_type, is_cut)
 
     def _session(self) -> aiohttp.ClientSession:
@@ -71,13 +72,13 @@ class GatewayHttp:
         return self._http
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+async def _read_bounded(response: aiohttp.ClientResponse, most: int) -> tuple[bytes, bool]:
     """The body up to the bound; a longer one is cut by closing the connection."""
     chunks, size = [], 0
     async for chunk in response.content.iter_any():
         chunks.append(chunk)
         size += len(chunk)
-        if size > _LARGEST_ANSWER:
+        if size > most:
             response.close()
             return b"", True
     return b"".join(chunks), False

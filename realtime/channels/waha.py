@@ -4,7 +4,7 @@ import base64
 import secrets
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
@@ -31,6 +31,8 @@ from realtime.channels.gateway_types import (
 # The gateway itself takes about 5 s to say that a session is not working.
 _SEND_TIMEOUT: Final = timedelta(seconds=15)
 _CALL_TIMEOUT: Final = timedelta(seconds=10)
+_FILES: Final = "/api/files/"
+_LARGEST_FILE: Final = 10 << 20
 
 
 def make_message_id() -> str:
@@ -132,6 +134,13 @@ class WahaClient:
         query = {"limit": str(limit), "offset": str(offset)}
         return gateway_answers.read_lids((await self._call("GET", f"/api/{_path(session)}/lids", query=query)).body)
 
+    async def media(self, url: str) -> bytes:
+        """A customer's file. Only the path of the address counts: nothing but this gateway is ever asked."""
+        path = urlsplit(url).path
+        _check(path.startswith(_FILES) and ".." not in path and "//" not in path, "media address")
+        answer = await self._call("GET", path, accept="*/*", most=_LARGEST_FILE)
+        return answer.body
+
     async def create_session(
         self, session: str, webhook: WebhookTarget, *, metadata: dict[str, str] | None = None, start: bool = True
     ) -> SessionState:
@@ -220,12 +229,13 @@ class WahaClient:
         body: dict[str, Any] | None = None,
         query: dict[str, str] | None = None,
         accept: str = "application/json",
+        most: int = 1 << 20,
         refusals: frozenset[int] = frozenset(),
     ) -> Answer:
         """The answer, which is a success or one of the expected refusals."""
         try:
             answer = await self._http.exchange(
-                method, path, body=body, query=query, accept=accept, timeout=self._call_timeout
+                method, path, body=body, query=query, accept=accept, most=most, timeout=self._call_timeout
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             kind: FailureKind = "timeout" if isinstance(error, TimeoutError) else "unreachable"

@@ -8,7 +8,7 @@ import httpx2
 import msgspec
 
 from realtime.llm import faults, provider, transport
-from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target
+from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion
 
@@ -77,7 +77,7 @@ def body_of(request: ReplyRequest, target: Target) -> dict[str, Any]:
         # The prefix is the same from turn to turn, so the vendor may keep it and charge a tenth.
         "system": [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
         "messages": [
-            {"role": turn.role, "content": turn.text} for turn in provider.opened_by_customer(request.messages)
+            {"role": turn.role, "content": _content(turn)} for turn in provider.opened_by_customer(request.messages)
         ],
         "max_tokens": request.max_tokens,
         "temperature": min(request.temperature, 1.0),
@@ -85,6 +85,16 @@ def body_of(request: ReplyRequest, target: Target) -> dict[str, Any]:
     if not target.model.startswith(_WITHOUT_SCHEMA):
         body["output_config"] = {"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}}
     return body
+
+
+def _content(turn: Turn) -> str | list[dict[str, Any]]:
+    if not turn.pictures:
+        return turn.text
+    shown = [
+        {"type": "image", "source": {"type": "base64", "media_type": picture.mimetype, "data": picture.base64}}
+        for picture in turn.pictures
+    ]
+    return [*shown, {"type": "text", "text": turn.text}]
 
 
 def _headers(target: Target) -> dict[str, str]:

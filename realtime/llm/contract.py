@@ -1,5 +1,6 @@
 """What a turn asks of the language models and what it gets back: the values at this room's door."""
 
+import base64
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -40,11 +41,24 @@ class CircuitState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """Something the model is to look at."""
+
+    mimetype: str
+    data: bytes = field(repr=False)
+
+    @property
+    def base64(self) -> str:
+        return base64.b64encode(self.data).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One side's words in the conversation."""
+    """One side's words in the conversation, and the pictures shown with them."""
 
     role: Literal["user", "assistant"]
     text: str
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

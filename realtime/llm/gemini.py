@@ -9,7 +9,7 @@ import msgspec
 from google.genai import errors, types
 
 from realtime.llm import faults, provider, transport
-from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target
+from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion
 
@@ -92,7 +92,7 @@ class Gemini:
 def body_of(request: ReplyRequest) -> dict[str, object]:
     return {
         "contents": [
-            {"parts": [{"text": turn.text}], "role": "user" if turn.role == "user" else "model"}
+            {"parts": _parts(turn), "role": "user" if turn.role == "user" else "model"}
             for turn in provider.opened_by_customer(request.messages)
         ],
         "systemInstruction": {"parts": [{"text": request.system}], "role": "user"},
@@ -103,6 +103,13 @@ def body_of(request: ReplyRequest) -> dict[str, object]:
             "responseJsonSchema": ANSWER_SCHEMA,
         },
     }
+
+
+def _parts(turn: Turn) -> list[dict[str, object]]:
+    shown: list[dict[str, object]] = [
+        {"inlineData": {"mimeType": picture.mimetype, "data": picture.base64}} for picture in turn.pictures
+    ]
+    return [*shown, {"text": turn.text}]
 
 
 def _options(target: Target) -> types.HttpOptions | None:

@@ -8,7 +8,7 @@ import msgspec
 import openai
 
 from realtime.llm import faults, provider, transport
-from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target
+from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion
 
@@ -87,7 +87,7 @@ def body_of(request: ReplyRequest, target: Target) -> dict[str, Any]:
         "model": target.model,
         "messages": [
             {"role": "system", "content": request.system},
-            *({"role": turn.role, "content": turn.text} for turn in request.messages),
+            *({"role": turn.role, "content": _content(turn)} for turn in request.messages),
         ],
         "max_completion_tokens": request.max_tokens,
         "response_format": _FORMAT,
@@ -95,6 +95,16 @@ def body_of(request: ReplyRequest, target: Target) -> dict[str, Any]:
     if not target.model.startswith(_FIXED_TEMPERATURE):
         body["temperature"] = request.temperature
     return body
+
+
+def _content(turn: Turn) -> str | list[dict[str, Any]]:
+    if not turn.pictures:
+        return turn.text
+    shown = [
+        {"type": "image_url", "image_url": {"url": f"data:{picture.mimetype};base64,{picture.base64}"}}
+        for picture in turn.pictures
+    ]
+    return [{"type": "text", "text": turn.text}, *shown]
 
 
 def _headers(target: Target) -> dict[str, str]:

@@ -45,7 +45,7 @@ def read(provider: str, path: str, body: dict[str, Any], headers: dict[str, str]
         messages = tuple((turn["role"], _parts(turn)) for turn in body["contents"])
     else:
         model = body["model"]
-        turns = [(turn["role"], turn["content"]) for turn in body["messages"]]
+        turns = [(turn["role"], _words(turn["content"])) for turn in body["messages"]]
         system = "".join(text for role, text in turns if role == "system")
         if provider == "anthropic":
             system = "".join(block["text"] for block in body.get("system", []))
@@ -60,6 +60,11 @@ def read(provider: str, path: str, body: dict[str, Any], headers: dict[str, str]
         headers=headers,
         fault=fault,
     )
+
+
+def _words(content: Any) -> str:
+    """The text of a message that may hold pictures too."""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
 def tokens(text: str) -> int:

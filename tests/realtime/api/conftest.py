@@ -2,8 +2,8 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from sqlalchemy import text
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
 from mychatflow.store import api_keys
+from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from tests.factories import Tenant, a_contact, a_quick_reply, a_tenant
 from tests.realtime.webhooks.conftest import serving
@@ -35,6 +36,8 @@ class Shop:
     episode_id: UUID
     key_id: UUID
     key: str
+    # Of no message: a file is kept by those tests that ask for one.
+    message_id: UUID = field(default_factory=uuid4)
 
     @property
     def ids(self) -> dict[str, UUID]:
@@ -44,6 +47,7 @@ class Shop:
             "notification_id": self.notification_id,
             "episode_id": self.episode_id,
             "key_id": self.key_id,
+            "message_id": self.message_id,
             "instance_id": self.tenant.instance_id,
         }
 
@@ -108,6 +112,22 @@ async def a_notification(store: Store, tenant: Tenant) -> UUID:
             {"tenant_id": tenant.tenant_id},
         )
         return UUID(str(made.scalar_one()))
+
+
+async def a_file(store: Store, tenant: Tenant, contact_id: UUID) -> UUID:
+    """A message that brought a file along."""
+    message_id = await a_message(store, tenant, contact_id, "look", at=NOW - timedelta(days=40))
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+        await transaction.execute(
+            text(
+                "insert into media_files (tenant_id, id, contact_id, mimetype, byte_size)"
+                " values (:tenant_id, :id, :contact_id, 'application/pdf', 5)"
+            ),
+            {"tenant_id": tenant.tenant_id, "id": message_id, "contact_id": contact_id},
+        )
+    MediaVault(store._settings.media_dir).save(cipher, message_id, b"%PDF-")
+    return message_id
 
 
 async def a_shop(store: Store, **settings: Any) -> Shop:

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from mychatflow.rules.role import PERMISSIONS, Permission, Role, may
 from realtime.api import router
 from realtime.api.routes import TenantRoute, tenant_router
-from tests.realtime.api.conftest import a_key, a_shop, bearer
+from tests.realtime.api.conftest import a_file, a_key, a_shop, bearer
 
 BODIES = {
     ("PUT", "/settings"): {"debounce_ms": 1},
@@ -118,10 +118,11 @@ async def test_nobody_reaches_another_tenants_rows(api, shop, store, rows):
     assert {name: _held(rows, name, theirs) for name in watched} == before
 
 
-async def test_the_same_calls_work_at_home(api, shop):
+async def test_the_same_calls_work_at_home(api, shop, store):
+    ids = shop.ids | {"message_id": await a_file(store, shop.tenant, shop.contact_id)}
     for method, path, _ in ROUTES:
         if "{" in path and method == "GET" and not ASKS_A_GATEWAY.search(path):
-            assert (await call(api, method, path, shop.ids)).status_code == 200, path
+            assert (await call(api, method, path, ids)).status_code == 200, path
 
 
 async def test_strangers_stay_outside(api, shop, fresh, store):

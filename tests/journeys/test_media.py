@@ -1,0 +1,149 @@
+"""Pictures reach a model that sees, are kept sealed, and what cannot be read is answered honestly."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mychatflow.local.phone.records import Draft, Media, Message
+from mychatflow.rules.role import Role
+from mychatflow.store import media_files
+from mychatflow.store.media_vault import MediaVault
+from realtime.channels.gateway_types import GatewayFailed
+from realtime.channels.waha import WahaClient
+from tests.factories import Tenant
+from tests.journeys.conftest import House
+from tests.realtime.api.conftest import a_key, bearer
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def show(
+    house: House, tenant: Tenant, chat: str, data: bytes, *, mimetype: str = "image/png", text: str = ""
+) -> Message:
+    kept = house.gateway.gateway.exchange.files.save(data, mimetype=mimetype)
+    draft = Draft(text=text, media=Media(mimetype=mimetype, filename="sent.bin", file=kept))
+    return house.gateway.gateway.customers.write_in(tenant.session, chat, draft)
+
+
+def received(house: House, tenant: Tenant) -> dict[str, Any]:
+    return house.rows(
+        "select * from interactions where tenant_id = %(t)s and direction = 'incoming'", t=tenant.tenant_id
+    )[0]
+
+
+def vault_files(house: House, tenant: Tenant) -> list[Path]:
+    return [path for path in (house.settings.media_dir / str(tenant.tenant_id)).rglob("*") if path.is_file()]
+
+
+async def test_a_model_that_sees_gets_the_picture(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+
+    show(house, tenant, chat, PIXEL, text="Do you have this?")
+    await house.answers(tenant, chat, 1)
+
+    call = house.models.calls()[-1]
+    assert call.model == "gpt-5.5"
+    content = call.body["messages"][-1]["content"]
+    assert content[0]["text"].endswith("⟦[image] Do you have this?⟧")
+    assert content[1]["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(PIXEL).decode()
+
+
+async def test_a_kept_picture_is_sealed_on_disk(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+
+    show(house, tenant, chat, PIXEL)
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+
+    (path,) = vault_files(house, tenant)
+    assert PIXEL[:16] not in path.read_bytes()
+    (row,) = house.rows("select * from media_files where tenant_id = %(t)s", t=tenant.tenant_id)
+    assert (row["id"], row["mimetype"], row["byte_size"]) == (received(house, tenant)["id"], "image/png", len(PIXEL))
+
+
+async def test_a_colleague_sees_the_picture(house: House):
+    tenant, other = await house.a_business(), await house.a_business()
+    chat = house.a_customer()
+    show(house, tenant, chat, PIXEL)
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+    message = received(house, tenant)
+    url = house.webhook_url.replace("/api/webhooks/whatsapp", "/api/v1/conversations/")
+    url += f"{message['contact_id']}/messages/{message['id']}/media"
+    _, mine = await a_key(house.store, tenant, Role.AGENT)
+    _, theirs = await a_key(house.store, other, Role.OWNER)
+
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        found = await client.get(url, headers=bearer(mine))
+        refused = await client.get(url, headers=bearer(theirs))
+
+    assert (found.status_code, found.content) == (200, PIXEL)
+    assert found.headers["content-type"] == "image/png"
+    assert found.headers["x-content-type-options"] == "nosniff"
+    assert refused.status_code == 404
+
+
+async def test_a_broken_picture_is_told_as_such(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+    house.gateway.gateway.customers.write_in(
+        tenant.session, chat, Draft(text="look", media=Media(mimetype="image/png", file="nowhere.png"))
+    )
+
+    await house.answers(tenant, chat, 1)
+
+    assert house.models.calls()[-1].question == "⟦[image: it could not be opened] look⟧"
+    assert vault_files(house, tenant) == []
+
+
+async def test_a_voice_note_is_never_pretended_heard(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+
+    show(house, tenant, chat, b"OggS" + b"\0" * 50, mimetype="audio/ogg")
+    await house.answers(tenant, chat, 1)
+
+    assert house.models.calls()[-1].question == "⟦[audio: you cannot listen to it or watch it]⟧"
+    assert "Say honestly what you could not open" in house.models.calls()[-1].system
+
+
+async def test_old_files_go_with_their_bytes(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+    show(house, tenant, chat, PIXEL)
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+    kept_at = house.rows("select kept_at from media_files where tenant_id = %(t)s", t=tenant.tenant_id)[0]["kept_at"]
+    vault = MediaVault(house.settings.media_dir)
+
+    assert await media_files.forget(house.store, vault, tenant.tenant_id, before=kept_at) == 0
+    await house.execute(
+        "update media_files set kept_at = now() - interval '91 days' where tenant_id = %(t)s", t=tenant.tenant_id
+    )
+    assert await media_files.forget(house.store, vault, tenant.tenant_id, before=kept_at) == 1
+
+    assert vault_files(house, tenant) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "/api/files/../sessions", "/api/files//evil/x"],
+)
+async def test_no_address_but_the_gateways_is_fetched(house: House, url: str):
+    async with WahaClient(house.gateway.base_url, house.gateway.api_key) as client:
+        with pytest.raises(GatewayFailed, match="malformed media address"):
+            await client.media(url)
+
+
+async def test_a_file_beyond_the_limit_is_cut(house: House):
+    house.gateway.faults.plan("huge_201", path="/api/files/desk/big.png")
+    async with WahaClient(house.gateway.base_url, house.gateway.api_key) as client:
+        with pytest.raises(GatewayFailed, match="answer too long"):
+            await client.media("http://elsewhere.test/api/files/desk/big.png")
