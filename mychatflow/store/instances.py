@@ -55,6 +55,16 @@ _ONE = text(
 )
 
 
+_CHANGES = text(
+    """
+    select occurred_at as at, properties ->> 'status' as session_status, properties ->> 'previous' as previous
+    from analytics_events
+    where tenant_id = :tenant_id and event_type = 'session_changed' and instance_id = :instance_id
+    order by occurred_at desc, event_id limit :limit
+    """
+)
+
+
 class SessionTaken(Exception):
     """Another number already has a session of that name."""
 
@@ -132,6 +142,14 @@ async def by_id(transaction: AsyncConnection, tenant_id: UUID, instance_id: UUID
     found = await transaction.execute(_ONE, {"tenant_id": tenant_id, "instance_id": instance_id})
     row = found.mappings().one_or_none()
     return None if row is None else dict(row)
+
+
+async def changes(
+    transaction: AsyncConnection, tenant_id: UUID, instance_id: UUID, *, limit: int
+) -> list[Mapping[str, Any]]:
+    """How the number's connection came and went, newest first."""
+    values = {"tenant_id": tenant_id, "instance_id": instance_id, "limit": limit}
+    return [dict(row) for row in (await transaction.execute(_CHANGES, values)).mappings()]
 
 
 async def of_demo_tenants(transaction: AsyncConnection) -> list[Instance]:

@@ -66,6 +66,14 @@ class ShownSession(Shown):
     session_status: str
 
 
+class SessionMove(Shown):
+    """One change of the number's connection, in the gateway's words."""
+
+    at: datetime
+    session_status: str
+    previous: str | None
+
+
 class ShownQr(Shown):
     """A picture to scan with the phone; `data` is base64."""
 
@@ -106,6 +114,16 @@ async def create_instance(desk: AtDesk, wanted: NewInstance) -> Instance:
 async def read_instance(desk: AtDesk, instance_id: UUID) -> Instance:
     row, _ = await _find(desk, instance_id)
     return Instance.model_validate(row)
+
+
+@router.get(
+    "/instances/{instance_id}/health", summary="How its connection came and went", **needs(Permission.VIEW_SETTINGS)
+)
+async def read_health(desk: AtDesk, instance_id: UUID, limit: Limit = 50) -> list[SessionMove]:
+    await _find(desk, instance_id)
+    async with desk.reading() as transaction:
+        rows = await instances.changes(transaction, desk.tenant_id, instance_id, limit=pages.size(limit))
+    return [SessionMove.model_validate(row) for row in rows]
 
 
 @router.post("/instances/{instance_id}/start", summary="Start its session", **needs(Permission.MANAGE_INSTANCES))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mychatflow.local.phone.records import SessionStatus
+from mychatflow.store import instances
 from tests.factories import Tenant
 from tests.journeys.conftest import House, until
 
@@ -108,3 +109,6 @@ async def test_lost_news_of_a_session_is_told_late(house: House):
     await until(lambda: len(house.events(tenant, "session_changed")) == 1)
     found = house.rows("select status from instances where tenant_id = %(t)s", t=tenant.tenant_id)
     assert found[0]["status"] == "disconnected"
+    async with house.store.tenant_transaction(tenant.tenant_id) as transaction:
+        (move,) = await instances.changes(transaction, tenant.tenant_id, tenant.instance_id, limit=9)
+    assert (move["session_status"], move["previous"]) == ("FAILED", "WORKING")
