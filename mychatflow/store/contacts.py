@@ -25,6 +25,20 @@ _PAGE = text(
             cast(:words as text) is null
             or name ilike :words
             or (cast(:digits as text) is not null and regexp_replace(phone, '\\D', '', 'g') like :digits)
+            or (
+                cast(:word_hashes as bigint[]) is not null
+                and id in (
+                    select contact_id from interactions
+                    where tenant_id = :tenant_id and token_hashes @> cast(:word_hashes as bigint[])
+                )
+            )
+        )
+        and (cast(:language as text) is null or preferred_language = :language)
+        and (
+            not :is_waiting
+            or id in (
+                select contact_id from episodes where tenant_id = :tenant_id and closed_at is null and is_waiting
+            )
         )
         and (
             cast(:before_at as timestamptz) is null
@@ -72,10 +86,16 @@ async def page(
     search: str | None = None,
     grade: str | None = None,
     owner: str | None = None,
+    language: str | None = None,
+    is_waiting: bool = False,
+    word_hashes: Sequence[int] = (),
     before: Contact | None = None,
     limit: int = 50,
 ) -> list[Contact]:
-    """Contacts with a message, most recent first, after the one given; `search` is part of a name or of a number."""
+    """Contacts with a message, most recent first, after the one given.
+
+    `search` is part of a name or of a number; `word_hashes` finds chats with a message that holds all those words.
+    """
     wanted = (search or "").strip()
     found = await transaction.execute(
         _PAGE,
@@ -83,6 +103,9 @@ async def page(
             "tenant_id": tenant_id,
             "grade": grade,
             "owner": owner,
+            "language": language,
+            "is_waiting": is_waiting,
+            "word_hashes": list(word_hashes) or None,
             "words": f"%{_literal(wanted)}%" if wanted else None,
             "digits": part_of_number(wanted),
             "before_at": before.last_message_at if before else None,

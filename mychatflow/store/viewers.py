@@ -11,7 +11,7 @@ _WORKSPACE = """
 """
 _OF_SUBJECT = text(
     f"""
-    select {_WORKSPACE}, team_members.role, users.is_platform_staff
+    select {_WORKSPACE}, team_members.id as member_id, team_members.role, users.is_platform_staff
     from users
     join team_members on team_members.user_id = users.id and team_members.removed_at is null
     join tenants on tenants.id = team_members.tenant_id
@@ -25,7 +25,7 @@ _OF_SUBJECT = text(
 )
 _ALL = text(
     f"""
-    select {_WORKSPACE}, 'owner' as role, true as is_platform_staff
+    select {_WORKSPACE}, null::uuid as member_id, 'owner' as role, true as is_platform_staff
     from tenants left join settings on settings.tenant_id = tenants.id
     where tenants.deleted_at is null
     order by tenants.is_demo desc, tenants.created_at, tenants.name, tenants.id
@@ -44,6 +44,7 @@ class Workspace:
     is_demo: bool
     role: str
     is_platform_staff: bool
+    member_id: UUID | None = None
 
 
 async def of_subject(transaction: AsyncConnection, subject: str) -> list[Workspace]:

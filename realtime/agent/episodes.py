@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from mychatflow.events import EventType, event_id, named_id
+from mychatflow.rules import outcome
 from realtime.engine.records import EpisodeClosing, EpisodeEntry, EventEntry
 from realtime.engine.work import Chat, Episode
 
@@ -57,13 +58,11 @@ def place(chat: Chat, contact_id: UUID, *, first_at: datetime, first_id: UUID, l
 
 def outcome_of(episode: Episode) -> str:
     """How a conversation that silence resolved ended; exactly one of the outcomes."""
-    if episode.handoff_reason:
-        return "handed_off"
-    if episode.agent_reply_count and episode.human_reply_count:
-        return "assisted"
-    if episode.agent_reply_count:
-        return "autonomous"
-    return "handed_off" if episode.human_reply_count else "abandoned"
+    return outcome.of_episode(
+        handoff_reason=episode.handoff_reason,
+        agent_reply_count=episode.agent_reply_count,
+        human_reply_count=episode.human_reply_count,
+    )
 
 
 def _is_over(episode: Episode, at: datetime) -> bool:

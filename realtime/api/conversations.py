@@ -3,7 +3,7 @@
 import asyncio
 import mimetypes
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -11,7 +11,7 @@ from fastapi import Request, Response
 
 from mychatflow.events import named_id
 from mychatflow.rules.role import Permission
-from mychatflow.store import chats, contact_book, human_replies, media_files, ownership, tenant_settings
+from mychatflow.store import chats, colleagues, contact_book, media_files
 from mychatflow.store.media_vault import MediaVault
 from realtime.api import pages
 from realtime.api.bodies import Body, Shown, Text
@@ -143,8 +143,7 @@ async def _reply(desk: Desk, contact_id: UUID, wanted: Answer, request: Request)
         transaction = change.transaction
         contact = await must_find(desk, transaction, contact_id)
         cipher = await desk.cipher(transaction)
-        settings = await tenant_settings.read(transaction, desk.tenant_id)
-        message_id = await human_replies.queue(
+        message_id = await colleagues.answer(
             transaction,
             contact,
             wanted.text,
@@ -152,15 +151,6 @@ async def _reply(desk: Desk, contact_id: UUID, wanted: Answer, request: Request)
             reply_id=_reply_id(desk, request),
             at=desk.at,
             member_id=desk.caller.member_id,
-        )
-        await ownership.to_human(
-            transaction,
-            desk.tenant_id,
-            contact_id,
-            reason="human_reply",
-            at=desk.at,
-            member_id=desk.caller.member_id,
-            pause=timedelta(minutes=settings["human_pause_minutes"] if settings else 120),
         )
         change.detail["message_id"] = str(message_id)
     desk.doors.ring()

@@ -2,29 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Never
+from typing import Annotated, Never
 from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.identity import Identity
-from mychatflow.store import audit
+from mychatflow.store import on_record
 from mychatflow.store.cipher import TenantCipher
+from mychatflow.store.on_record import Change
 from realtime.api import doors
 from realtime.api.doors import Doors
 from realtime.api.problems import Problem
-
-
-@dataclass(slots=True, kw_only=True)
-class Change:
-    """What is being changed; subject and detail may become known on the way."""
-
-    transaction: AsyncConnection
-    subject: str | None
-    detail: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +39,10 @@ class Desk:
     @asynccontextmanager
     async def changing(self, action: str, subject: UUID | str | None = None) -> AsyncIterator[Change]:
         """The audit row is written last and committed first: nothing changes without one."""
-        async with self.doors.store.tenant_transaction(self.tenant_id) as transaction:
-            change = Change(transaction=transaction, subject=str(subject) if subject else None)
+        async with on_record.changing(
+            self.doors.store, self.tenant_id, actor=self.caller.actor, action=action, subject=subject, at=self.at
+        ) as change:
             yield change
-            async with self.doors.store.audit_transaction() as record:
-                await audit.record(
-                    record,
-                    self.tenant_id,
-                    actor=self.caller.actor,
-                    action=action,
-                    subject=change.subject,
-                    detail=change.detail,
-                    at=self.at,
-                )
 
     async def cipher(self, transaction: AsyncConnection) -> TenantCipher:
         return await self.doors.store.key_ring.for_tenant(self.tenant_id, transaction)

@@ -1,9 +1,7 @@
 """/episodes: each conversation from its first message to its end, and how it ended."""
 
-from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from mychatflow.rules.role import Permission
@@ -13,7 +11,6 @@ from realtime.api.bodies import Shown
 from realtime.api.desk import AtDesk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.routes import needs, tenant_router
-from realtime.engine import work
 
 router = tenant_router("episodes")
 Outcome = Literal["open", "autonomous", "assisted", "handed_off", "abandoned", "blocked_by_quota"]
@@ -37,11 +34,6 @@ class Episode(Shown):
     first_reply_at: datetime | None
     resolved_at: datetime | None
     closed_at: datetime | None
-
-
-def as_engine_episode(row: Mapping[str, Any]) -> work.Episode:
-    """As the rule of outcomes reads it."""
-    return work.Episode(**{each.name: row[each.name] for each in fields(work.Episode)})
 
 
 @router.get("/episodes", summary="Episodes, latest first", **needs(Permission.VIEW_CONVERSATIONS))

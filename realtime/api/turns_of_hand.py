@@ -1,18 +1,15 @@
 """Who answers a contact: hand off, release, take over, hand back and resolve."""
 
-from datetime import datetime
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.events import EventType
 from mychatflow.rules.role import Permission
-from mychatflow.store import analytics_events, episodes, ownership
-from realtime.agent.episodes import outcome_of
+from mychatflow.store import analytics_events, colleagues, episodes, ownership
+from mychatflow.store.on_record import Change
 from realtime.api.bodies import Body, Line
 from realtime.api.contacts import Contact, must_find, shown
-from realtime.api.desk import AtDesk, Change, Desk
-from realtime.api.episodes import Episode, as_engine_episode
+from realtime.api.desk import AtDesk, Desk
+from realtime.api.episodes import Episode
 from realtime.api.problems import Problem
 from realtime.api.routes import needs, tenant_router
 
@@ -69,14 +66,11 @@ async def resolve(desk: AtDesk, contact_id: UUID) -> Episode:
     async with desk.changing("conversation.resolved", contact_id) as change:
         transaction = change.transaction
         await must_find(desk, transaction, contact_id)
-        row = await episodes.open_one(transaction, desk.tenant_id, contact_id)
-        if row is None:
+        closed = await colleagues.resolve(
+            transaction, desk.tenant_id, contact_id, at=desk.at, member_id=desk.caller.member_id
+        )
+        if closed is None:
             raise Problem(409, "nothing_open", "This conversation has no open episode.")
-        outcome = outcome_of(as_engine_episode(row))
-        await episodes.resolve(transaction, desk.tenant_id, row["id"], outcome=outcome, at=desk.at)
-        await _record_closing(desk, transaction, Episode.model_validate({**row, "outcome": outcome}))
-        await _to_agent(desk, change, contact_id, reason="resolved")
-        closed = await episodes.by_id(transaction, desk.tenant_id, row["id"])
     return Episode.model_validate(closed)
 
 
@@ -98,28 +92,3 @@ async def _to_agent(desk: Desk, change: Change, contact_id: UUID, *, reason: str
         change.transaction, desk.tenant_id, contact_id, reason=reason, at=desk.at, member_id=desk.caller.member_id
     )
     return await shown(desk, change.transaction, contact_id)
-
-
-async def _record_closing(desk: Desk, transaction: AsyncConnection, episode: Episode) -> None:
-    properties = {
-        "outcome": episode.outcome,
-        "started_at": episode.started_at.isoformat(),
-        "first_response_ms": _ms(episode.first_reply_at, episode.started_at),
-        "resolution_ms": _ms(desk.at, episode.started_at),
-        "reply_counts": {"agent": episode.agent_reply_count, "human": episode.human_reply_count},
-    }
-    await analytics_events.record(
-        transaction,
-        desk.tenant_id,
-        EventType.EPISODE_CLOSED,
-        natural_key=str(episode.id),
-        at=desk.at,
-        instance_id=episode.instance_id,
-        contact_id=episode.contact_id,
-        episode_id=episode.id,
-        properties=properties,
-    )
-
-
-def _ms(later: datetime | None, earlier: datetime) -> int | None:
-    return None if later is None else round((later - earlier).total_seconds() * 1000)
