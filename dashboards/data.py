@@ -8,7 +8,8 @@ from uuid import UUID
 import streamlit as st
 
 from dashboards.operational import bridge
-from mychatflow.store import chats, contacts, viewers
+from mychatflow.store import chats, contact_book, contacts, viewers
+from mychatflow.store import quick_replies as knowledge
 from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
 from mychatflow.store.viewers import Workspace
@@ -133,9 +134,50 @@ def people(tenant_id: UUID, contact_ids: tuple[UUID, ...]) -> dict[UUID, Contact
     return {contact.contact_id: contact for contact in bridge().in_tenant(tenant_id, read)}
 
 
-def inbox(tenant_id: UUID, *, search: str, owner: str | None) -> list[Contact]:
-    """The most recent chats as they are this second."""
-    return bridge().in_tenant(tenant_id, partial(contacts.page, tenant_id=tenant_id, search=search, owner=owner))
+def inbox(
+    tenant_id: UUID,
+    *,
+    search: str = "",
+    owner: str | None = None,
+    grade: str | None = None,
+    language: str | None = None,
+    is_waiting: bool = False,
+) -> list[Contact]:
+    """The most recent chats as they are this second; a search also finds whole words of messages."""
+    return bridge().opened(
+        tenant_id,
+        lambda transaction, cipher: contacts.page(
+            transaction,
+            tenant_id,
+            search=search,
+            owner=owner,
+            grade=grade,
+            language=language,
+            is_waiting=is_waiting,
+            word_hashes=cipher.token_hashes(search),
+        ),
+    )
+
+
+def contact(tenant_id: UUID, contact_id: UUID) -> Contact | None:
+    """One person as they are this second."""
+    read = partial(contacts.by_ids, tenant_id=tenant_id, contact_ids=(contact_id,))
+    return next(iter(bridge().in_tenant(tenant_id, read)), None)
+
+
+def notes(tenant_id: UUID, contact_id: UUID) -> str:
+    """What colleagues wrote about that person. Uncached: it stays in no cache."""
+    found = bridge().opened(
+        tenant_id,
+        lambda transaction, cipher: contact_book.notes(transaction, tenant_id, contact_id, cipher=cipher),
+    )
+    return found or ""
+
+
+def quick_replies(tenant_id: UUID) -> Rows:
+    """The texts in use, newest first."""
+    read = partial(knowledge.page, tenant_id=tenant_id, before_at=None, before_id=None, limit=200)
+    return [dict(row) for row in bridge().in_tenant(tenant_id, read) if row["is_active"]]
 
 
 def last_messages(tenant_id: UUID, contact_ids: tuple[UUID, ...]) -> dict[UUID, Message]:

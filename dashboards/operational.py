@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -10,7 +11,9 @@ import streamlit as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow import settings as configuration
+from mychatflow.store import on_record
 from mychatflow.store.cipher import TenantCipher
+from mychatflow.store.on_record import Change
 from mychatflow.store.session import Store
 
 Result = TypeVar("Result")
@@ -42,6 +45,26 @@ class Bridge:
                 return await read(transaction, await self._store.key_ring.for_tenant(tenant_id, transaction))
 
         return self._wait_for(work)
+
+    def changing(
+        self,
+        tenant_id: UUID,
+        work: Callable[[Change, TenantCipher], Awaitable[Result]],
+        *,
+        actor: str,
+        action: str,
+        subject: UUID | str | None,
+        at: datetime,
+    ) -> Result:
+        """Run the work in a transaction that is on record in the audit log."""
+
+        async def job() -> Result:
+            async with on_record.changing(
+                self._store, tenant_id, actor=actor, action=action, subject=subject, at=at
+            ) as change:
+                return await work(change, await self._store.key_ring.for_tenant(tenant_id, change.transaction))
+
+        return self._wait_for(job)
 
     def across_tenants(self, read: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Run the read in a platform transaction, for who is looking and for the platform's staff."""

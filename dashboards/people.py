@@ -70,8 +70,8 @@ def _contact(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: 
         else:
             states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
     with right:
-        st.html(_score(looking, contact_id, contact))
-        st.html(parts.facts(_facts(contact, looking.timezone, at=at)))
+        st.html(score(looking, contact_id, contact))
+        st.html(parts.facts(facts(contact, looking.timezone, at=at)))
 
 
 def _hour(looking: Viewer, choice: Choice, iso_weekday: int, hour: int, *, at: datetime) -> None:
@@ -95,7 +95,7 @@ def _hour(looking: Viewer, choice: Choice, iso_weekday: int, hour: int, *, at: d
         )
 
 
-def _facts(contact: Contact, timezone: str, *, at: datetime) -> dict[str, str]:
+def facts(contact: Contact, timezone: str, *, at: datetime) -> dict[str, str]:
     first, last = contact.first_message_at, contact.last_message_at
     return {
         "Phone": wording.phone(contact.phone),
@@ -109,7 +109,7 @@ def _facts(contact: Contact, timezone: str, *, at: datetime) -> dict[str, str]:
     }
 
 
-def _score(looking: Viewer, contact_id: UUID, contact: Contact) -> str:
+def score(looking: Viewer, contact_id: UUID, contact: Contact) -> str:
     """The score as a sum that can be checked: four parts, less what silence took."""
     head = (
         f'<div class="mcf-score"><strong>{contact.lead_score}</strong>'

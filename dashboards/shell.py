@@ -1,5 +1,6 @@
 """What surrounds every page: the style sheet, the logo, the choice of workspace and the time zone."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -78,6 +79,11 @@ def renewed(name: str) -> str:
 def renew(name: str) -> None:
     """Forget the selection: else the dialog it opened would open again on the next run."""
     st.session_state[f"renewals-{name}"] = st.session_state.get(f"renewals-{name}", 0) + 1
+
+
+def keyed(name: str, *shown: object) -> str:
+    """A widget key that changes with what the widget shows first; a digest, so that no words stand in it."""
+    return f"{name}-{hashlib.sha256(repr(shown).encode()).hexdigest()[:16]}"
 
 
 def now() -> datetime:

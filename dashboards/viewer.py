@@ -12,6 +12,7 @@ import streamlit as st
 from dashboards import data
 from dashboards.states import Refusal
 from mychatflow import settings as configuration
+from mychatflow.rules.role import Permission, Role, may
 from mychatflow.store.viewers import Workspace
 
 # The least role that may see a page; each role may do all that the ones before it may.
@@ -41,6 +42,17 @@ class Viewer:
     def is_platform_staff(self) -> bool:
         return self.workspace.is_platform_staff
 
+    @property
+    def actor(self) -> str:
+        """For the audit log, in the words of the API."""
+        member_id = self.workspace.member_id
+        return "local owner" if member_id is None else f"member:{member_id}"
+
+    def permits(self, permission: Permission) -> bool:
+        """Whether the role in this workspace holds that permission; an unknown role holds none."""
+        role = self.workspace.role
+        return role in set(Role) and may(Role(role), permission)
+
     def may(self, least: str) -> bool:
         """Whether the role in this workspace reaches that one."""
         return is_at_least(self.workspace.role, least)
@@ -60,6 +72,15 @@ def look() -> Viewer | Refusal:
     if settings.clerk_issuer:
         return _signed_in(at=datetime.now(UTC))
     return _in_development() if settings.env == "development" else "not_configured"
+
+
+def again(looking: Viewer) -> Viewer | None:
+    """The same person in the same workspace, asked anew: parts that run on their own outlive a membership."""
+    found = local_owner() if looking.is_local else look()
+    if not isinstance(found, Viewer):
+        return None
+    workspace = next((each for each in found.workspaces if each.tenant_id == looking.tenant_id), None)
+    return None if workspace is None else found.looking_at(workspace)
 
 
 def is_on_this_machine(*, address: str | None, host: str | None, headers: Sequence[str]) -> bool:

@@ -1,24 +1,56 @@
-"""The chats as they are this second, read-only: who waits, what was said, and how each AI answer came about."""
+"""The chats as they are this second: who waits, what was said, how each AI answer came about, and our own word."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 import streamlit as st
 
-from dashboards import chat, data, parts, people, states, wording
+from dashboards import chat, data, parts, people, shell, states, viewer, wording
+from dashboards.tenant import turns
 from dashboards.viewer import Viewer
+from mychatflow.rules.role import Permission
 from mychatflow.store.contacts import Contact
 
 _OWNERS = {"human": "With a person", "agent": "With the assistant"}
-_EVERY = "2s"
+_GRADES = ("A", "B", "C", "D", "F")
+_LANGUAGES = ("en", "es", "fr", "de", "pt", "it", "nl", "ar", "hi", "id", "tr", "zh")
+_EVERY = "1.5s"
+_LONGEST_ANSWER = 4_000
+_CHOSEN = "chosen-chat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which chats the list shows."""
+
+    search: str
+    owner: str | None
+    grade: str | None
+    language: str | None
+    is_waiting: bool
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
     """A list on the left, the chosen chat on the right; both follow the conversation live."""
-    del at
-    st.html(parts.page_title("Inbox", "Chats as they are now · follows live every 2 seconds"))
-    with st.container(horizontal=True, gap="small", key="inbox-filters"):
+    st.html(parts.page_title("Inbox", "Chats as they are now · new messages appear by themselves"))
+    if not looking.permits(Permission.READ_MESSAGES):
+        states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
+        return
+    wanted = _filters()
+    left, right = st.columns([1, 1.75])
+    with left.container(border=True, height=700, key="card-chats"):
+        st.fragment(run_every=_EVERY)(partial(_chats, looking, wanted))()
+    with right.container(border=True, height=700, key="card-chat"):
+        _opened(looking, at=at)
+
+
+def _filters() -> Wanted:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="inbox-filters"):
+        search = st.text_input(
+            "Search", key="find", placeholder="Name, number or word", label_visibility="collapsed", width=200
+        )
         owner = st.pills(
             "Owner",
             list(_OWNERS),
@@ -27,52 +59,95 @@ def show(looking: Viewer, *, at: datetime) -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        search = st.text_input(
-            "Search",
-            key="find",
-            placeholder="Name or number",
+        grade = st.pills("Grade", _GRADES, key="grade", bind="query-params", label_visibility="collapsed")
+        language = st.selectbox(
+            "Language",
+            _LANGUAGES,
+            index=None,
+            placeholder="Language",
+            key="language",
+            bind="query-params",
             label_visibility="collapsed",
-            width=220,
+            width=120,
         )
-    live = st.fragment(run_every=_EVERY)(partial(_live, looking, search or "", owner))
-    live()
+        is_waiting = st.toggle("Waiting", key="waiting", bind="query-params", help="Customers who wait for an answer.")
+    return Wanted(search=search or "", owner=owner, grade=grade, language=language, is_waiting=is_waiting)
 
 
-def _live(looking: Viewer, search: str, owner: str | None) -> None:
-    contacts = data.inbox(looking.tenant_id, search=search, owner=owner)
-    if not contacts:
-        with st.container(border=True, key="card-inbox-empty"):
-            states.empty("No chat matches", "New chats appear here by themselves.")
-        return
-    known = {contact.contact_id: contact for contact in contacts}
-    left, right = st.columns([1, 1.75])
-    with left.container(border=True, height=620, key="card-chats"):
-        chosen = _chats(looking, known)
-    with right.container(border=True, height=620, key="card-chat"):
-        _chat(looking, known[chosen])
-
-
-def _chats(looking: Viewer, known: dict[UUID, Contact]) -> UUID:
+def _chats(looking: Viewer, wanted: Wanted) -> None:
     """One button a chat; a widget bound to the address would carry its label there, and with it what people wrote."""
-    chosen = st.session_state.get("chat")
-    chosen = chosen if chosen in known else next(iter(known))
-    newest = data.last_messages(looking.tenant_id, tuple(known))
-    for contact_id, contact in known.items():
-        st.button(
-            f"**{_plain(people.name(contact))}**  \n{_plain(chat.preview(newest.get(contact_id)))}",
-            key=f"chat-{contact_id}",
-            type="secondary" if contact_id == chosen else "tertiary",
+    if not _may_still_read(looking):
+        return
+    contacts = data.inbox(
+        looking.tenant_id,
+        search=wanted.search,
+        owner=wanted.owner,
+        grade=wanted.grade,
+        language=wanted.language,
+        is_waiting=wanted.is_waiting,
+    )
+    if not contacts:
+        states.empty("No chat matches", "New chats appear here by themselves.")
+        return
+    chosen = _chosen(looking)
+    if chosen is None:
+        chosen = _choose(looking, contacts[0].contact_id)
+    newest = data.last_messages(looking.tenant_id, tuple(contact.contact_id for contact in contacts))
+    for contact in contacts:
+        message = newest.get(contact.contact_id)
+        waits = " :orange-badge[waiting]" if message is not None and message.direction == "incoming" else ""
+        if st.button(
+            f"**{_plain(people.name(contact))}**{waits}  \n{_plain(chat.preview(message))}",
+            key=f"chat-{contact.contact_id}",
+            type="secondary" if contact.contact_id == chosen else "tertiary",
             width="stretch",
-            on_click=partial(_choose, contact_id),
-        )
-    return chosen
+        ):
+            _choose(looking, contact.contact_id)
+            st.rerun()
 
 
-def _choose(contact_id: UUID) -> None:
-    st.session_state["chat"] = contact_id
+def _may_still_read(looking: Viewer) -> bool:
+    """Asked on every look, because this part runs long after the page did."""
+    current = viewer.again(looking)
+    if current is not None and current.permits(Permission.READ_MESSAGES):
+        return True
+    states.empty("Your access has ended", "Reload the page to see what your role opens now.")
+    return False
 
 
-def _chat(looking: Viewer, contact: Contact) -> None:
+def _chosen(looking: Viewer) -> UUID | None:
+    """The chat last chosen in this workspace: one of another workspace is forgotten."""
+    tenant_id, contact_id = st.session_state.get(_CHOSEN, (None, None))
+    return contact_id if tenant_id == looking.tenant_id else None
+
+
+def _choose(looking: Viewer, contact_id: UUID) -> UUID:
+    st.session_state[_CHOSEN] = (looking.tenant_id, contact_id)
+    return contact_id
+
+
+def _opened(looking: Viewer, *, at: datetime) -> None:
+    contact_id = _chosen(looking)
+    contact = data.contact(looking.tenant_id, contact_id) if contact_id else None
+    if contact is None:
+        states.empty("No chat is open", "Choose one on the left.")
+        return
+    talk, person = st.tabs(["Chat", "Contact"], key="chat-tabs")
+    with talk:
+        # What is being typed stands outside the part that follows the chat, so no refresh disturbs it.
+        st.fragment(run_every=_EVERY)(partial(_talk, looking, contact.contact_id))()
+        _composer(looking, contact)
+    with person:
+        _person(looking, contact, at=at)
+
+
+def _talk(looking: Viewer, contact_id: UUID) -> None:
+    if not _may_still_read(looking):
+        return
+    contact = data.contact(looking.tenant_id, contact_id)
+    if contact is None:
+        states.empty("This contact is gone", "It was erased or merged while you were reading.")
+        return
     owner: parts.Tone = "warn" if contact.owner == "human" else "good"
     reason = f" · {wording.words(contact.handoff_reason)}" if contact.handoff_reason and contact.is_handed_off else ""
     st.html(
@@ -81,7 +156,66 @@ def _chat(looking: Viewer, contact: Contact) -> None:
         )
         + parts.chip(f"{_OWNERS.get(contact.owner, contact.owner)}{reason}", owner)
     )
-    st.html(chat.bubbles(data.chat(looking.tenant_id, contact.contact_id), timezone=looking.timezone))
+    if looking.permits(Permission.TAKE_OVER):
+        _turns(looking, contact)
+    st.html(chat.bubbles(data.chat(looking.tenant_id, contact_id), timezone=looking.timezone))
+
+
+def _turns(looking: Viewer, contact: Contact) -> None:
+    with st.container(horizontal=True, gap="small", key="turns"):
+        if contact.owner == "human":
+            act, words, icon = turns.hand_back, "Hand back", ":material/smart_toy:"
+        else:
+            act, words, icon = turns.take_over, "Take over", ":material/front_hand:"
+        st.button(words, icon=icon, key="turn", on_click=partial(act, looking, contact.contact_id))
+        done = partial(turns.resolve, looking, contact.contact_id)
+        st.button("Resolve", icon=":material/check:", key="resolve", on_click=done)
+
+
+def _composer(looking: Viewer, contact: Contact) -> None:
+    if not looking.permits(Permission.REPLY):
+        return
+    draft = f"draft-{contact.contact_id}"
+    with st.form(f"answer-{contact.contact_id}", border=False):
+        st.text_area(
+            "Answer",
+            key=draft,
+            placeholder="Write an answer, or / and the title of a quick reply",
+            max_chars=_LONGEST_ANSWER,
+            height=84,
+            label_visibility="collapsed",
+        )
+        send = partial(turns.answer, looking, contact.contact_id, draft)
+        st.form_submit_button("Send", type="primary", icon=":material/send:", on_click=send, key="send")
+    replies = data.quick_replies(looking.tenant_id)
+    if replies:
+        with st.popover("Quick replies", type="tertiary", icon=":material/bolt:"):
+            for reply in replies:
+                put = partial(turns.insert, draft, reply["body"])
+                st.button(_plain(reply["title"]), key=f"quick-{reply['id']}", type="tertiary", on_click=put)
+
+
+def _person(looking: Viewer, contact: Contact, *, at: datetime) -> None:
+    st.html(people.score(looking, contact.contact_id, contact))
+    st.html(parts.facts(people.facts(contact, looking.timezone, at=at)))
+    if not looking.permits(Permission.EDIT_CONTACTS):
+        return
+    # Keyed by what is shown, so that a colleague's change replaces what stands in the field.
+    tags = shell.keyed("tags", contact.contact_id, contact.tags)
+    st.multiselect(
+        "Tags",
+        list(contact.tags),
+        default=list(contact.tags),
+        accept_new_options=True,
+        key=tags,
+        on_change=partial(turns.tag, looking, contact.contact_id, contact.tags, tags),
+    )
+    written = data.notes(looking.tenant_id, contact.contact_id)
+    notes = shell.keyed("notes", contact.contact_id, written)
+    with st.form(f"note-{contact.contact_id}", border=False):
+        st.text_area("Internal notes", value=written, key=notes, max_chars=10_000, help="Customers never see these.")
+        keep = partial(turns.note, looking, contact.contact_id, notes)
+        st.form_submit_button("Save note", on_click=keep, key="save-note")
 
 
 def _plain(text: str) -> str:

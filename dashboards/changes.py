@@ -1,0 +1,51 @@
+"""The one way a page changes anything: by permission asked anew, on record, and with a word when it is refused."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboards import viewer
+from dashboards.operational import bridge
+from dashboards.viewer import Viewer
+from mychatflow.rules.role import Permission
+from mychatflow.store.cipher import TenantCipher
+from mychatflow.store.on_record import Change
+
+log = structlog.get_logger(__name__)
+# The change, the tenant's cipher, who changes it and when.
+Work = Callable[[Change, TenantCipher, Viewer, datetime], Awaitable[Any]]
+
+
+class NotDone(Exception):
+    """The change cannot be made now; its words are for the person who asked."""
+
+
+def make(looking: Viewer, permission: Permission, action: str, subject: UUID | str | None, work: Work) -> bool:
+    """Whether it was done; if not, the page says why and nothing changed."""
+    at = datetime.now(UTC)
+    try:
+        current = viewer.again(looking)
+        if current is None or not current.permits(permission):
+            st.toast("Nothing was changed: your role does not allow this.", icon=":material/block:")
+            return False
+        bridge().changing(
+            current.tenant_id,
+            lambda change, cipher: work(change, cipher, current, at),
+            actor=current.actor,
+            action=action,
+            subject=subject,
+            at=at,
+        )
+    except NotDone as refused:
+        st.toast(f"Nothing was changed: {refused}", icon=":material/info:")
+        return False
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("change failed", action=action, error=type(error).__name__)
+        st.toast("Nothing was changed: the database does not answer. Try again.", icon=":material/error:")
+        return False
+    return True

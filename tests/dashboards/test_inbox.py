@@ -1,0 +1,154 @@
+"""A colleague at the inbox: answers, takes over, tags and notes, always in one workspace and on record."""
+
+import psycopg
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards import data, viewer
+from dashboards.tenant import turns
+from dashboards.viewer import Viewer
+from mychatflow.store.contacts import Contact
+from tests.dashboards.conftest import HOSTILE, Town
+from tests.dashboards.shop import Shop
+from tests.dashboards.test_pages import html_of, opened
+
+
+def _rows(town: Town, shop: Shop, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(town.settings.role_url("app")) as connection:
+        connection.execute("select set_config('app.tenant_id', %s, true)", (str(shop.tenant_id),))
+        return connection.execute(statement.encode()).fetchall()
+
+
+def _first(town: Town, shop: Shop) -> Contact:
+    del town
+    return data.inbox(shop.tenant_id)[0]
+
+
+def _said(test: AppTest, contact: Contact, words: str) -> AppTest:
+    test.text_area(key=f"draft-{contact.contact_id}").set_value(words)
+    return next(button for button in test.button if button.label == "Send").click().run()
+
+
+def test_an_answer_is_queued_and_pauses_the_agent(pages: Town) -> None:
+    shop, contact = pages.hotel, _first(pages, pages.hotel)
+    test = _said(opened("inbox", workspace=shop.name), contact, HOSTILE)
+
+    assert not test.exception
+    assert "&lt;img src=x" in html_of(test)
+    assert "<img" not in html_of(test)
+    assert data.contact(shop.tenant_id, contact.contact_id).owner == "human"  # type: ignore[union-attr]  # exists
+    waiting = _rows(pages, shop, f"select kind from outbox where contact_id = '{contact.contact_id}'")
+    assert waiting == [("human",)]
+    assert ("local owner", "conversation.replied") in _rows(pages, shop, "select actor, action from audit_log")
+
+
+def test_an_empty_answer_is_not_sent(pages: Town) -> None:
+    contact = _first(pages, pages.dental)
+    _said(opened("inbox", workspace=pages.dental.name), contact, "   ")
+
+    assert _rows(pages, pages.dental, "select 1 from outbox") == []
+
+
+def test_a_chat_is_taken_over_and_handed_back(pages: Town) -> None:
+    contact = _first(pages, pages.dental)
+    test = opened("inbox", workspace=pages.dental.name)
+    seen = []
+    for _ in range(2):
+        test = test.button(key="turn").click().run()
+        seen.append(data.contact(pages.dental.tenant_id, contact.contact_id).owner)  # type: ignore[union-attr]
+
+    assert set(seen) == {"human", "agent"}
+
+
+def test_resolving_twice_says_that_nothing_is_open(pages: Town) -> None:
+    test = opened("inbox", workspace=pages.dental.name)
+
+    for _ in range(2):
+        test = test.button(key="resolve").click().run()
+
+    assert not test.exception
+    assert any("no conversation is open" in toast.value for toast in test.toast)
+
+
+def test_a_slash_inserts_a_quick_reply_unsent(pages: Town) -> None:
+    shop, contact = pages.dental, _first(pages, pages.dental)
+    with psycopg.connect(pages.settings.role_url("app")) as connection:
+        connection.execute("select set_config('app.tenant_id', %s, true)", (str(shop.tenant_id),))
+        connection.execute(
+            "insert into quick_replies (tenant_id, title, body, language, tags) values (%s, 'Prices', %s, 'en', '{}')",
+            (shop.tenant_id, HOSTILE),
+        )
+
+    test = _said(opened("inbox", workspace=shop.name), contact, "/pri")
+
+    assert test.text_area(key=f"draft-{contact.contact_id}").value == HOSTILE
+    assert _rows(pages, shop, "select 1 from outbox") == []
+
+
+def test_notes_are_sealed_and_read_again(pages: Town) -> None:
+    shop, contact = pages.dental, _first(pages, pages.dental)
+    test = opened("inbox", workspace=shop.name)
+    next(area for area in test.text_area if area.label == "Internal notes").set_value(HOSTILE)
+    next(button for button in test.button if button.label == "Save note").click().run()
+
+    assert data.notes(shop.tenant_id, contact.contact_id) == HOSTILE
+    (sealed,) = _rows(pages, shop, f"select notes from contacts where id = '{contact.contact_id}'")
+    assert b"onerror" not in bytes(sealed[0])  # type: ignore[arg-type]  # bytea
+
+
+def test_alternating_workspaces_never_share_a_chat(pages: Town) -> None:
+    alone = {shop.name: {contact.contact_id for contact in data.inbox(shop.tenant_id)} for shop in _both(pages)}
+
+    for _ in range(2):
+        for shop in _both(pages):
+            test = opened("inbox", workspace=shop.name)
+            shown = {
+                button.key.removeprefix("chat-") for button in test.button if (button.key or "").startswith("chat-")
+            }
+            assert shown == {str(contact_id) for contact_id in alone[shop.name]}
+
+
+def test_switching_workspace_closes_the_chat(pages: Town) -> None:
+    test = opened("inbox", workspace=pages.dental.name)
+    before = {area.key for area in test.text_area}
+
+    test.selectbox(key="workspace").set_value(pages.hotel.name).run()
+
+    assert not before & {area.key for area in test.text_area}
+
+
+def test_a_word_of_a_message_finds_its_chat(pages: Town) -> None:
+    contact = _first(pages, pages.hotel)
+    _said(opened("inbox", workspace=pages.hotel.name), contact, "The sapphire suite is free.")
+
+    found = data.inbox(pages.hotel.tenant_id, search="SAPPHIRE")
+
+    assert [each.contact_id for each in found] == [contact.contact_id]
+    assert data.inbox(pages.dental.tenant_id, search="sapphire") == []
+
+
+def test_a_lost_membership_changes_nothing(pages: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    contact = _first(pages, pages.dental)
+    test = opened("inbox", workspace=pages.dental.name)
+    before = _rows(pages, pages.dental, "select count(*) from audit_log")
+    monkeypatch.setattr(viewer, "again", _nobody)
+
+    test = test.button(key="turn").click().run()
+
+    assert not test.exception
+    assert _rows(pages, pages.dental, "select count(*) from audit_log") == before
+    assert data.contact(pages.dental.tenant_id, contact.contact_id) is not None
+
+
+def test_titles_that_begin_so_come_first() -> None:
+    replies = [{"title": "Our prices"}, {"title": "Prices"}, {"title": "Hours"}]
+
+    assert [reply["title"] for reply in turns.matching(replies, " PRI")] == ["Prices", "Our prices"]
+
+
+def _nobody(looking: Viewer) -> Viewer | None:
+    del looking
+
+
+def _both(town: Town) -> tuple[Shop, Shop]:
+    return (town.dental, town.hotel)
