@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg_pool import PoolTimeout
 
@@ -85,8 +85,7 @@ class RateExceeded(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row for the inbox."""
 
     tenant_id: UUID

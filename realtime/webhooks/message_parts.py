@@ -1,5 +1,6 @@
 """The parts of a gateway message, found wherever its version and engine put them."""
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,16 +12,22 @@ _FULL_ID: Final = re.compile(r"(?:true|false)_([^_\s]+@[a-z.]+)_([^_]+)(?:_.+)?"
 _BY_MIMETYPE: Final[dict[str, MessageType]] = {"image": "image", "audio": "audio", "video": "video"}
 
 
+@functools.lru_cache(maxsize=16)
+def _parsed(message_id: str) -> re.Match[str] | None:
+    """The chat and WhatsApp's own part of a full id, asked for several times while one message is read."""
+    return _FULL_ID.fullmatch(message_id)
+
+
 def chat_of(payload: Payload) -> str | None:
     """The chat. The id names it on every engine; `from` is our own number on some, for messages of our own."""
-    found = _FULL_ID.fullmatch(payload.id or "")
+    found = _parsed(payload.id or "")
     chat = found[1] if found else payload.from_
     return None if chat is None else chat.replace("@s.whatsapp.net", "@c.us")
 
 
 def bare(message_id: str) -> str:
     """WhatsApp's own part of a full id; a bare id stays as it is."""
-    found = _FULL_ID.fullmatch(message_id)
+    found = _parsed(message_id)
     return found[2] if found else message_id
 
 
@@ -48,7 +55,9 @@ def type_of(payload: Payload, *, location: Location | None, cards: tuple[str, ..
 
 def location_of(payload: Payload) -> Location | None:
     """Coordinates come as numbers or as text; what is no place on earth is none."""
-    wire = payload.location or {}
+    if payload.location is None:
+        return None
+    wire = payload.location
     try:
         latitude, longitude = float(wire["latitude"]), float(wire["longitude"])
     except (KeyError, TypeError, ValueError):
@@ -75,6 +84,8 @@ def reply_to_of(payload: Payload) -> str | None:
 
 def push_name_of(data: Any) -> str | None:
     """The name the customer gave himself: pushName (NOWEB), Info.PushName (GOWS), notifyName (WEBJS)."""
+    if not data:
+        return None
     found = _mapping(data)
     for name in (found.get("pushName"), _mapping(found.get("Info")).get("PushName"), found.get("notifyName")):
         if isinstance(name, str) and name.strip():
@@ -84,6 +95,9 @@ def push_name_of(data: Any) -> str | None:
 
 def phone_and_lid(payload: Payload, chat_id: str) -> tuple[str | None, str | None]:
     """The customer's number and hidden id; a hidden chat may carry the number beside it."""
+    user, _, server = chat_id.partition("@")
+    if not payload.data and server == "c.us" and user.isascii() and user.isdigit():
+        return f"+{user}", None
     data = _mapping(payload.data)
     key, info = _mapping(data.get("key")), _mapping(data.get("Info"))
     ids = [chat_id, key.get("remoteJidAlt"), key.get("senderPn"), key.get("senderLid"), info.get("SenderAlt")]
@@ -104,6 +118,8 @@ def phone_and_lid(payload: Payload, chat_id: str) -> tuple[str | None, str | Non
 
 def protocol_target(data: Any) -> tuple[MessageKind, str, str | None] | None:
     """Kind, bare target id and new text of a deletion or edit that older gateways hide in the raw message."""
+    if not data:
+        return None
     protocol = _mapping(_mapping(_mapping(data).get("message")).get("protocolMessage"))
     target = _mapping(protocol.get("key")).get("id")
     if not isinstance(target, str) or not target:

@@ -3,11 +3,11 @@
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import psycopg
 import structlog
 from prometheus_client import Counter
@@ -31,8 +31,7 @@ _TYPES: Final = (b"application/json", b"application/octet-stream", None)
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Head:
+class _Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The request headers that matter here, collected in one pass."""
 
     signed: Signed
@@ -182,11 +181,11 @@ class InstanceAdmission:
 
 
 def _head(scope: Scope) -> _Head:
-    found: dict[bytes, list[bytes]] = {}
+    found: dict[bytes, tuple[bytes, ...]] = {}
     for name, value in scope["headers"]:
         if name in _HEADERS:
-            found.setdefault(name, []).append(value)
-    length = found.get(b"content-length", [b""])[0]
+            found[name] = (*found[name], value) if name in found else (value,)
+    length = found.get(b"content-length", (b"",))[0]
     content_type = found.get(b"content-type")
     encoding = found.get(b"content-encoding")
     client = scope.get("client")
