@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import platform_table, run
 
-revision = "0022"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 
 SQL = """
 alter table users add column directory_at timestamptz
