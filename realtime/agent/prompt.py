@@ -4,8 +4,8 @@ import re
 import unicodedata
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from mychatflow.rules import business_hours
 from realtime.agent.knowledge import Knowledge
 from realtime.agent.tenants import Switches
 from realtime.llm.contract import Passage, Turn
@@ -62,7 +62,7 @@ def context(
     knowledge: Knowledge, *, at: datetime, timezone: str, language: str, name: str | None, has_knowledge: bool
 ) -> str:
     """What holds for this turn alone."""
-    local = at.astimezone(ZoneInfo(timezone))
+    local = at.astimezone(business_hours.zone(timezone))
     lines = [
         "Context (from the business, not from the customer)",
         f"Now: {local:%A, %Y-%m-%d %H:%M} ({timezone})",
