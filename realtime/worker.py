@@ -15,9 +15,11 @@ import uvloop
 from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing
+from mychatflow.store.session import Store
 from realtime import logs, start
 from realtime.agent.drafting import Drafter
 from realtime.agent.follow_ups import FollowUps
+from realtime.agent.reminders import Reminders
 from realtime.agent.tenants import TenantBook
 from realtime.agent.turn import Agent
 from realtime.engine import statuses
@@ -34,6 +36,7 @@ from realtime.engine.sent import DispatchBook
 from realtime.llm.router import Router
 
 _CONNECTIONS: Final = 8
+_STORE_CONNECTIONS: Final = 2
 _POOL_PATIENCE: Final = 20.0
 log = structlog.get_logger(__name__)
 
@@ -48,6 +51,8 @@ class Worker:
         # Never rung while we work: nobody waits for a receipt, so its own look four times a second will do.
         self.statuses_rung = asyncio.Event()
         self.stopping = asyncio.Event()
+        # For what few turns need: appointments. Opened when first used.
+        self.store = Store(settings, pool_size=_STORE_CONNECTIONS)
 
     def ring(self) -> None:
         self.rung.set()
@@ -65,6 +70,7 @@ class Worker:
             ear = Ear(self._settings.redis_address, name=f"worker-{self._index}", ring=self.ring)
             tasks.create_task(ear.listen(self.stopping))
             tasks.create_task(follow_ups.run(self.stopping))
+            tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 50, 1_000)
@@ -83,6 +89,7 @@ class Worker:
             )
             await pool.open(wait=False)
             stack.push_async_callback(pool.close)
+            stack.push_async_callback(self.store.close)
             gateways = Gateways(settings)
             stack.push_async_callback(gateways.close)
             claims = Claims(pool, index=self._index)

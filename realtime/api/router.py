@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from realtime.api import (
     agent_settings,
     api_keys,
+    appointments,
     contacts,
     conversations,
     episodes,
@@ -14,6 +15,7 @@ from realtime.api import (
     notifications,
     people,
     quick_replies,
+    services,
     tenant,
     turns_of_hand,
 )
@@ -27,6 +29,8 @@ FAMILIES: Final[tuple[APIRouter, ...]] = (
     conversations.router,
     turns_of_hand.router,
     episodes.router,
+    services.router,
+    appointments.router,
     notifications.router,
     api_keys.router,
     people.router,

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +18,7 @@ from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
 from mychatflow.store import api_keys
 from mychatflow.store.session import Store
-from tests.factories import Tenant, a_contact, a_quick_reply, a_tenant
+from tests.factories import Tenant, a_contact, a_quick_reply, a_resource, a_service, a_tenant
 from tests.realtime.webhooks.conftest import serving
 
 NOW = datetime.now(UTC)
@@ -33,6 +33,9 @@ class Shop:
     quick_reply_id: UUID
     notification_id: UUID
     episode_id: UUID
+    service_id: UUID
+    resource_id: UUID
+    appointment_id: UUID
     key_id: UUID
     key: str
 
@@ -43,6 +46,9 @@ class Shop:
             "quick_reply_id": self.quick_reply_id,
             "notification_id": self.notification_id,
             "episode_id": self.episode_id,
+            "service_id": self.service_id,
+            "resource_id": self.resource_id,
+            "appointment_id": self.appointment_id,
             "key_id": self.key_id,
             "instance_id": self.tenant.instance_id,
         }
@@ -110,16 +116,44 @@ async def a_notification(store: Store, tenant: Tenant) -> UUID:
         return UUID(str(made.scalar_one()))
 
 
+async def an_appointment(
+    store: Store, tenant: Tenant, contact_id: UUID, service_id: UUID, resource_id: UUID, *, at: datetime = NOW
+) -> UUID:
+    """Booked, and over."""
+    async with store.platform_transaction() as transaction:
+        made = await transaction.execute(
+            text(
+                "insert into appointments (tenant_id, contact_id, service_id, resource_id, during, starts_at, ends_at,"
+                " timezone, status, idempotency_key, ics_uid, booked_at) values (:tenant_id, :contact_id, :service_id,"
+                " :resource_id, tstzrange(:since, :until), :since, :until, 'UTC', 'booked', 'made', 'one@mychatflow',"
+                " :since) returning id"
+            ),
+            {
+                "tenant_id": tenant.tenant_id,
+                "contact_id": contact_id,
+                "service_id": service_id,
+                "resource_id": resource_id,
+                "since": at - timedelta(hours=3),
+                "until": at - timedelta(hours=2),
+            },
+        )
+        return UUID(str(made.scalar_one()))
+
+
 async def a_shop(store: Store, **settings: Any) -> Shop:
     tenant = await a_tenant(store, **settings)
     contact_id = await a_contact(store, tenant, last_message_at=NOW, lead_grade="A", tags=["vip"])
     key_id, key = await a_key(store, tenant)
+    service, resource_id = await a_service(store, tenant), await a_resource(store, tenant)
     return Shop(
         tenant=tenant,
         contact_id=contact_id,
         quick_reply_id=await a_quick_reply(store, tenant, title="Price", body="A cut is 20 €."),
         notification_id=await a_notification(store, tenant),
         episode_id=await an_episode(store, tenant, contact_id),
+        service_id=service["id"],
+        resource_id=resource_id,
+        appointment_id=await an_appointment(store, tenant, contact_id, service["id"], resource_id),
         key_id=key_id,
         key=key,
     )

@@ -1,6 +1,7 @@
 """Who gets through which door: every route of the API, every role, and never another tenant."""
 
 import re
+from uuid import UUID
 
 import pytest
 from fastapi.routing import APIRoute
@@ -23,7 +24,17 @@ BODIES = {
     ("POST", "/conversations/{contact_id}/messages"): {"text": "t"},
     ("POST", "/conversations/{contact_id}/reply"): {"text": "t"},
     ("POST", "/api-keys"): {"name": "k"},
+    ("POST", "/services"): {"name": "s", "duration_minutes": 30},
+    ("PATCH", "/services/{service_id}"): {"name": "s"},
+    ("POST", "/resources"): {"name": "r", "timezone": "UTC"},
+    ("PATCH", "/resources/{resource_id}"): {"name": "r"},
+    ("POST", "/appointments"): {"contact_id": str(UUID(int=1)), "slot_id": "s"},
+    ("POST", "/appointments/{appointment_id}/confirm"): {},
+    ("POST", "/appointments/{appointment_id}/reschedule"): {"slot_id": "s"},
+    ("POST", "/appointments/{appointment_id}/cancel"): {},
+    ("POST", "/appointments/{appointment_id}/close"): {"status": "completed"},
 }
+QUERIES = {"/appointments/slots": {"service_id": str(UUID(int=1))}}
 ROUTES = [
     (method, route.path.removeprefix("/api/v1"), route.permission)
     for family in router.FAMILIES
@@ -37,7 +48,12 @@ ASKS_A_GATEWAY = re.compile(r"/instances/\{instance_id\}/(start|stop|qr)$")
 async def call(client, method, path, ids, key=None):
     headers = bearer(key) if key else {}
     return await client.request(
-        method, path.format(**ids), json=BODIES.get((method, path)), headers=headers, follow_redirects=False
+        method,
+        path.format(**ids),
+        json=BODIES.get((method, path)),
+        params=QUERIES.get(path),
+        headers=headers,
+        follow_redirects=False,
     )
 
 
@@ -104,6 +120,9 @@ async def test_nobody_reaches_another_tenants_rows(api, shop, store, rows):
         "outbox",
         "interactions",
         "instances",
+        "services",
+        "resources",
+        "appointments",
     )
     before = {name: _held(rows, name, theirs) for name in watched}
 
