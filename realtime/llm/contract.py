@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from realtime.llm.toolkit import Tool, ToolCall, ToolResult
+
 SANDBOX = "sandbox"
 
 
@@ -41,10 +43,12 @@ class CircuitState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One side's words in the conversation."""
+    """One side's words in the conversation; the model's may ask for tools, ours may tell what they did."""
 
     role: Literal["user", "assistant"]
     text: str
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,7 @@ class ReplyRequest:
     hedging: bool = True
     language: str = "en"
     passes_on_refusals: bool = True
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +132,10 @@ class BreakerTransition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedReply:
-    """The answer that won, and everything that was tried for it; `text` is as the model wrote it."""
+    """The answer that won, and everything that was tried for it; `text` is as the model wrote it.
+
+    With `calls` the model waits for what those tools say; nothing was run yet.
+    """
 
     text: str
     provider: str
@@ -136,6 +144,7 @@ class RoutedReply:
     used_fallback: bool
     attempts: tuple[Attempt, ...]
     transitions: tuple[BreakerTransition, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 class AllProvidersUnavailable(Exception):
