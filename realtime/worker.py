@@ -21,6 +21,7 @@ from realtime.agent.drafting import Drafter
 from realtime.agent.follow_ups import FollowUps
 from realtime.agent.reminders import Reminders
 from realtime.agent.tenants import TenantBook
+from realtime.agent.tools import BookingDesk
 from realtime.agent.turn import Agent
 from realtime.engine import statuses
 from realtime.engine.claim import Claims
@@ -101,6 +102,7 @@ class Worker:
                 closer=TurnCloser(pool),
                 courier=Courier(gateways, DispatchBook(pool), Pace(workers=settings.workers)),
                 drafter=Drafter(router),
+                bookings=BookingDesk(store=self.store, secret=settings.derived_secret("slot").encode()),
             )
             loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
             yield loop, FollowUps(pool, tenants)

@@ -62,6 +62,7 @@ class Switches:
     loop_guard_enabled: bool = True
     human_pause_minutes: int = 120
     typing_indicator_enabled: bool = True
+    appointment_booking_enabled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 
 from mychatflow.rules.gates import GateAction
 from realtime.agent import context, deciding, endings, happened, reading, steps
-from realtime.agent.drafting import Brief, Draft, Drafter, Ledger
+from realtime.agent.drafting import Brief, Draft, Drafter
+from realtime.agent.ledger import Ledger
 from realtime.agent.outgoing import parcel_of
 from realtime.agent.scene import Scene
 from realtime.agent.tenants import Tenant, TenantBook
+from realtime.agent.tools import BookingDesk
 from realtime.agent.trace import Trace
 from realtime.channels.waha import make_message_id
 from realtime.engine.claim import Claims
@@ -90,6 +92,7 @@ class Agent:
     closer: TurnCloser
     courier: Courier
     drafter: Drafter
+    bookings: BookingDesk
 
     async def serve(self, lease: Lease) -> bool:
         """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
@@ -144,7 +147,8 @@ class Agent:
             return Ended(chat=chat, scene=scene, end=endings.without_model(scene, decision))
 
         # 8 context
-        brief = context.brief(scene, available=self.drafter.available)
+        toolbox = await self.bookings.open(scene)
+        brief = context.brief(scene, available=self.drafter.available, toolbox=toolbox)
         steps.note_context(brief, tenant, trace)
 
         # 9 reply: no connection and no lock is held while the model thinks
@@ -153,7 +157,7 @@ class Agent:
         except AllProvidersUnavailable as unavailable:
             trace.note("reply", "waits", "no model answers")
             return Ended(chat=chat, scene=scene, end=endings.waiting(scene, retry_at=unavailable.retry_at))
-        steps.note_reply(draft, trace)
+        steps.note_reply(draft, trace, toolbox)
 
         # 10 send, 11 follow-ups: durable before the gateway hears of the reply
         steps.note_sending(scene, draft, trace)

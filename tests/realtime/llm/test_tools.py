@@ -137,3 +137,19 @@ async def test_gemini_gets_the_tools_its_sdk_would_send(router, models):
     [theirs_declared] = theirs["tools"][0]["functionDeclarations"]
     theirs_declared["parametersJsonSchema"] = theirs_declared.pop("parameters_json_schema")
     assert ours["tools"] == theirs["tools"]
+
+
+@pytest.mark.parametrize("slow", [0.9, 1.3])
+async def test_only_the_winners_wish_is_heard(router, models, slow):
+    """Two models ask for the same tool; running both would book twice."""
+    for target in TARGETS[:2]:
+        models.say(target.provider, answering)
+        for _ in range(20):
+            router.latencies.add(target.name, 0.1)
+    models.providers["openai"].latency = slow
+
+    reply = await router.reply(a_request(targets=tuple(TARGETS[:2]), messages=ASKED, tools=(LOOK,), hedging=True))
+
+    assert len(reply.calls) == 1
+    assert [attempt.role for attempt in reply.attempts] == ["primary", "hedge"]
+    assert sum(attempt.won for attempt in reply.attempts) == 1
