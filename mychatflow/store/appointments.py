@@ -121,6 +121,7 @@ async def confirm(
     values = {
         "tenant_id": tenant_id, "id": appointment_id, "contact_id": contact_id, "changed_by": changed_by, "at": at,
     }  # fmt: skip
+    await calendar.stand_in_line(transaction, tenant_id, appointment_id)
     is_new = (await transaction.execute(_CONFIRM, values)).rowcount > 0
     found = await by_id(transaction, tenant_id, appointment_id, contact_id=contact_id)
     if found is None or found["status"] != "booked":

@@ -27,6 +27,14 @@ _BUSY = text(
 )
 # Rivals for one resource queue here, so that none of them waits for another in a circle.
 _QUEUE = text("select 1 from resources where tenant_id = :tenant_id and id = :resource_id for no key update")
+_QUEUE_AGAIN = text(
+    """
+    select 1 from resources
+    where tenant_id = :tenant_id
+        and id = (select resource_id from appointments where tenant_id = :tenant_id and id = :id)
+    for no key update
+    """
+)
 _CLEAR = text(
     """
     delete from appointments
@@ -140,6 +148,11 @@ async def hold(
     await transaction.execute(_LET_GO, values)
     row = (await transaction.execute(_BY_KEY, values)).mappings().one()
     return Kept(appointment=dict(row))
+
+
+async def stand_in_line(transaction: AsyncConnection, tenant_id: UUID, appointment_id: UUID) -> None:
+    """Before a hold becomes a booking: its new row is checked against rivals in the making, which check it too."""
+    await transaction.execute(_QUEUE_AGAIN, {"tenant_id": tenant_id, "id": appointment_id})
 
 
 async def move(
