@@ -23,6 +23,7 @@ from realtime.agent.reminders import Reminders
 from realtime.agent.tenants import TenantBook
 from realtime.agent.tools import BookingDesk
 from realtime.agent.turn import Agent
+from realtime.documents.ingest import Ingestion
 from realtime.engine import statuses
 from realtime.engine.claim import Claims
 from realtime.engine.commit import TurnCloser
@@ -72,6 +73,7 @@ class Worker:
             tasks.create_task(ear.listen(self.stopping))
             tasks.create_task(follow_ups.run(self.stopping))
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
+            tasks.create_task(Ingestion(self.store).run(self.stopping))
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 50, 1_000)

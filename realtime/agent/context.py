@@ -19,8 +19,9 @@ _REMEMBERED = 20
 def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = None) -> Brief:
     """The request in the order that vendors can cache: rules and knowledge, history, then this turn."""
     tenant, question = scene.tenant, scene.understanding.text
-    known = knowledge.for_question(tenant, question)
     history = _history(scene)
+    before = next((turn.text for turn in reversed(history) if turn.role == "user"), "")
+    known = knowledge.for_question(tenant, question, before=before)
     menu, ahead = (toolbox.menu, toolbox.ahead) if toolbox else ("", "")
     beside = prompt.context(
         known,
@@ -47,6 +48,10 @@ def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = 
         language=scene.understanding.language,
         supported=tenant.supported_languages,
         toolbox=toolbox,
+        is_out_of_reach=bool(tenant.knowledge)
+        and known.is_empty
+        and toolbox is None
+        and any(each.signals.is_question for each in scene.understanding.messages),
     )
 
 

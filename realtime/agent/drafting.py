@@ -67,6 +67,8 @@ class Brief:
     language: str
     supported: tuple[str, ...]
     toolbox: Toolbox | None = None
+    # A question that no passage comes near: to be asked about or handed over, not answered.
+    is_out_of_reach: bool = False
 
     @property
     def patience(self) -> float:
@@ -162,6 +164,8 @@ def _judge(reply: RoutedReply, brief: Brief) -> tuple[GuardVerdict, Action]:
         return GuardVerdict(ok=False, reason=GuardReason.EMPTY, text="", detail="unreadable"), Action.NONE
     if answer.action in {Action.NONE, Action.HANDOFF} and not answer.reply:
         return GuardVerdict(ok=True, reason=GuardReason.PASSED, text=""), answer.action
+    if brief.is_out_of_reach and answer.action is Action.ANSWER:
+        return GuardVerdict(ok=False, reason=GuardReason.NO_KNOWLEDGE, text=answer.reply), answer.action
     verdict = guard.check(
         answer.reply,
         evidence=brief.proof,

@@ -10,6 +10,7 @@ from realtime.api import (
     appointments,
     contacts,
     conversations,
+    documents,
     episodes,
     instances,
     notifications,
@@ -18,6 +19,7 @@ from realtime.api import (
     services,
     tenant,
     turns_of_hand,
+    unanswered,
 )
 
 FAMILIES: Final[tuple[APIRouter, ...]] = (
@@ -25,6 +27,8 @@ FAMILIES: Final[tuple[APIRouter, ...]] = (
     agent_settings.router,
     instances.router,
     quick_replies.router,
+    documents.router,
+    unanswered.router,
     contacts.router,
     conversations.router,
     turns_of_hand.router,

@@ -44,16 +44,22 @@ class ClientLeft(Exception):
     """The connection closed before the body was complete: there is nobody to answer."""
 
 
-async def read_body(receive: Receive, *, declared: int | None) -> bytes:
+async def read_body(
+    receive: Receive,
+    *,
+    declared: int | None,
+    largest: int = LARGEST_BODY,
+    seconds: float = SLOWEST_BODY_SECONDS,
+) -> bytes:
     """The whole body. Raises WebhookRefused (413, before more than the limit is read; 408) and ClientLeft."""
-    if declared is not None and declared > LARGEST_BODY:
+    if declared is not None and declared > largest:
         raise WebhookRefused(413, "too_large")
     try:
-        message = await _next(receive, SLOWEST_BODY_SECONDS)
+        message = await _next(receive, seconds)
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
-            return _within_limit(body)
-        return await asyncio.wait_for(_read_on(receive, body), SLOWEST_BODY_SECONDS)
+            return _within_limit(body, largest)
+        return await asyncio.wait_for(_read_on(receive, body, largest), seconds)
     except TimeoutError as error:
         raise WebhookRefused(408, "too_slow") from error
 
@@ -64,14 +70,14 @@ async def _next(receive: Receive, seconds: float) -> Message:
         return _still_there(await receive())
 
 
-async def _read_on(receive: Receive, first: bytes) -> bytes:
+async def _read_on(receive: Receive, first: bytes, largest: int) -> bytes:
     parts, size, more = [first], len(first), True
     while more:
         message = _still_there(await receive())
         part: bytes = message.get("body", b"")
         parts.append(part)
         size += len(part)
-        if size > LARGEST_BODY:
+        if size > largest:
             raise WebhookRefused(413, "too_large")
         more = message.get("more_body", False)
     return b"".join(parts)
@@ -83,8 +89,8 @@ def _still_there(message: Message) -> Message:
     return message
 
 
-def _within_limit(body: bytes) -> bytes:
-    if len(body) > LARGEST_BODY:
+def _within_limit(body: bytes, largest: int) -> bytes:
+    if len(body) > largest:
         raise WebhookRefused(413, "too_large")
     return body
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
-from mychatflow.store import api_keys
+from mychatflow.store import api_keys, documents
 from mychatflow.store.session import Store
 from tests.factories import Tenant, a_contact, a_quick_reply, a_resource, a_service, a_tenant
 from tests.realtime.webhooks.conftest import serving
@@ -36,6 +36,8 @@ class Shop:
     service_id: UUID
     resource_id: UUID
     appointment_id: UUID
+    document_id: UUID
+    question_id: UUID
     key_id: UUID
     key: str
 
@@ -49,6 +51,8 @@ class Shop:
             "service_id": self.service_id,
             "resource_id": self.resource_id,
             "appointment_id": self.appointment_id,
+            "document_id": self.document_id,
+            "question_id": self.question_id,
             "key_id": self.key_id,
             "instance_id": self.tenant.instance_id,
         }
@@ -116,6 +120,31 @@ async def a_notification(store: Store, tenant: Tenant) -> UUID:
         return UUID(str(made.scalar_one()))
 
 
+async def a_document(store: Store, tenant: Tenant) -> UUID:
+    """A web page that was read."""
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        made = await documents.create(
+            transaction, tenant.tenant_id, title="Page", kind="url", language="en", at=NOW, source_url="https://a.test/"
+        )
+        await transaction.execute(text("update documents set ingest_due_at = null, status = 'ready'"))
+    return UUID(str(made["id"]))
+
+
+async def a_question(store: Store, tenant: Tenant, contact_id: UUID, words: str = "Do you cut beards?") -> UUID:
+    """One that was asked in vain."""
+    interaction_id = await a_message(store, tenant, contact_id, words)
+    async with store.platform_transaction() as transaction:
+        made = await transaction.execute(
+            text(
+                "insert into unanswered_questions (tenant_id, id, contact_id, interaction_id, interaction_at, language,"
+                " reason, asked_at) values (:tenant_id, gen_random_uuid(), :contact_id, :interaction_id, :at, 'en',"
+                " 'clarify', :at) returning id"
+            ),
+            {"tenant_id": tenant.tenant_id, "contact_id": contact_id, "interaction_id": interaction_id, "at": NOW},
+        )
+        return UUID(str(made.scalar_one()))
+
+
 async def an_appointment(
     store: Store, tenant: Tenant, contact_id: UUID, service_id: UUID, resource_id: UUID, *, at: datetime = NOW
 ) -> UUID:
@@ -154,6 +183,8 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
         service_id=service["id"],
         resource_id=resource_id,
         appointment_id=await an_appointment(store, tenant, contact_id, service["id"], resource_id),
+        document_id=await a_document(store, tenant),
+        question_id=await a_question(store, tenant, contact_id),
         key_id=key_id,
         key=key,
     )
