@@ -53,6 +53,9 @@ _PAGE = text(
     """  # noqa: S608 - constant columns
 )
 _ONE = text(f"select {_COLUMNS} from documents where tenant_id = :tenant_id and id = :id")  # noqa: S608 - constant columns
+# So many fit into every worker's memory; more is a case for another kind of search.
+MOST_PASSAGES: Final = 5_000
+_OTHERS = text("select coalesce(sum(chunk_count), 0) from documents where tenant_id = :tenant_id and id <> :id")
 _COUNT = text("select count(*) from documents where tenant_id = :tenant_id")
 _CHANGE = text(
     f"""
@@ -218,6 +221,12 @@ async def upload(
 ) -> bytes | None:
     sealed = (await transaction.execute(_BODY, {"tenant_id": tenant_id, "id": document_id})).scalar_one_or_none()
     return None if sealed is None else base64.b64decode(cipher.decrypt(sealed, row_id=document_id))
+
+
+async def passages_beside(transaction: AsyncConnection, waiting: Waiting) -> int:
+    """How many the tenant's other documents have."""
+    values = {"tenant_id": waiting.tenant_id, "id": waiting.id}
+    return int((await transaction.execute(_OTHERS, values)).scalar_one())
 
 
 async def store_passages(

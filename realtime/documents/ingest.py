@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from mychatflow.store import documents
-from mychatflow.store.documents import MOST_ATTEMPTS, Waiting
+from mychatflow.store.documents import MOST_ATTEMPTS, MOST_PASSAGES, Waiting
 from mychatflow.store.session import Store
 from realtime.documents import fetch, reading
 from realtime.documents.fetch import FetchRefused
@@ -62,6 +62,8 @@ class Ingestion:
             return
         cuts = await reading.read(waiting.kind, body)
         async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
+            if await documents.passages_beside(transaction, waiting) + len(cuts) > MOST_PASSAGES:
+                raise UnreadableFile(f"all documents together may have {MOST_PASSAGES:,} passages; delete some first")
             await documents.store_passages(
                 transaction, waiting, cuts, content_hash=content_hash, byte_size=len(body), at=at
             )

@@ -97,6 +97,18 @@ async def test_a_file_that_cannot_be_read_says_why(api, store):
     assert found["failure"] == "this is not a Word file (.docx) that can be read"
 
 
+async def test_knowledge_has_an_end(api, store, shop, rows):
+    async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
+        await transaction.exec_driver_sql(f"update documents set chunk_count = {stored.MOST_PASSAGES}")
+    made = (await upload(api, b"One more.", "text/plain")).json()
+    await read_all(store)
+
+    found = (await api.get(f"/documents/{made['id']}")).json()
+
+    assert (found["status"], found["chunk_count"]) == ("failed", 0)
+    assert "5,000 passages" in found["failure"]
+
+
 async def test_pages_are_fetched_and_fetched_again(api, store):
     asked = []
 
