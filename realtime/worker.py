@@ -16,14 +16,18 @@ from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing
 from mychatflow.store.media_vault import MediaVault
+from mychatflow.store.session import Store
 from realtime import logs, start
 from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
 from realtime.agent.follow_ups import FollowUps
+from realtime.agent.reminders import Reminders
 from realtime.agent.tenants import TenantBook
+from realtime.agent.tools import BookingDesk
 from realtime.agent.turn import Agent
 from realtime.catch_up.reader import CatchUp
 from realtime.channels.resend import Resend
+from realtime.documents.ingest import Ingestion
 from realtime.engine import statuses
 from realtime.engine.claim import Claims
 from realtime.engine.commit import TurnCloser
@@ -40,6 +44,7 @@ from realtime.media.keeper import Keeper
 from realtime.webhooks.directory import Directory
 
 _CONNECTIONS: Final = 8
+_STORE_CONNECTIONS: Final = 2
 _POOL_PATIENCE: Final = 20.0
 log = structlog.get_logger(__name__)
 
@@ -54,6 +59,8 @@ class Worker:
         # Never rung while we work: nobody waits for a receipt, so its own look four times a second will do.
         self.statuses_rung = asyncio.Event()
         self.stopping = asyncio.Event()
+        # For what few turns need: appointments. Opened when first used.
+        self.store = Store(settings, pool_size=_STORE_CONNECTIONS)
 
     def ring(self) -> None:
         self.rung.set()
@@ -73,6 +80,8 @@ class Worker:
             tasks.create_task(follow_ups.run(self.stopping))
             tasks.create_task(duty_mail.run(self.stopping))
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
+            tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
+            tasks.create_task(Ingestion(self.store).run(self.stopping))
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 50, 1_000)
@@ -91,6 +100,7 @@ class Worker:
             )
             await pool.open(wait=False)
             stack.push_async_callback(pool.close)
+            stack.push_async_callback(self.store.close)
             gateways = Gateways(settings)
             stack.push_async_callback(gateways.close)
             claims = Claims(pool, index=self._index)
@@ -104,6 +114,7 @@ class Worker:
                 courier=Courier(gateways, DispatchBook(pool), Pace(workers=settings.workers)),
                 drafter=Drafter(router),
                 keeper=Keeper(pool, MediaVault(settings.media_dir)),
+                bookings=BookingDesk(store=self.store, secret=settings.derived_secret("slot").encode()),
             )
             loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)

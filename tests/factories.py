@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
+from mychatflow.store import services
 from mychatflow.store.session import Store
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -83,3 +84,21 @@ async def a_contact(store: Store, tenant: Tenant, *, wa_id: str | None = None, *
             values | {"tenant_id": tenant.tenant_id, "instance_id": tenant.instance_id},
         )
         return UUID(str(found.scalar_one()))
+
+
+ALWAYS_OPEN = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+
+
+async def a_service(store: Store, tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    """An hour long, on the hour, without notice."""
+    usual = {"name": "Haircut", "duration_minutes": 60, "step_minutes": 60, "min_notice_minutes": 0}
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        return dict(await services.create(transaction, tenant.tenant_id, "services", usual | changes))
+
+
+async def a_resource(store: Store, tenant: Tenant, **changes: Any) -> UUID:
+    """A chair that is always free, in UTC."""
+    usual = {"name": "Chair", "timezone": "UTC", "hours": ALWAYS_OPEN}
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        made = await services.create(transaction, tenant.tenant_id, "resources", usual | changes)
+    return UUID(str(made["id"]))

@@ -121,6 +121,8 @@ SNAPSHOTS = (
             tenant_id, id as follow_up_id, run_id, sequence_id, contact_id, step, state, reason, due_at, scheduled_at,
             decided_at
         from follow_ups
+        -- Reminders of appointments belong to no sequence.
+        where sequence_id is not null
         """,
     ),
     _snapshot(

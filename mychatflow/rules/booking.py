@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,6 +16,7 @@ from mychatflow.rules.business_hours import Exceptions, Interval, WeeklyHours
 HOLD: Final = timedelta(minutes=5)
 ALTERNATIVES: Final = 3
 _MAC_LENGTH: Final = 32
+_MINUTE: Final = timedelta(minutes=1)
 _SLOT_ID_PARTS: Final = 6
 
 
@@ -67,15 +69,34 @@ class ForgedSlot(ValueError):
 def slots(
     service: Service, resource: Resource, *, busy: Sequence[Span], since: date, until: date, at: datetime
 ) -> tuple[Slot, ...]:
-    """Free slots that begin on the local dates from `since` up to but without `until`, in order."""
-    taken = sorted(busy, key=lambda span: span.start)
-    days = (since + timedelta(days=ahead) for ahead in range(max(0, (until - since).days)))
-    return tuple(
-        slot
-        for day in days
-        for slot in _slots_of_day(service, resource, day)
-        if _is_offered(slot, service, at) and not any(_overlap(slot.during, span) for span in taken)
-    )
+    """Free slots that begin on the resource's local dates from `since` up to but without `until`, in order."""
+    taken = _merged(busy)
+    place = business_hours.zone(resource.timezone)
+    # A night that began the day before runs into the first morning.
+    days = (since + timedelta(days=ahead) for ahead in range(-1, (until - since).days))
+    found: dict[datetime, Slot] = {}
+    for day in days:
+        for slot in _slots_of_day(service, resource, day):
+            is_asked_for = since <= slot.starts_at.astimezone(place).date() < until
+            if is_asked_for and _is_offered(slot, service, at) and not _is_taken(slot.during, taken):
+                # Two nights that overlap offer one start once.
+                found.setdefault(slot.starts_at, slot)
+    return tuple(found[start] for start in sorted(found))
+
+
+def still_offers(service: Service, resource: Resource, slot: Slot, *, at: datetime) -> bool:
+    """Whether today's hours, notice and horizon would offer that slot, taken or not: an old offer may be stale."""
+    day = slot.starts_at.astimezone(business_hours.zone(resource.timezone)).date()
+    return slot in slots(service, resource, busy=(), since=day, until=day + timedelta(days=1), at=at)
+
+
+def one_of_each(offers: Sequence[Sequence[Slot]]) -> tuple[Slot, ...]:
+    """What several resources offer as one list: every start once, with the first resource that has it."""
+    found: dict[datetime, Slot] = {}
+    for offered in offers:
+        for slot in offered:
+            found.setdefault(slot.starts_at, slot)
+    return tuple(found[start] for start in sorted(found))
 
 
 def nearest(offered: Sequence[Slot], *, wanted_at: datetime, count: int = ALTERNATIVES) -> tuple[Slot, ...]:
@@ -98,6 +119,15 @@ def slot_id(slot: Slot, *, key: bytes) -> str:
     return f"{body}.{_mac(body, key)}"
 
 
+def service_of(given: str) -> UUID:
+    """Which service a slot id is for, before anything of it is believed; raises ForgedSlot."""
+    parts = given.split(".")
+    try:
+        return UUID(hex=parts[1])
+    except (IndexError, ValueError) as error:
+        raise ForgedSlot("the slot id is not one of ours") from error
+
+
 def read_slot_id(given: str, *, service: Service, key: bytes) -> Slot:
     """The slot behind the name; raises ForgedSlot when it is not ours or the service has changed."""
     parts = given.split(".")
@@ -115,14 +145,26 @@ def read_slot_id(given: str, *, service: Service, key: bytes) -> Slot:
 def _slots_of_day(service: Service, resource: Resource, day: date) -> Iterator[Slot]:
     place = business_hours.zone(resource.timezone)
     for interval in business_hours.intervals_of(resource.hours, day, resource.exceptions):
-        closing = _wall(day, interval.end)
-        for opening in _openings(interval, day, service.step):
-            starts_at = _instant(opening, place)
+        opening, closing = _wall(day, interval.start), _wall(day, interval.end)
+        for start in _openings(interval, day, service.step):
+            starts_at = _instant(start, place)
             if starts_at is None:
                 continue
             ends_at = starts_at + service.duration
-            if ends_at.astimezone(place).replace(tzinfo=None) <= closing:
+            if _stays_inside(starts_at, ends_at, opening=opening, closing=closing, place=place):
                 yield _slot(service, resource.resource_id, starts_at, ends_at)
+
+
+def _stays_inside(
+    starts_at: datetime, ends_at: datetime, *, opening: datetime, closing: datetime, place: ZoneInfo
+) -> bool:
+    """Whether the wall clock stays within the hours for the whole slot, also when it is put forward or back in it."""
+    first = starts_at.astimezone(place)
+    last = (ends_at - _MINUTE).astimezone(place)
+    if first.utcoffset() == last.utcoffset():
+        return last.replace(tzinfo=None) < closing
+    minutes = (starts_at + _MINUTE * passed for passed in range((ends_at - starts_at) // _MINUTE))
+    return all(opening <= minute.astimezone(place).replace(tzinfo=None) < closing for minute in minutes)
 
 
 def _openings(interval: Interval, day: date, step: timedelta) -> Iterator[datetime]:
@@ -157,8 +199,20 @@ def _is_offered(slot: Slot, service: Service, at: datetime) -> bool:
     return at + service.min_notice <= slot.starts_at <= at + service.horizon
 
 
-def _overlap(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end
+def _merged(busy: Sequence[Span]) -> tuple[Span, ...]:
+    merged: list[Span] = []
+    for span in sorted(busy, key=lambda each: each.start):
+        if merged and span.start <= merged[-1].end:
+            merged[-1] = Span(start=merged[-1].start, end=max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return tuple(merged)
+
+
+def _is_taken(during: Span, taken: Sequence[Span]) -> bool:
+    """Of spans that do not touch one another, only the last that begins before our end can reach into us."""
+    before = bisect_left(taken, during.end, key=lambda span: span.start)
+    return before > 0 and taken[before - 1].end > during.start
 
 
 def _mac(body: str, key: bytes) -> str:

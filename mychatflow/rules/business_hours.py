@@ -1,14 +1,17 @@
 """When a business is open, in its own wall time, with its holidays."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 24 * 60
 _NEVER = "never-open"
+_TABLES = resources.files("tzdata").joinpath("zoneinfo")
 # A closed year is no closed period any more: nobody waits for its end.
 _FURTHEST_OPENING = 400
 
@@ -76,12 +79,19 @@ def parse_exceptions(exceptions_json: Any) -> Exceptions:
     return parsed
 
 
+@functools.lru_cache(maxsize=1_024)
 def zone(timezone: str) -> ZoneInfo:
     """The IANA zone; raises InvalidHours for a name that no map knows."""
     try:
-        return ZoneInfo(timezone)
+        known = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InvalidHours("timezone", f"{timezone!r} is not an IANA time zone") from error
+    # The machine's own tables win in ZoneInfo and may be years old; governments change the clocks every year.
+    packaged = _TABLES.joinpath(*timezone.split("/"))
+    if not packaged.is_file():
+        return known
+    with packaged.open("rb") as table:
+        return ZoneInfo.from_file(table, key=timezone)
 
 
 def is_open(hours: WeeklyHours, *, at: datetime, timezone: str, exceptions: Exceptions = NO_EXCEPTIONS) -> bool:

@@ -24,6 +24,7 @@ class GuardReason(StrEnum):
     UNKNOWN_EMAIL = "unknown_email"
     UNKNOWN_PHONE = "unknown_phone"
     UNKNOWN_SOURCE = "unknown_source"
+    NO_KNOWLEDGE = "no_knowledge"
     PROMISE_WITHOUT_RECEIPT = "promise_without_receipt"
     SYSTEM_PROMPT = "system_prompt"
     SECRET = "secret"  # noqa: S105 - the name of a reason, not a password

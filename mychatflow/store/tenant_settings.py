@@ -60,6 +60,7 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 Provider = Literal["openai", "gemini", "anthropic"]
 _Keyword = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 _Keywords = Annotated[tuple[_Keyword, ...], Field(max_length=_MOST_KEYWORDS), AfterValidator(_usable)]
+_ReminderMinutes = Annotated[int, Field(ge=15, le=20_160)]
 _Model = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _Text = Annotated[str, StringConstraints(max_length=4_000)]
@@ -109,6 +110,7 @@ class SettingsChange(BaseModel):
     follow_up_enabled: bool = True
     lead_scoring_enabled: bool = True
     appointment_booking_enabled: bool = False
+    appointment_reminder_minutes: Annotated[tuple[_ReminderMinutes, ...], Field(max_length=5)] = (1_440, 120)
     retention_days_messages: int | None = Field(None, ge=1, le=36_500)
     retention_days_events: int | None = Field(None, ge=1, le=36_500)
     retention_days_media: int | None = Field(90, ge=1, le=36_500)

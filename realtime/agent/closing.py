@@ -1,16 +1,27 @@
 """The parts that every ending of a turn is made of: the outgoing message, the bookkeeping, the next follow-up."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from mychatflow.events import EventType, event_id, named_id
 from mychatflow.rules.gates import GateDecision
-from realtime.agent.drafting import Draft
+from mychatflow.rules.guard import GuardReason
+from realtime.agent.drafting import Decision, Draft
 from realtime.agent.scene import Scene
-from realtime.engine.commit import AttemptEntry, BreakerEntry, FollowUpPlan, Outgoing, TraceEntry, TurnEnd
+from realtime.engine.commit import (
+    AttemptEntry,
+    BreakerEntry,
+    FollowUpPlan,
+    Outgoing,
+    Question,
+    TraceEntry,
+    TurnEnd,
+)
 from realtime.engine.records import EventEntry
-from realtime.llm.contract import Attempt, BreakerTransition
+from realtime.llm.contract import Action, Attempt, BreakerTransition
+
+_UNANSWERED: Final = frozenset({Action.CLARIFY, Action.HANDOFF, *GuardReason} - {GuardReason.PASSED})
 
 
 def end(scene: Scene, *, events: tuple[EventEntry, ...] = (), **parts: Any) -> TurnEnd:
@@ -66,6 +77,23 @@ def follow_up(scene: Scene, outgoing: Outgoing) -> FollowUpPlan | None:
         sequence_id=step.sequence_id,
         step=step.step,
         due_at=scene.at + step.delay,
+        at=scene.at,
+    )
+
+
+def question(scene: Scene, draft: Draft) -> Question | None:
+    """What was asked and not answered: by the checks' verdict or the model's own."""
+    is_answered = draft.decision is Decision.SILENCE or draft.why not in _UNANSWERED
+    asked = [each for each in scene.understanding.messages if each.signals.is_question or each.signals.intents]
+    if is_answered or not asked:
+        return None
+    received = asked[-1].received
+    return Question(
+        id=named_id("question", scene.tenant_id, str(received.interaction_id)),
+        interaction_id=received.interaction_id,
+        interaction_at=received.at,
+        language=scene.understanding.language,
+        reason=draft.why,
         at=scene.at,
     )
 

@@ -1,13 +1,14 @@
 """What the model is told of this conversation, and what its answer is held against."""
 
-import dataclasses
+from dataclasses import replace
 
 from mychatflow.rules.guard import Evidence
 from mychatflow.store.cipher import Unreadable
-from realtime.agent import knowledge, prompt
+from realtime.agent import knowledge, prompt, tool_words
 from realtime.agent.drafting import Brief
 from realtime.agent.scene import Scene
 from realtime.agent.tenants import Tenant
+from realtime.agent.tools import Toolbox
 from realtime.engine.work import Recent
 from realtime.llm import presets
 from realtime.llm.contract import Picture, ReplyRequest, Turn
@@ -16,11 +17,13 @@ _REMEMBERED = 20
 _MOST_PICTURES = 4
 
 
-def brief(scene: Scene, *, available: frozenset[str]) -> Brief:
+def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = None) -> Brief:
     """The request in the order that vendors can cache: rules and knowledge, history, then this turn."""
     tenant, question = scene.tenant, scene.understanding.text
-    known = knowledge.for_question(tenant, question)
     history = _history(scene)
+    before = next((turn.text for turn in reversed(history) if turn.role == "user"), "")
+    known = knowledge.for_question(tenant, question, before=before)
+    menu, ahead = (toolbox.menu, toolbox.ahead) if toolbox else ("", "")
     beside = prompt.context(
         known,
         at=scene.at,
@@ -28,23 +31,32 @@ def brief(scene: Scene, *, available: frozenset[str]) -> Brief:
         language=scene.understanding.language,
         name=scene.chat.contact.name if scene.chat.contact else None,
         has_knowledge=bool(tenant.knowledge),
+        ahead=ahead,
     )
     messages = (
         *history,
         Turn(role="user", text=beside),
-        dataclasses.replace(prompt.customer(question), pictures=_pictures(scene)),
+        replace(prompt.customer(question), pictures=_pictures(scene)),
     )
     passages = "\n".join(f"{passage.title} {passage.body}" for passage in known.passages)
     said = tuple(turn.text for turn in history)
     return Brief(
-        request=_request(scene, messages, prompt.system(tenant.switches, known), available),
+        request=replace(
+            _request(scene, messages, prompt.system(tenant.switches, known, menu=menu), available),
+            tools=toolbox.tools if toolbox else (),
+        ),
         evidence=Evidence(
-            texts=(passages, prompt.profile(tenant.switches), beside, *said, question),
-            instructions=prompt.RULES,
+            texts=(passages, prompt.profile(tenant.switches), tool_words.without_ids(menu, beside), *said, question),
+            instructions=prompt.rules(can_book=bool(menu)),
             source_ids=frozenset(passage.id for passage in tenant.knowledge),
         ),
         language=scene.understanding.language,
         supported=tenant.supported_languages,
+        toolbox=toolbox,
+        is_out_of_reach=bool(tenant.knowledge)
+        and known.is_empty
+        and toolbox is None
+        and any(each.signals.is_question for each in scene.understanding.messages),
     )
 
 

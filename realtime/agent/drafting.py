@@ -9,12 +9,12 @@ from typing import Final
 from mychatflow.rules import guard
 from mychatflow.rules.guard import Evidence, GuardReason, GuardVerdict
 from realtime.agent import prompt
+from realtime.agent.ledger import Ledger
+from realtime.agent.tools import Toolbox
 from realtime.llm import contract
 from realtime.llm.contract import (
     Action,
     AllProvidersUnavailable,
-    Attempt,
-    BreakerTransition,
     ReplyRequest,
     RoutedReply,
     Turn,
@@ -22,6 +22,9 @@ from realtime.llm.contract import (
 )
 from realtime.llm.router import Router
 
+# Finding, holding and booking take three rounds; a model that needs many more is lost.
+_MOST_ROUNDS: Final = 6
+_MOST_CALLS: Final = 4
 # Facts that the business's knowledge does not hold: a person may know them.
 _INVENTED: Final = frozenset(
     {
@@ -40,18 +43,6 @@ class Decision(StrEnum):
     HANDOFF = "handoff"
     CLARIFY = "clarify"
     SILENCE = "silence"
-
-
-@dataclass(slots=True, kw_only=True)
-class Ledger:
-    """Everything that was asked of models during a turn, drafts that were thrown away included."""
-
-    attempts: list[Attempt] = field(default_factory=list)
-    transitions: list[BreakerTransition] = field(default_factory=list)
-
-    def add(self, source: RoutedReply | AllProvidersUnavailable) -> None:
-        self.attempts += source.attempts
-        self.transitions += source.transitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +66,25 @@ class Brief:
     evidence: Evidence
     language: str
     supported: tuple[str, ...]
+    toolbox: Toolbox | None = None
+    # A question that no passage comes near: to be asked about or handed over, not answered.
+    is_out_of_reach: bool = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds for the whole draft; looking into a calendar takes several answers of the model."""
+        return self.request.total_timeout * (2 if self.toolbox else 1)
+
+    @property
+    def proof(self) -> Evidence:
+        """What the reply may lean on once the tools have spoken."""
+        if self.toolbox is None:
+            return self.evidence
+        return dataclasses.replace(
+            self.evidence,
+            texts=(*self.evidence.texts, *self.toolbox.told),
+            has_booking_receipt=bool(self.toolbox.receipts),
+        )
 
 
 class Drafter:
@@ -86,9 +96,20 @@ class Drafter:
         return self._router.available
 
     async def write(self, brief: Brief, ledger: Ledger) -> Draft:
-        """One answer, and one more chance when the checks refuse it. Raises AllProvidersUnavailable."""
+        """One answer, and what was booked on the way. Raises AllProvidersUnavailable."""
+        try:
+            draft = await self._write(brief, ledger)
+        except AllProvidersUnavailable:
+            # What is booked is booked, and the customer must hear of it from whoever can still speak.
+            if brief.toolbox is None or not brief.toolbox.receipts:
+                raise
+            draft = Draft(decision=Decision.SILENCE, text="", why="no model answers")
+        return draft if brief.toolbox is None else _with_receipts(draft, brief.toolbox.receipts)
+
+    async def _write(self, brief: Brief, ledger: Ledger) -> Draft:
+        """One more chance when the checks refuse an answer."""
         began = asyncio.get_running_loop().time()
-        reply = await self._ask(brief.request, ledger, began=began)
+        request, reply = await self._converse(brief, brief.request, ledger, began=began)
         verdict, action = _judge(reply, brief)
         latency = reply.latency_ms
         if verdict.ok:
@@ -97,9 +118,9 @@ class Drafter:
             Turn(role="assistant", text=reply.text),
             prompt.repair(str(verdict.reason), verdict.detail),
         )
-        request = dataclasses.replace(brief.request, messages=(*brief.request.messages, *again))
+        request = dataclasses.replace(request, messages=(*request.messages, *again))
         try:
-            second = await self._ask(request, ledger, began=began)
+            _, second = await self._converse(brief, request, ledger, began=began)
         except AllProvidersUnavailable:
             return _refused(reply, verdict, latency_ms=latency)
         latency += second.latency_ms
@@ -108,8 +129,25 @@ class Drafter:
             return _draft(second, repaired, action, latency_ms=latency)
         return _refused(second, repaired, latency_ms=latency)
 
-    async def _ask(self, request: ReplyRequest, ledger: Ledger, *, began: float) -> RoutedReply:
-        left = request.total_timeout - (asyncio.get_running_loop().time() - began)
+    async def _converse(
+        self, brief: Brief, request: ReplyRequest, ledger: Ledger, *, began: float
+    ) -> tuple[ReplyRequest, RoutedReply]:
+        """Asks until the model answers in words, running the tools of each answer that won on the way."""
+        reply = await self._ask(request, ledger, began=began, patience=brief.patience)
+        for _ in range(_MOST_ROUNDS):
+            if not reply.calls or brief.toolbox is None:
+                break
+            results = tuple([await brief.toolbox.run(call) for call in reply.calls[:_MOST_CALLS]])
+            told = (
+                Turn(role="assistant", text=reply.text, calls=reply.calls[:_MOST_CALLS]),
+                Turn(role="user", text="", results=results),
+            )
+            request = dataclasses.replace(request, messages=(*request.messages, *told))
+            reply = await self._ask(request, ledger, began=began, patience=brief.patience)
+        return request, reply
+
+    async def _ask(self, request: ReplyRequest, ledger: Ledger, *, began: float, patience: float) -> RoutedReply:
+        left = min(request.total_timeout, patience - (asyncio.get_running_loop().time() - began))
         try:
             reply = await self._router.reply(request, deadline=max(0.5, left))
         except AllProvidersUnavailable as unavailable:
@@ -126,14 +164,26 @@ def _judge(reply: RoutedReply, brief: Brief) -> tuple[GuardVerdict, Action]:
         return GuardVerdict(ok=False, reason=GuardReason.EMPTY, text="", detail="unreadable"), Action.NONE
     if answer.action in {Action.NONE, Action.HANDOFF} and not answer.reply:
         return GuardVerdict(ok=True, reason=GuardReason.PASSED, text=""), answer.action
+    if brief.is_out_of_reach and answer.action is Action.ANSWER:
+        return GuardVerdict(ok=False, reason=GuardReason.NO_KNOWLEDGE, text=answer.reply), answer.action
     verdict = guard.check(
         answer.reply,
-        evidence=brief.evidence,
+        evidence=brief.proof,
         language=brief.language,
         supported=brief.supported,
         sources=answer.sources,
     )
     return verdict, answer.action
+
+
+def _with_receipts(draft: Draft, receipts: tuple[str, ...]) -> Draft:
+    """First what was done, in our own words; then the model's, if it had more to say that may be said."""
+    if not receipts:
+        return draft
+    has_words = bool(draft.text) and draft.decision in {Decision.REPLY, Decision.HANDOFF}
+    text = "\n\n".join((*receipts, draft.text) if has_words else receipts)
+    decision = draft.decision if has_words else Decision.REPLY
+    return dataclasses.replace(draft, text=text, decision=decision)
 
 
 def _draft(reply: RoutedReply, verdict: GuardVerdict, action: Action, *, latency_ms: int) -> Draft:

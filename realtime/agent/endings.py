@@ -198,6 +198,12 @@ def without_model(scene: Scene, decision: GateDecision) -> TurnEnd:
 
 
 def with_draft(scene: Scene, draft: Draft, active: ActivationDecision, *, newer: Newer) -> TurnEnd:
+    """As the draft wishes; a question that was not answered stays on record until somebody teaches the answer."""
+    end = _as_drafted(scene, draft, active, newer=newer)
+    return dataclasses.replace(end, question=closing.question(scene, draft))
+
+
+def _as_drafted(scene: Scene, draft: Draft, active: ActivationDecision, *, newer: Newer) -> TurnEnd:
     """A hand-over where a person is needed and the tenant allows it; else an answer or a question of ours."""
     is_handoff = draft.decision is Decision.HANDOFF and scene.tenant.switches.handoff_enabled
     if is_handoff:

@@ -21,15 +21,26 @@ class Knowledge:
     found: tuple[Passage, ...]
 
     @property
+    def is_empty(self) -> bool:
+        """Nothing of it reaches the threshold: what would be answered would be made up."""
+        return not self.stable and not self.found
+
+    @property
     def passages(self) -> tuple[Passage, ...]:
         return self.stable + self.found
 
 
-def for_question(tenant: Tenant, question: str) -> Knowledge:
+def for_question(tenant: Tenant, question: str, *, before: str = "") -> Knowledge:
+    """`before` is what the customer said last: "and on Sundays?" is found with it alone."""
     if _size(tenant.knowledge) <= _WHOLE_TOKENS:
         return Knowledge(stable=tenant.knowledge, found=())
+    found = _found(tenant, question) or (_found(tenant, f"{before}\n{question}") if before else ())
+    return Knowledge(stable=(), found=found)
+
+
+def _found(tenant: Tenant, question: str) -> tuple[Passage, ...]:
     hits = tenant.index.search(question, limit=_MOST_PASSAGES)
-    return Knowledge(stable=(), found=tuple(hit.passage for hit in hits if hit.coverage >= _LEAST_COVERAGE))
+    return tuple(hit.passage for hit in hits if hit.coverage >= _LEAST_COVERAGE)
 
 
 def _size(passages: tuple[Passage, ...]) -> int:

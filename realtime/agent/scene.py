@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from mychatflow.events import EventType, event_id, named_id
-from realtime.agent.drafting import Ledger
+from realtime.agent.ledger import Ledger
 from realtime.agent.reading import Reading, Understanding
 from realtime.agent.tenants import Tenant
 from realtime.agent.trace import Trace

@@ -8,6 +8,7 @@ from realtime.agent.drafting import Brief, Decision, Draft
 from realtime.agent.reading import Reading, Understanding
 from realtime.agent.scene import Scene
 from realtime.agent.tenants import Tenant
+from realtime.agent.tools import Toolbox
 from realtime.agent.trace import Trace
 from realtime.engine.facts import Facts
 from realtime.engine.work import Chat
@@ -49,8 +50,9 @@ def note_context(brief: Brief, tenant: Tenant, trace: Trace) -> None:
     trace.note("context", f"{len(brief.request.messages)} messages", f"{len(tenant.knowledge)} known passages")
 
 
-def note_reply(draft: Draft, trace: Trace) -> None:
-    trace.note("reply", str(draft.decision), draft.why, provider=draft.provider, model=draft.model)
+def note_reply(draft: Draft, trace: Trace, toolbox: Toolbox | None = None) -> None:
+    ran = {"tools": toolbox.ran} if toolbox and toolbox.ran else {}
+    trace.note("reply", str(draft.decision), draft.why, provider=draft.provider, model=draft.model, **ran)
 
 
 def note_sending(scene: Scene, draft: Draft, trace: Trace) -> None:

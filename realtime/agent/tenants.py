@@ -62,6 +62,7 @@ class Switches:
     loop_guard_enabled: bool = True
     human_pause_minutes: int = 120
     typing_indicator_enabled: bool = True
+    appointment_booking_enabled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,9 @@ class TenantBook:
         known = self._known.get(tenant_id)
         if known is not None and known[0] == version and time.monotonic() < known[1]:
             return known[2]
-        tenant = await self._read(tenant_id)
+        # Every change of the knowledge changes the version, and a large one is not read every few seconds for nothing.
+        is_same = known is not None and known[0] == version
+        tenant = await self._read(tenant_id, knowledge=known[2].knowledge if known and is_same else None)
         if known is not None and known[2] == tenant:
             # Unchanged: the old one may have its search index built.
             tenant = known[2]
@@ -118,23 +121,21 @@ class TenantBook:
         self._known[tenant_id] = (version, time.monotonic() + _SECONDS, tenant)
         return tenant
 
-    async def _read(self, tenant_id: UUID) -> Tenant:
+    async def _read(self, tenant_id: UUID, *, knowledge: tuple[Passage, ...] | None) -> Tenant:
         wanted = {"tenant_id": tenant_id}
-        settings, keys, knowledge, sequence = await sql.run(
-            self._pool,
-            ("tenant_settings", wanted),
-            ("tenant_keys", wanted),
-            ("tenant_knowledge", wanted),
-            ("tenant_sequence", wanted),
-            is_durable=False,
+        names = ["tenant_settings", "tenant_keys", "tenant_sequence"] + ["tenant_knowledge"] * (knowledge is None)
+        settings, keys, sequence, *read = await sql.run(
+            self._pool, *((name, wanted) for name in names), is_durable=False
         )
+        if knowledge is None:
+            knowledge = tuple(Passage(**row | {"id": str(row["id"])}) for row in read[0])
         switches = _switches(settings[0] if settings else {})
         return Tenant(
             tenant_id=tenant_id,
             switches=switches,
             activation=_activation(tenant_id, switches),
             cipher=self._cipher(tenant_id, {row["id"]: row["wrapped_key"] for row in keys}),
-            knowledge=tuple(Passage(**row | {"id": str(row["id"])}) for row in knowledge),
+            knowledge=knowledge,
             first_step=FirstStep(**sequence[0]) if sequence else None,
         )
 

@@ -10,10 +10,12 @@ from uuid import UUID, uuid4
 from mychatflow.rules.gates import GateAction
 from mychatflow.rules.phone_twins import twin
 from realtime.agent import context, deciding, endings, happened, reading, steps
-from realtime.agent.drafting import Brief, Draft, Drafter, Ledger
+from realtime.agent.drafting import Brief, Draft, Drafter
+from realtime.agent.ledger import Ledger
 from realtime.agent.outgoing import parcel_of
 from realtime.agent.scene import Scene
 from realtime.agent.tenants import Tenant, TenantBook
+from realtime.agent.tools import BookingDesk
 from realtime.agent.trace import Trace
 from realtime.channels.waha import make_message_id
 from realtime.engine.claim import Claims
@@ -93,6 +95,7 @@ class Agent:
     courier: Courier
     drafter: Drafter
     keeper: Keeper
+    bookings: BookingDesk
 
     async def serve(self, lease: Lease) -> bool:
         """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
@@ -148,7 +151,8 @@ class Agent:
             return Ended(chat=chat, scene=scene, end=endings.without_model(scene, decision))
 
         # 8 context
-        brief = context.brief(scene, available=self.drafter.available)
+        toolbox = await self.bookings.open(scene)
+        brief = context.brief(scene, available=self.drafter.available, toolbox=toolbox)
         steps.note_context(brief, tenant, trace)
 
         # 9 reply: no connection and no lock is held while the model thinks
@@ -157,7 +161,7 @@ class Agent:
         except AllProvidersUnavailable as unavailable:
             trace.note("reply", "waits", "no model answers")
             return Ended(chat=chat, scene=scene, end=endings.waiting(scene, retry_at=unavailable.retry_at))
-        steps.note_reply(draft, trace)
+        steps.note_reply(draft, trace, toolbox)
 
         # 10 send, 11 follow-ups: durable before the gateway hears of the reply
         steps.note_sending(scene, draft, trace)

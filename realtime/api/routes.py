@@ -1,6 +1,6 @@
 """The way into every route of the tenant API: who is asking, may they, how often, and was it asked before."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,17 +20,29 @@ from mychatflow.store import audit
 from realtime.api import doors, idempotency, problems
 from realtime.api.doors import Doors
 from realtime.api.problems import Problem
-from realtime.webhooks.http import ClientLeft, WebhookRefused, read_body
+from realtime.webhooks.http import (
+    LARGEST_BODY,
+    SLOWEST_BODY_SECONDS,
+    ClientLeft,
+    WebhookRefused,
+    read_body,
+)
 
 _EXTENSION: Final = "x-permission"
+LARGEST_FILE: Final = 10 << 20
+_SLOWEST_FILE_SECONDS: Final = 60.0
 # Only for the reference: the route itself reads the header.
 _BEARER: Final = HTTPBearer(auto_error=False, description="An API key (mcf_…) or a session token.")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def needs(permission: Permission) -> dict[str, Any]:
-    """The rule of a route; without one it cannot be made."""
-    return {"openapi_extra": {_EXTENSION: permission.value}}
+def needs(permission: Permission, *, takes_files: Sequence[str] = ()) -> dict[str, Any]:
+    """The rule of a route; without one it cannot be made. `takes_files` names the media types of a file as body."""
+    rule: dict[str, Any] = {_EXTENSION: permission.value}
+    if takes_files:
+        file = {"schema": {"type": "string", "format": "binary"}}
+        rule["requestBody"] = {"required": True, "content": dict.fromkeys(takes_files, file)}
+    return {"openapi_extra": rule}
 
 
 class TenantRoute(APIRoute):
@@ -38,12 +50,15 @@ class TenantRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         # Looked up, not asked for: a route nobody thought about refuses to exist.
-        self.permission = Permission((options.get("openapi_extra") or {})[_EXTENSION])
+        rule = options.get("openapi_extra") or {}
+        self.permission = Permission(rule[_EXTENSION])
+        self.takes_files = "requestBody" in rule
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         permission = self.permission
+        takes_files = self.takes_files
 
         async def handler(request: Request) -> Response:
             headers: Mapping[str, str] = {}
@@ -59,7 +74,9 @@ class TenantRoute(APIRoute):
                     )
                 await _refuse_others(caller, permission, request, opened)
                 request.state.caller = caller
-                response = await idempotency.once(await _whole(request), opened, caller, handle)
+                response = await idempotency.once(
+                    await _whole(request, takes_files=takes_files), opened, caller, handle
+                )
             except _KNOWN as error:
                 response = _answer(request, error)
             response.headers.update(headers)
@@ -109,13 +126,18 @@ async def _caller(request: Request, opened: Doors) -> Identity:
         ) from refused
 
 
-async def _whole(request: Request) -> Request:
+async def _whole(request: Request, *, takes_files: bool) -> Request:
     """The same request with its body read: within a limit, and within a time. Nothing is read for a stranger."""
     if request.method == "GET":
         return request
     declared = request.headers.get("content-length", "")
     try:
-        body = await read_body(request.receive, declared=int(declared) if declared.isdecimal() else None)
+        body = await read_body(
+            request.receive,
+            declared=int(declared) if declared.isdecimal() else None,
+            largest=LARGEST_FILE if takes_files else LARGEST_BODY,
+            seconds=_SLOWEST_FILE_SECONDS if takes_files else SLOWEST_BODY_SECONDS,
+        )
     except WebhookRefused as refused:
         # Closing on a body that is still coming would cost the sender our answer; what follows is thrown away.
         headers = {"connection": "close"} if refused.status == 408 else {}

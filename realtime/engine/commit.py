@@ -145,6 +145,18 @@ class FollowUpPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the knowledge did not answer; its words stay in the interaction."""
+
+    id: UUID
+    interaction_id: UUID
+    interaction_at: datetime
+    language: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnd:
     """All that one turn decided. `is_done` closes its inbox rows; without it they wait until `due_at`."""
 
@@ -170,6 +182,7 @@ class TurnEnd:
     events: tuple[EventEntry, ...] = ()
     refund: str | None = None
     follow_up: FollowUpPlan | None = None
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,4 +273,5 @@ def _columns(batch: Sequence[TurnEnd]) -> dict[str, Any]:
         "events": many("events"),
         "refunds": sql.numbered((n, {"subject": end.refund}) for n, end in ends if end.refund),
         "follow_ups": one("follow_up"),
+        "questions": one("question"),
     }

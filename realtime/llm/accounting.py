@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from realtime.llm.contract import SANDBOX, ReplyRequest
+from realtime.llm.contract import SANDBOX, ReplyRequest, Turn
 from realtime.llm.faults import Usage
 
 _FILE = Path(__file__).with_name("prices.yaml")
@@ -63,8 +63,14 @@ def tokens_in(text: str) -> int:
 
 def prompt_tokens(request: ReplyRequest) -> int:
     """About how many tokens a request has, the few around each message included."""
-    spoken = sum(tokens_in(message.text) + _TOKENS_AROUND for message in request.messages)
-    return spoken + tokens_in(request.system) + _TOKENS_AROUND
+    spoken = sum(_tokens_of(message) + _TOKENS_AROUND for message in request.messages)
+    offered = sum(tokens_in(tool.name + tool.description) for tool in request.tools)
+    return spoken + offered + tokens_in(request.system) + _TOKENS_AROUND
+
+
+def _tokens_of(message: Turn) -> int:
+    asked = "".join(call.arguments for call in message.calls)
+    return tokens_in(message.text + asked + "".join(told.content for told in message.results))
 
 
 def estimated(request: ReplyRequest, *, output_tokens: int) -> Usage:

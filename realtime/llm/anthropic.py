@@ -1,5 +1,6 @@
 """Anthropic's messages: how a request is put to Claude and how its answer is read."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,12 +9,14 @@ import httpx2
 import msgspec
 
 from realtime.llm import faults, provider, transport
-from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target, Turn
+from realtime.llm.contract import ANSWER_SCHEMA, Picture, ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion
+from realtime.llm.toolkit import ToolCall
 
 BASE_URL = "https://api.anthropic.com"
 # These came before structured output and refuse to be asked for it; the prompt's own words have to do.
+_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _WITHOUT_SCHEMA = ("claude-2", "claude-3", "claude-instant")
 
 
@@ -27,6 +30,9 @@ class _Usage(msgspec.Struct):
 class _Block(msgspec.Struct):
     type: str
     text: str = ""
+    id: str = ""
+    name: str = ""
+    input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Body(msgspec.Struct):
@@ -82,19 +88,39 @@ def body_of(request: ReplyRequest, target: Target) -> dict[str, Any]:
         "max_tokens": request.max_tokens,
         "temperature": min(request.temperature, 1.0),
     }
+    if request.tools:
+        body["tools"] = [
+            {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+            for tool in request.tools
+        ]
     if not target.model.startswith(_WITHOUT_SCHEMA):
         body["output_config"] = {"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}}
     return body
 
 
 def _content(turn: Turn) -> str | list[dict[str, Any]]:
-    if not turn.pictures:
+    if turn.results:
+        return [
+            {"type": "tool_result", "tool_use_id": _id(told.call), "content": told.content} for told in turn.results
+        ]
+    if turn.pictures:
+        return [*map(_shown, turn.pictures), {"type": "text", "text": turn.text}]
+    if not turn.calls:
         return turn.text
-    shown = [
-        {"type": "image", "source": {"type": "base64", "media_type": picture.mimetype, "data": picture.base64}}
-        for picture in turn.pictures
+    # An empty text is refused beside a call.
+    said = [{"type": "text", "text": turn.text}] if turn.text.strip() else []
+    return said + [
+        {"type": "tool_use", "id": _id(call), "name": call.name, "input": call.read()} for call in turn.calls
     ]
-    return [*shown, {"type": "text", "text": turn.text}]
+
+
+def _id(call: ToolCall) -> str:
+    """Another vendor's id may hold what this one refuses."""
+    return _FOREIGN.sub("_", call.id) or "call"
+
+
+def _shown(picture: Picture) -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": picture.mimetype, "data": picture.base64}}
 
 
 def _headers(target: Target) -> dict[str, str]:
@@ -110,7 +136,12 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
     if body.stop_reason in {"max_tokens", "model_context_window_exceeded"}:
         raise ProviderFailed(ErrorClass.CUT_SHORT, usage=usage)
     text = "".join(block.text for block in body.content if block.type == "text")
-    return provider.finished(request, text=text, usage=usage)
+    calls = tuple(
+        ToolCall(id=block.id, name=block.name, arguments=bytes(block.input).decode())
+        for block in body.content
+        if block.type == "tool_use"
+    )
+    return provider.finished(request, text=text, usage=usage, calls=calls)
 
 
 def _usage(said: _Usage | None) -> Usage | None:

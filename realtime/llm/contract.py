@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from realtime.llm.toolkit import Tool, ToolCall, ToolResult
+
 SANDBOX = "sandbox"
 
 
@@ -54,11 +56,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One side's words in the conversation, and the pictures shown with them."""
+    """One side's words and pictures; the model's may ask for tools, ours may tell what they did."""
 
     role: Literal["user", "assistant"]
     text: str
     pictures: tuple[Picture, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,7 @@ class ReplyRequest:
     hedging: bool = True
     language: str = "en"
     passes_on_refusals: bool = True
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +146,10 @@ class BreakerTransition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedReply:
-    """The answer that won, and everything that was tried for it; `text` is as the model wrote it."""
+    """The answer that won, and everything that was tried for it; `text` is as the model wrote it.
+
+    With `calls` the model waits for what those tools say; nothing was run yet.
+    """
 
     text: str
     provider: str
@@ -150,6 +158,7 @@ class RoutedReply:
     used_fallback: bool
     attempts: tuple[Attempt, ...]
     transitions: tuple[BreakerTransition, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 class AllProvidersUnavailable(Exception):

@@ -9,11 +9,15 @@ import msgspec
 from google.genai import errors, types
 
 from realtime.llm import faults, provider, transport
-from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target, Turn
+from realtime.llm.contract import ANSWER_SCHEMA, Picture, ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion
+from realtime.llm.toolkit import ToolCall
 
 BASE_URL = "https://generativelanguage.googleapis.com"
+# These take tools or a schema for the answer, not both; with tools the prompt's own words have to do.
+_EITHER_OR = ("gemini-1", "gemini-2")
+_UNSIGNED = "skip_thought_signature_validator"
 _REFUSALS = frozenset(
     {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY", "OTHER"}
 )
@@ -26,9 +30,17 @@ class _Usage(msgspec.Struct, rename="camel"):
     cached_content_token_count: int = 0
 
 
-class _Part(msgspec.Struct):
+class _FunctionCall(msgspec.Struct):
+    name: str
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+    id: str | None = None
+
+
+class _Part(msgspec.Struct, rename="camel"):
     text: str = ""
     thought: bool = False
+    function_call: _FunctionCall | None = None
+    thought_signature: str | None = None
 
 
 class _Content(msgspec.Struct):
@@ -76,7 +88,7 @@ class Gemini:
     async def complete(self, request: ReplyRequest, target: Target) -> Completion:
         try:
             answer = await self._post(
-                "post", f"models/{target.model}:generateContent", body_of(request), _options(target)
+                "post", f"models/{target.model}:generateContent", body_of(request, target), _options(target)
             )
         except errors.APIError as error:
             raise _of_status(error) from error
@@ -89,27 +101,51 @@ class Gemini:
         await self._http.aclose()
 
 
-def body_of(request: ReplyRequest) -> dict[str, object]:
-    return {
+def body_of(request: ReplyRequest, target: Target) -> dict[str, object]:
+    config: dict[str, object] = {"temperature": request.temperature, "maxOutputTokens": request.max_tokens}
+    body: dict[str, object] = {
         "contents": [
-            {"parts": _parts(turn), "role": "user" if turn.role == "user" else "model"}
+            {"parts": _parts(turn, target), "role": "user" if turn.role == "user" else "model"}
             for turn in provider.opened_by_customer(request.messages)
         ],
         "systemInstruction": {"parts": [{"text": request.system}], "role": "user"},
-        "generationConfig": {
-            "temperature": request.temperature,
-            "maxOutputTokens": request.max_tokens,
-            "responseMimeType": "application/json",
-            "responseJsonSchema": ANSWER_SCHEMA,
-        },
+        "generationConfig": config,
     }
+    if request.tools:
+        declared = [
+            {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}
+            for tool in request.tools
+        ]
+        body["tools"] = [{"functionDeclarations": declared}]
+    if not request.tools or not target.model.startswith(_EITHER_OR):
+        config |= {"responseMimeType": "application/json", "responseJsonSchema": ANSWER_SCHEMA}
+    return body
 
 
-def _parts(turn: Turn) -> list[dict[str, object]]:
-    shown: list[dict[str, object]] = [
-        {"inlineData": {"mimeType": picture.mimetype, "data": picture.base64}} for picture in turn.pictures
-    ]
-    return [*shown, {"text": turn.text}]
+def _parts(turn: Turn, target: Target) -> list[dict[str, object]]:
+    if turn.results:
+        return [
+            {"functionResponse": {"name": told.call.name, "response": {"result": told.content}}}
+            for told in turn.results
+        ]
+    if not turn.calls:
+        return [*map(_shown, turn.pictures), {"text": turn.text}]
+    said: list[dict[str, object]] = [{"text": turn.text}] if turn.text.strip() else []
+    return said + [_call(call, target) for call in turn.calls]
+
+
+def _shown(picture: Picture) -> dict[str, object]:
+    return {"inlineData": {"mimeType": picture.mimetype, "data": picture.base64}}
+
+
+def _call(call: ToolCall, target: Target) -> dict[str, object]:
+    part: dict[str, object] = {"functionCall": {"name": call.name, "args": call.read()}}
+    if call.signature:
+        part["thoughtSignature"] = call.signature
+    elif not target.model.startswith(_EITHER_OR):
+        # Another vendor's model made this call; this one asks for its own mark on it unless told not to.
+        part["thoughtSignature"] = _UNSIGNED
+    return part
 
 
 def _options(target: Target) -> types.HttpOptions | None:
@@ -135,7 +171,18 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
     if candidate.finish_reason == "MAX_TOKENS":
         raise ProviderFailed(ErrorClass.CUT_SHORT, usage=usage)
     parts = candidate.content.parts if candidate.content else []
-    return provider.finished(request, text="".join(part.text for part in parts if not part.thought), usage=usage)
+    calls = tuple(
+        ToolCall(
+            id=part.function_call.id or f"call_{number}",
+            name=part.function_call.name,
+            arguments=bytes(part.function_call.args).decode(),
+            signature=part.thought_signature,
+        )
+        for number, part in enumerate(parts)
+        if part.function_call
+    )
+    text = "".join(part.text for part in parts if not part.thought)
+    return provider.finished(request, text=text, usage=usage, calls=calls)
 
 
 def _usage(said: _Usage | None) -> Usage | None:

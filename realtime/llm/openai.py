@@ -11,6 +11,7 @@ from realtime.llm import faults, provider, transport
 from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion
+from realtime.llm.toolkit import Tool, ToolCall
 
 BASE_URL = "https://api.openai.com/v1"
 # Models that think refuse any temperature but their own.
@@ -31,9 +32,20 @@ class _Usage(msgspec.Struct):
     prompt_tokens_details: _Cached | None = None
 
 
+class _Function(msgspec.Struct):
+    name: str
+    arguments: str = ""
+
+
+class _Call(msgspec.Struct):
+    id: str
+    function: _Function
+
+
 class _Message(msgspec.Struct):
     content: str | None = None
     refusal: str | None = None
+    tool_calls: list[_Call] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -87,14 +99,33 @@ def body_of(request: ReplyRequest, target: Target) -> dict[str, Any]:
         "model": target.model,
         "messages": [
             {"role": "system", "content": request.system},
-            *({"role": turn.role, "content": _content(turn)} for turn in request.messages),
+            *(message for turn in request.messages for message in _messages(turn)),
         ],
         "max_completion_tokens": request.max_tokens,
         "response_format": _FORMAT,
     }
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
     if not target.model.startswith(_FIXED_TEMPERATURE):
         body["temperature"] = request.temperature
     return body
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    described = {"name": tool.name, "description": tool.description, "parameters": tool.parameters, "strict": True}
+    return {"type": "function", "function": described}
+
+
+def _messages(turn: Turn) -> list[dict[str, Any]]:
+    if turn.results:
+        return [{"role": "tool", "tool_call_id": told.call.id, "content": told.content} for told in turn.results]
+    message: dict[str, Any] = {"role": turn.role, "content": _content(turn)}
+    if turn.calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in turn.calls
+        ]
+    return [message]
 
 
 def _content(turn: Turn) -> str | list[dict[str, Any]]:
@@ -122,7 +153,11 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
         raise ProviderFailed(ErrorClass.REFUSED, usage=usage)
     if choice.finish_reason == "length":
         raise ProviderFailed(ErrorClass.CUT_SHORT, usage=usage)
-    return provider.finished(request, text=choice.message.content or "", usage=usage)
+    calls = tuple(
+        ToolCall(id=call.id, name=call.function.name, arguments=call.function.arguments)
+        for call in choice.message.tool_calls or ()
+    )
+    return provider.finished(request, text=choice.message.content or "", usage=usage, calls=calls)
 
 
 def _usage(said: _Usage | None) -> Usage | None:

@@ -1,5 +1,6 @@
 """What every model provider has in common: one call in, one answer out, or a named failure."""
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -8,6 +9,7 @@ import msgspec
 from realtime.llm import accounting
 from realtime.llm.contract import ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
+from realtime.llm.toolkit import ToolCall
 
 _Shape = TypeVar("_Shape")
 _OPENING = Turn(role="user", text="(The business wrote first.)")
@@ -15,10 +17,11 @@ _OPENING = Turn(role="user", text="(The business wrote first.)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A model's answer."""
+    """A model's answer, or the tools that it wants to be run first."""
 
     text: str
     usage: Usage
+    calls: tuple[ToolCall, ...] = ()
 
 
 class Provider(Protocol):
@@ -37,13 +40,17 @@ def decoded(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:
         raise ProviderFailed(ErrorClass.MALFORMED if body.strip() else ErrorClass.EMPTY) from None
 
 
-def finished(request: ReplyRequest, *, text: str, usage: Usage | None) -> Completion:
+def finished(request: ReplyRequest, *, text: str, usage: Usage | None, calls: tuple[ToolCall, ...] = ()) -> Completion:
     """The answer with its usage, estimated where the provider did not say."""
     if usage is None:
-        usage = accounting.estimated(request, output_tokens=accounting.tokens_in(text))
-    if not text.strip():
+        written = text + "".join(call.arguments for call in calls)
+        usage = accounting.estimated(request, output_tokens=accounting.tokens_in(written))
+    known = {tool.name for tool in request.tools}
+    if not text.strip() and not calls:
         raise ProviderFailed(ErrorClass.EMPTY, usage=usage)
-    return Completion(text=text, usage=usage)
+    if any(call.name not in known for call in calls):
+        raise ProviderFailed(ErrorClass.MALFORMED, usage=usage)
+    return Completion(text=text, usage=usage, calls=calls)
 
 
 def opened_by_customer(messages: tuple[Turn, ...]) -> tuple[Turn, ...]:
@@ -53,4 +60,6 @@ def opened_by_customer(messages: tuple[Turn, ...]) -> tuple[Turn, ...]:
 
 def trimmed(request: ReplyRequest) -> ReplyRequest:
     """The request with the older half of the conversation left out."""
-    return replace(request, messages=request.messages[len(request.messages) // 2 :])
+    later = request.messages[len(request.messages) // 2 :]
+    # What tools said means nothing without the question that they were asked.
+    return replace(request, messages=tuple(itertools.dropwhile(lambda turn: turn.results, later)))

@@ -168,6 +168,8 @@ class Race:
         except ValueError:
             # What an SDK cannot read it raises in many shapes, all of them ValueErrors.
             raise ProviderFailed(ErrorClass.MALFORMED) from None
+        if completion.calls:
+            return completion
         try:
             contract.parse(completion.text)
         except contract.UnreadableAnswer:
@@ -206,6 +208,7 @@ class Race:
             used_fallback=leg.target != self.request.targets[0],
             attempts=self._attempts(completion.usage.output_tokens),
             transitions=tuple(self._transitions),
+            calls=completion.calls,
         )
 
     async def _overtake(self, winner: Leg) -> None:

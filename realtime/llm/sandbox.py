@@ -37,7 +37,7 @@ class Sandbox:
 
 def answer(request: ReplyRequest) -> str:
     """The reply in the form that the models are asked for."""
-    question = next((turn.text for turn in reversed(request.messages) if turn.role == "user"), "")
+    question = next((turn.text for turn in reversed(request.messages) if turn.role == "user" and not turn.results), "")
     hit = _best(_index(request.knowledge).search(question), request.language)
     if hit is not None and hit.coverage >= _LEAST_COVERAGE:
         return _written(hit.passage.body, request, action=Action.ANSWER, sources=[hit.passage.id])

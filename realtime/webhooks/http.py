@@ -45,9 +45,15 @@ class ClientLeft(Exception):
     """The connection closed before the body was complete: there is nobody to answer."""
 
 
-async def read_body(receive: Receive, *, declared: int | None) -> bytes:
+async def read_body(
+    receive: Receive,
+    *,
+    declared: int | None,
+    largest: int = LARGEST_BODY,
+    seconds: float = SLOWEST_BODY_SECONDS,
+) -> bytes:
     """The whole body. Raises WebhookRefused (413, before more than the limit is read; 408) and ClientLeft."""
-    if declared is not None and declared > LARGEST_BODY:
+    if declared is not None and declared > largest:
         raise WebhookRefused(413, "too_large")
     first = cast("Coroutine[Any, Any, Message]", receive())
     try:
@@ -56,12 +62,12 @@ async def read_body(receive: Receive, *, declared: int | None) -> bytes:
     except StopIteration as arrived:
         message = _still_there(arrived.value)
         if not message.get("more_body", False):
-            return _within_limit(message.get("body", b""))
-        reading = _read_on(receive, message.get("body", b""))
+            return _within_limit(message.get("body", b""), largest)
+        reading = _read_on(receive, message.get("body", b""), largest)
     else:
-        reading = _read_from(_resumed(first, yielded), receive)
+        reading = _read_from(_resumed(first, yielded), receive, largest)
     try:
-        return await asyncio.wait_for(reading, SLOWEST_BODY_SECONDS)
+        return await asyncio.wait_for(reading, seconds)
     except TimeoutError as error:
         raise WebhookRefused(408, "too_slow") from error
 
@@ -76,20 +82,20 @@ def _resumed(started: Coroutine[Any, Any, Message], yielded: Any) -> Generator[A
         started.close()
 
 
-async def _read_from(first: Awaitable[Message], receive: Receive) -> bytes:
+async def _read_from(first: Awaitable[Message], receive: Receive, largest: int) -> bytes:
     message = _still_there(await first)
     body: bytes = message.get("body", b"")
-    return await _read_on(receive, body) if message.get("more_body", False) else _within_limit(body)
+    return await _read_on(receive, body, largest) if message.get("more_body", False) else _within_limit(body, largest)
 
 
-async def _read_on(receive: Receive, first: bytes) -> bytes:
+async def _read_on(receive: Receive, first: bytes, largest: int) -> bytes:
     parts, size, more = [first], len(first), True
     while more:
         message = _still_there(await receive())
         part: bytes = message.get("body", b"")
         parts.append(part)
         size += len(part)
-        if size > LARGEST_BODY:
+        if size > largest:
             raise WebhookRefused(413, "too_large")
         more = message.get("more_body", False)
     return b"".join(parts)
@@ -101,8 +107,8 @@ def _still_there(message: Message) -> Message:
     return message
 
 
-def _within_limit(body: bytes) -> bytes:
-    if len(body) > LARGEST_BODY:
+def _within_limit(body: bytes, largest: int) -> bytes:
+    if len(body) > largest:
         raise WebhookRefused(413, "too_large")
     return body
 

@@ -19,11 +19,11 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tests.fakes import llm_faults, llm_wire
+from tests.fakes import llm_faults, llm_tools, llm_wire
 from tests.fakes.llm_faults import Fault, Receive, Scope, Send
-from tests.fakes.llm_wire import PROVIDERS, Call
+from tests.fakes.llm_wire import PROVIDERS, Call, Said
 
-Script = Callable[[Call], str]
+Script = Callable[[Call], Said]
 
 
 def answer_json(reply: str, **changes: Any) -> str:
@@ -149,10 +149,15 @@ class FakeModels:
             self.journal.append(call)
             await (llm_faults.gone(receive) if fault == Fault.HANG else llm_faults.cut(scope))
             return
-        text = behaviour.script(call)
-        work = replace(call, input_tokens=llm_wire.input_tokens(call), output_tokens=llm_wire.tokens(text))
+        if breach := llm_tools.breach(call.provider, call.model, call.body):
+            self.journal.append(replace(call, fault=breach))
+            await llm_faults.respond(send, llm_wire.error(call.provider, 400, breach), status=400)
+            return
+        said = behaviour.script(call)
+        written = said if isinstance(said, str) else said.written
+        work = replace(call, input_tokens=llm_wire.input_tokens(call), output_tokens=llm_wire.tokens(written))
         self.journal.append(work)
-        await llm_faults.send_work(work, text, scope, send)
+        await llm_faults.send_work(work, said, scope, send)
 
     async def _control(self, path: str, body: bytes, send: Send) -> None:
         if path == "/_journal":

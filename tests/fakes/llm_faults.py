@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from tests.fakes import llm_wire
-from tests.fakes.llm_wire import Call
+from tests.fakes.llm_wire import Call, Said
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -76,7 +76,7 @@ async def send_error(call: Call, retry_after: str | None, send: Send) -> None:
     await respond(send, llm_wire.error(call.provider, status, code), status=status, retry_after=retry_after)
 
 
-async def send_work(call: Call, text: str, scope: Scope, send: Send) -> None:
+async def send_work(call: Call, text: Said, scope: Scope, send: Send) -> None:
     whole = llm_wire.success(call, text)
     match call.fault:
         case Fault.TRUNCATED:

@@ -6,7 +6,23 @@ from typing import Any
 
 import msgspec
 
+from tests.fakes import llm_tools
+
 PROVIDERS = ("openai", "anthropic", "gemini")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """What a script returns to have tools run: their names and arguments."""
+
+    calls: tuple[tuple[str, dict[str, Any]], ...]
+
+    @property
+    def written(self) -> str:
+        return "".join(name + msgspec.json.encode(arguments).decode() for name, arguments in self.calls)
+
+
+Said = str | ToolUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +40,19 @@ class Call:
     at: float = field(default_factory=time.time)
     input_tokens: int = 0
     output_tokens: int = 0
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the tools on offer."""
+        found = self.body.get("tools", [])
+        if self.provider == "gemini":
+            found = [each for group in found for each in group["functionDeclarations"]]
+        return tuple(each["function"]["name"] if self.provider == "openai" else each["name"] for each in found)
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """What the tools said so far, the latest last."""
+        return [msgspec.json.decode(content) for content in llm_tools.results(self.provider, self.body)]
 
     @property
     def question(self) -> str:
@@ -45,7 +74,7 @@ def read(provider: str, path: str, body: dict[str, Any], headers: dict[str, str]
         messages = tuple((turn["role"], _parts(turn)) for turn in body["contents"])
     else:
         model = body["model"]
-        turns = [(turn["role"], _words(turn["content"])) for turn in body["messages"]]
+        turns = [(turn["role"], llm_tools.text_of(turn)) for turn in body["messages"]]
         system = "".join(text for role, text in turns if role == "system")
         if provider == "anthropic":
             system = "".join(block["text"] for block in body.get("system", []))
@@ -62,11 +91,6 @@ def read(provider: str, path: str, body: dict[str, Any], headers: dict[str, str]
     )
 
 
-def _words(content: Any) -> str:
-    """The text of a message that may hold pictures too."""
-    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-
-
 def tokens(text: str) -> int:
     """Four bytes a token, rounded up: what the fake charges."""
     return -(-len(text.encode()) // 4)
@@ -77,8 +101,11 @@ def input_tokens(call: Call) -> int:
     return tokens(call.system) + 4 + sum(tokens(text) + 4 for _, text in call.messages)
 
 
-def success(call: Call, text: str, *, finish: str = "stop", with_usage: bool = True, refusal: bool = False) -> bytes:
+def success(call: Call, said: Said, *, finish: str = "stop", with_usage: bool = True, refusal: bool = False) -> bytes:
+    text = said if isinstance(said, str) else said.written
     body = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}[call.provider](call, text, finish, refusal)
+    if isinstance(said, ToolUse):
+        llm_tools.ask(call.provider, body, said.calls)
     if not with_usage:
         body.pop("usage", None)
         body.pop("usageMetadata", None)
@@ -153,4 +180,4 @@ def _gemini(call: Call, text: str, finish: str, refusal: bool) -> dict[str, Any]
 
 
 def _parts(content: dict[str, Any]) -> str:
-    return "".join(part.get("text", "") for part in content.get("parts", []))
+    return "".join(part.get("text", "") or llm_tools.part_text(part) for part in content.get("parts", []))

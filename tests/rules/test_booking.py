@@ -71,7 +71,10 @@ def test_a_holiday_offers_nothing():
 
 
 def test_a_night_shift_goes_past_midnight():
-    assert starts(resource=a_resource({"mon": [["22:00", "02:00"]]})) == ["22:00", "23:00", "00:00", "01:00"]
+    resource = a_resource({"mon": [["22:00", "02:00"]]})
+
+    assert starts(resource=resource) == ["22:00", "23:00"]
+    assert starts(resource=resource, since=MONDAY + timedelta(days=1)) == ["00:00", "01:00"]
 
 
 @pytest.mark.parametrize(

@@ -268,6 +268,21 @@ events as (
     on conflict do nothing
 ),
 
+asked_in_vain as (
+    insert into unanswered_questions (
+        tenant_id, id, contact_id, interaction_id, interaction_at, language, reason, asked_at
+    )
+    select
+        held.tenant_id, given.id, held.contact_id, given.interaction_id, given.interaction_at, given.language,
+        given.reason, given.at
+    from jsonb_to_recordset(%(questions)s::jsonb) as given (
+        n integer, id uuid, interaction_id uuid, interaction_at timestamptz, language text, reason text,
+        at timestamptz
+    )
+    inner join held using (n)
+    on conflict (tenant_id, id) do nothing
+),
+
 -- A credit that was reserved and not used goes back, once.
 refunds as (
     insert into usage_ledger (tenant_id, usage_date, kind, subject)

@@ -16,10 +16,10 @@ from sqlalchemy import text
 
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
-from mychatflow.store import api_keys
+from mychatflow.store import api_keys, documents
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
-from tests.factories import Tenant, a_contact, a_quick_reply, a_tenant
+from tests.factories import Tenant, a_contact, a_quick_reply, a_resource, a_service, a_tenant
 from tests.realtime.webhooks.conftest import serving
 
 NOW = datetime.now(UTC)
@@ -34,6 +34,11 @@ class Shop:
     quick_reply_id: UUID
     notification_id: UUID
     episode_id: UUID
+    service_id: UUID
+    resource_id: UUID
+    appointment_id: UUID
+    document_id: UUID
+    question_id: UUID
     key_id: UUID
     key: str
     # Of no message: a file is kept by those tests that ask for one.
@@ -46,6 +51,11 @@ class Shop:
             "quick_reply_id": self.quick_reply_id,
             "notification_id": self.notification_id,
             "episode_id": self.episode_id,
+            "service_id": self.service_id,
+            "resource_id": self.resource_id,
+            "appointment_id": self.appointment_id,
+            "document_id": self.document_id,
+            "question_id": self.question_id,
             "key_id": self.key_id,
             "message_id": self.message_id,
             "instance_id": self.tenant.instance_id,
@@ -130,16 +140,71 @@ async def a_file(store: Store, tenant: Tenant, contact_id: UUID) -> UUID:
     return message_id
 
 
+async def a_document(store: Store, tenant: Tenant) -> UUID:
+    """A web page that was read."""
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        made = await documents.create(
+            transaction, tenant.tenant_id, title="Page", kind="url", language="en", at=NOW, source_url="https://a.test/"
+        )
+        await transaction.execute(text("update documents set ingest_due_at = null, status = 'ready'"))
+    return UUID(str(made["id"]))
+
+
+async def a_question(store: Store, tenant: Tenant, contact_id: UUID, words: str = "Do you cut beards?") -> UUID:
+    """One that was asked in vain."""
+    interaction_id = await a_message(store, tenant, contact_id, words)
+    async with store.platform_transaction() as transaction:
+        made = await transaction.execute(
+            text(
+                "insert into unanswered_questions (tenant_id, id, contact_id, interaction_id, interaction_at, language,"
+                " reason, asked_at) values (:tenant_id, gen_random_uuid(), :contact_id, :interaction_id, :at, 'en',"
+                " 'clarify', :at) returning id"
+            ),
+            {"tenant_id": tenant.tenant_id, "contact_id": contact_id, "interaction_id": interaction_id, "at": NOW},
+        )
+        return UUID(str(made.scalar_one()))
+
+
+async def an_appointment(
+    store: Store, tenant: Tenant, contact_id: UUID, service_id: UUID, resource_id: UUID, *, at: datetime = NOW
+) -> UUID:
+    """Booked, and over."""
+    async with store.platform_transaction() as transaction:
+        made = await transaction.execute(
+            text(
+                "insert into appointments (tenant_id, contact_id, service_id, resource_id, during, starts_at, ends_at,"
+                " timezone, status, idempotency_key, ics_uid, booked_at) values (:tenant_id, :contact_id, :service_id,"
+                " :resource_id, tstzrange(:since, :until), :since, :until, 'UTC', 'booked', 'made', 'one@mychatflow',"
+                " :since) returning id"
+            ),
+            {
+                "tenant_id": tenant.tenant_id,
+                "contact_id": contact_id,
+                "service_id": service_id,
+                "resource_id": resource_id,
+                "since": at - timedelta(hours=3),
+                "until": at - timedelta(hours=2),
+            },
+        )
+        return UUID(str(made.scalar_one()))
+
+
 async def a_shop(store: Store, **settings: Any) -> Shop:
     tenant = await a_tenant(store, **settings)
     contact_id = await a_contact(store, tenant, last_message_at=NOW, lead_grade="A", tags=["vip"])
     key_id, key = await a_key(store, tenant)
+    service, resource_id = await a_service(store, tenant), await a_resource(store, tenant)
     return Shop(
         tenant=tenant,
         contact_id=contact_id,
         quick_reply_id=await a_quick_reply(store, tenant, title="Price", body="A cut is 20 €."),
         notification_id=await a_notification(store, tenant),
         episode_id=await an_episode(store, tenant, contact_id),
+        service_id=service["id"],
+        resource_id=resource_id,
+        appointment_id=await an_appointment(store, tenant, contact_id, service["id"], resource_id),
+        document_id=await a_document(store, tenant),
+        question_id=await a_question(store, tenant, contact_id),
         key_id=key_id,
         key=key,
     )

@@ -1,6 +1,7 @@
 """Who gets through which door: every route of the API, every role, and never another tenant."""
 
 import re
+from uuid import UUID
 
 import pytest
 from fastapi.routing import APIRoute
@@ -23,7 +24,21 @@ BODIES = {
     ("POST", "/conversations/{contact_id}/messages"): {"text": "t"},
     ("POST", "/conversations/{contact_id}/reply"): {"text": "t"},
     ("POST", "/api-keys"): {"name": "k"},
+    ("POST", "/documents/urls"): {"urls": ["https://example.test/"]},
+    ("PATCH", "/documents/{document_id}"): {"title": "t"},
+    ("POST", "/unanswered-questions/{question_id}/quick-reply"): {"body": "b"},
+    ("POST", "/services"): {"name": "s", "duration_minutes": 30},
+    ("PATCH", "/services/{service_id}"): {"name": "s"},
+    ("POST", "/resources"): {"name": "r", "timezone": "UTC"},
+    ("PATCH", "/resources/{resource_id}"): {"name": "r"},
+    ("POST", "/appointments"): {"contact_id": str(UUID(int=1)), "slot_id": "s"},
+    ("POST", "/appointments/{appointment_id}/confirm"): {},
+    ("POST", "/appointments/{appointment_id}/reschedule"): {"slot_id": "s"},
+    ("POST", "/appointments/{appointment_id}/cancel"): {},
+    ("POST", "/appointments/{appointment_id}/close"): {"status": "completed"},
 }
+QUERIES = {"/appointments/slots": {"service_id": str(UUID(int=1))}, "/documents": {"title": "t"}}
+FILES = {("POST", "/documents"), ("PUT", "/documents/{document_id}/file")}
 ROUTES = [
     (method, route.path.removeprefix("/api/v1"), route.permission)
     for family in router.FAMILIES
@@ -36,8 +51,16 @@ ASKS_A_GATEWAY = re.compile(r"/instances/\{instance_id\}/(start|stop|qr)$")
 
 async def call(client, method, path, ids, key=None):
     headers = bearer(key) if key else {}
+    if (method, path) in FILES:
+        headers |= {"content-type": "text/plain"}
     return await client.request(
-        method, path.format(**ids), json=BODIES.get((method, path)), headers=headers, follow_redirects=False
+        method,
+        path.format(**ids),
+        json=BODIES.get((method, path)),
+        content=b"words" if (method, path) in FILES else None,
+        params=QUERIES.get(path),
+        headers=headers,
+        follow_redirects=False,
     )
 
 
@@ -104,6 +127,11 @@ async def test_nobody_reaches_another_tenants_rows(api, shop, store, rows):
         "outbox",
         "interactions",
         "instances",
+        "services",
+        "resources",
+        "appointments",
+        "documents",
+        "unanswered_questions",
     )
     before = {name: _held(rows, name, theirs) for name in watched}
 
