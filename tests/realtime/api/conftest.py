@@ -150,9 +150,9 @@ async def a_document(store: Store, tenant: Tenant) -> UUID:
     return UUID(str(made["id"]))
 
 
-async def a_question(store: Store, tenant: Tenant, contact_id: UUID, words: str = "Do you cut beards?") -> UUID:
-    """One that was asked in vain."""
-    interaction_id = await a_message(store, tenant, contact_id, words)
+async def a_question(store: Store, tenant: Tenant, contact_id: UUID, words: str | None = None) -> UUID:
+    """One that was asked in vain; its message is erased unless the words are given."""
+    interaction_id = await a_message(store, tenant, contact_id, words) if words else uuid4()
     async with store.platform_transaction() as transaction:
         made = await transaction.execute(
             text(
