@@ -101,7 +101,10 @@ def _gemini(model: str, body: dict[str, Any]) -> str | None:
 
 
 def _block_text(block: dict[str, Any]) -> str:
-    return str(block["content"]) if block["type"] == "tool_result" else _json(block["input"])
+    """A picture has none."""
+    if block["type"] == "tool_result":
+        return str(block["content"])
+    return _json(block["input"]) if block["type"] == "tool_use" else ""
 
 
 def _json(value: dict[str, Any]) -> str:
