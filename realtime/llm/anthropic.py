@@ -15,8 +15,8 @@ from realtime.llm.provider import Completion
 from realtime.llm.toolkit import ToolCall
 
 BASE_URL = "https://api.anthropic.com"
-# These came before structured output and refuse to be asked for it; the prompt's own words have to do.
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
+# These came before structured output and refuse to be asked for it; the prompt's own words have to do.
 _WITHOUT_SCHEMA = ("claude-2", "claude-3", "claude-instant")
 
 
