@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Loopback servers of ours must not be reached through a proxy of the machine's.
 export NO_PROXY := 127.0.0.1,localhost
 
-.PHONY: up install test check lint bench chaos docs lock
+.PHONY: up install test retest check lint bench chaos docs lock
 
 up: install
 	@$(BIN)/mychatflow up --demo
@@ -24,6 +24,10 @@ $(STAMP): requirements-dev.txt requirements-tools.txt pyproject.toml
 # As many at once as there are cores, each with servers of its own: most of the time is spent waiting for processes.
 test: install
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# Only what failed the last time, one at a time.
+retest: install
+	@$(BIN)/python -m pytest --last-failed
 
 lint: install
 	$(BIN)/ruff format --check

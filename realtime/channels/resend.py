@@ -85,12 +85,14 @@ class Resend:
         return self._http
 
     def _keep(self, email: Email) -> Path:
-        """One file for each e-mail; the same key is the same file."""
+        """One whole file for each e-mail; the same key is the same file."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"{_UNSAFE.sub('_', email.key)[:150]}.json"
         kept = asdict(email) | {"from": self._sender, "kept_at": datetime.now(UTC).isoformat()}
-        path.write_text(json.dumps(kept, ensure_ascii=False, indent=2))
-        return path
+        # Whoever looks into the folder finds whole e-mails only.
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(kept, ensure_ascii=False, indent=2))
+        return part.replace(path)
 
 
 def _outcome(status: int) -> EmailOutcome:
