@@ -4,16 +4,17 @@ import functools
 import hashlib
 import hmac
 import os
-import re
 import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mychatflow.rules import setting_forms
 
 Role = Literal["owner", "app", "engine", "pipeline", "audit"]
 ROLES: tuple[Role, ...] = ("owner", "app", "engine", "pipeline", "audit")
@@ -21,8 +22,10 @@ DATABASE = "mychatflow"
 # A unix socket's path holds at most 107 bytes, and Postgres appends `/.s.PGSQL.5432`.
 _LONGEST_SOCKET_DIRECTORY = 80
 
-
-_SIGNING_SECRET = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+# The services of others, not used when left blank.
+_Text = Annotated[str | None, BeforeValidator(setting_forms.unless_blank)]
+_Secret = Annotated[SecretStr | None, BeforeValidator(setting_forms.unless_blank)]
+_Rate = Annotated[str, AfterValidator(setting_forms.rate)]
 
 
 class ConfigurationRefused(Exception):
@@ -63,8 +66,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(None, description="A real Redis; the embedded one when unset.")
     web_host: str = Field("127.0.0.1", description="Address the webhook and API listen on.")
     web_port: int = Field(8000, ge=1, le=65535, description="Port of the webhook and API.")
+    web_url: _Text = Field(None, description="Where the gateway and integrators reach the webhook and API.")
     dashboards_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboards.")
-    dashboards_url: str | None = Field(None, description="Where people reach the dashboards; OIDC returns there.")
+    dashboards_url: _Text = Field(None, description="Where people reach the dashboards; OIDC returns there.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     phone_port: int = Field(3001, ge=1, le=65535, description="Port of the sandbox phone.")
     web_workers: int = Field(1, ge=1, le=64, description="Web processes.")
@@ -77,34 +81,32 @@ class Settings(BaseSettings):
         None,
         description="Default HMAC keys, separated by commas while rotating. Made at first start.",
     )
-    webhook_unsigned_rate: str = Field(
+    webhook_unsigned_rate: _Rate = Field(
         "100/minute", description="Requests with a missing or wrong signature, per client address."
     )
-    webhook_instance_rate: str = Field("6000/minute", description="Signed requests per WhatsApp number.")
+    webhook_instance_rate: _Rate = Field("6000/minute", description="Signed requests per WhatsApp number.")
     trusted_proxies: int = Field(0, ge=0, le=10, description="How many proxies append to X-Forwarded-For.")
-    openai_api_key: SecretStr | None = Field(None, description="A provider without a key is skipped.")
-    openai_base_url: str | None = Field(None, description="The vendor's address when unset.")
-    anthropic_api_key: SecretStr | None = Field(None, description="A provider without a key is skipped.")
-    anthropic_base_url: str | None = Field(None, description="The vendor's address when unset.")
-    gemini_api_key: SecretStr | None = Field(None, description="A provider without a key is skipped.")
-    gemini_base_url: str | None = Field(None, description="The vendor's address when unset.")
-    clerk_issuer: str | None = Field(
+    openai_api_key: _Secret = Field(None, description="A provider without a key is skipped.")
+    openai_base_url: _Text = Field(None, description="The vendor's address when unset.")
+    anthropic_api_key: _Secret = Field(None, description="A provider without a key is skipped.")
+    anthropic_base_url: _Text = Field(None, description="The vendor's address when unset.")
+    gemini_api_key: _Secret = Field(None, description="A provider without a key is skipped.")
+    gemini_base_url: _Text = Field(None, description="The vendor's address when unset.")
+    clerk_issuer: _Text = Field(
         None, description="Any OIDC issuer; without one a local owner is signed in, on loopback only."
     )
-    clerk_audience: str | None = Field(None, description="Required `aud`, when set.")
-    clerk_authorized_parties: str | None = Field(None, description="Allowed `azp`, separated by commas.")
-    clerk_client_id: str | None = Field(None, description="OIDC client of the dashboards; CLERK_AUDIENCE when unset.")
-    clerk_client_secret: SecretStr | None = Field(None, description="Secret of the dashboards' OIDC client.")
+    clerk_audience: _Text = Field(None, description="Required `aud`, when set.")
+    clerk_authorized_parties: _Text = Field(None, description="Allowed `azp`, separated by commas.")
+    clerk_client_id: _Text = Field(None, description="OIDC client of the dashboards; CLERK_AUDIENCE when unset.")
+    clerk_client_secret: _Secret = Field(None, description="Secret of the dashboards' OIDC client.")
     clerk_webhook_secret: SecretStr | None = Field(
         None, description="`whsec_…` of the Clerk webhook; several by commas while rotating."
     )
-    resend_api_key: SecretStr | None = Field(
-        None, description="Without it e-mails land in the data dir's outbox folder."
-    )
+    resend_api_key: _Secret = Field(None, description="Without it e-mails land in the data dir's outbox folder.")
     resend_api_url: str = Field("https://api.resend.com", description="Resend's address.")
     email_from: str = Field("MyChatFlow <hello@localhost>", description="Sender of e-mails.")
-    sentry_dsn: SecretStr | None = Field(None, description="Error reports; off when unset.")
-    otel_exporter_otlp_endpoint: str | None = Field(None, description="Traces; off when unset.")
+    sentry_dsn: _Secret = Field(None, description="Error reports; off when unset.")
+    otel_exporter_otlp_endpoint: _Text = Field(None, description="Traces; off when unset.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 
     @field_validator("data_dir")
@@ -112,27 +114,12 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("webhook_unsigned_rate", "webhook_instance_rate")
+    @field_validator("clerk_webhook_secret", "master_key")
     @classmethod
-    def _is_a_rate(cls, value: str) -> str:
-        count, _, unit = value.partition("/")
-        if not count.isdigit() or int(count) < 1 or unit not in {"second", "minute", "hour"}:
-            raise ValueError("must look like 100/minute (second, minute or hour)")
-        return value
-
-    @field_validator("clerk_webhook_secret")
-    @classmethod
-    def _are_signing_secrets(cls, value: SecretStr | None) -> SecretStr | None:
-        for secret in value.get_secret_value().split(",") if value is not None else ():
-            if not _SIGNING_SECRET.fullmatch(secret.strip()):
-                raise ValueError("must be whsec_ and base64; copy it from the endpoint's page at Clerk")
-        return value
-
-    @field_validator("master_key")
-    @classmethod
-    def _is_32_bytes(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _is_hex_key(value.get_secret_value()):
-            raise ValueError("must be 64 hex digits (32 bytes); make one with: openssl rand -hex 32")
+    def _is_well_formed(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        check = setting_forms.hex_key if info.field_name == "master_key" else setting_forms.signing_secrets
+        if value is not None:
+            check(value.get_secret_value())
         return value
 
     @property
@@ -207,7 +194,8 @@ class Settings(BaseSettings):
 
     @property
     def webhook_url(self) -> str:
-        return f"http://{self.web_host}:{self.web_port}/api/webhooks/whatsapp"
+        root = self.web_url or f"http://{self.web_host}:{self.web_port}"
+        return f"{root.rstrip('/')}/api/webhooks/whatsapp"
 
     @property
     def redis_address(self) -> str:
@@ -267,13 +255,6 @@ def explain(error: ValidationError) -> str:
         field = str(item["loc"][0]) if item["loc"] else "settings"
         lines.append(f"{field.upper()}: {item['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)
-
-
-def _is_hex_key(value: str) -> bool:
-    try:
-        return len(bytes.fromhex(value)) == 32
-    except ValueError:
-        return False
 
 
 def _kept_secret(path: Path, make: Callable[[], str]) -> str:

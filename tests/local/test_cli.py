@@ -100,6 +100,21 @@ def test_an_empty_webhook_key_is_refused_everywhere(tmp_path):
     assert run(tmp_path, "config", "check", WEBHOOK_SECRET="").returncode == 78
 
 
+def test_a_blank_key_of_a_vendor_is_no_key(tmp_path):
+    done = run(tmp_path, "config", "show", "--json", OPENAI_API_KEY="", SENTRY_DSN=" ")
+
+    shown = json.loads(done.stdout)
+    assert (shown["OPENAI_API_KEY"], shown["SENTRY_DSN"]) == (None, None)
+
+
+def test_the_gateway_is_told_where_we_are_reached(tmp_path):
+    settings = Settings(
+        _env_file=None, MYCHATFLOW_DATA_DIR=tmp_path, web_host="0.0.0.0", web_url="https://chat.example/"
+    )
+
+    assert settings.webhook_url == "https://chat.example/api/webhooks/whatsapp"
+
+
 def test_a_missing_database_is_a_dependency(tmp_path):
     done = run(tmp_path, "tenant", "create", "--name", "Shop", "--email", "a@b.example", "--json")
 

@@ -1,0 +1,31 @@
+"""What a setting must look like, told in words that whoever typed it understands."""
+
+import re
+from typing import Final
+
+_SIGNING_SECRET: Final = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+def unless_blank(value: object) -> object:
+    """`OPENAI_API_KEY=` in a copied file is no key."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def rate(value: str) -> str:
+    """Raises ValueError unless it reads like `100/minute`."""
+    count, _, unit = value.partition("/")
+    if not count.isdigit() or int(count) < 1 or unit not in {"second", "minute", "hour"}:
+        raise ValueError("must look like 100/minute (second, minute or hour)")
+    return value
+
+
+def signing_secrets(value: str) -> None:
+    """Raises ValueError unless each, between commas, is a secret of the Standard Webhooks form."""
+    if not all(_SIGNING_SECRET.fullmatch(secret.strip()) for secret in value.split(",")):
+        raise ValueError("must be whsec_ and base64; copy it from the endpoint's page at Clerk")
+
+
+def hex_key(value: str) -> None:
+    """Raises ValueError unless it is 32 bytes in hex."""
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", value):
+        raise ValueError("must be 64 hex digits (32 bytes); make one with: openssl rand -hex 32")
