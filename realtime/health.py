@@ -54,7 +54,6 @@ class Probes:
         self._settings = settings
         self._pool = pool
         self._redis = client
-        self._newest = schema.newest_revision()
         # Those that this program logs in as.
         self._roles = [make_url(settings.role_url(role)).username for role in ("app", "engine")]
 
@@ -76,7 +75,7 @@ class Probes:
         )
         return {
             "postgres": Dependency(state="ok"),
-            "migrations": _is_newest(revision, self._newest),
+            "migrations": _is_served(revision),
             "role": Dependency(state="down", detail=f"a role {reason}") if reason else Dependency(state="ok"),
             "clock": _agrees(abs(time.time() - server_time)),
         }
@@ -111,9 +110,10 @@ async def _guarded(probe: Callable[[], Awaitable[Dependency]]) -> Dependency:
         return Dependency(state="degraded", detail=type(error).__name__)
 
 
-def _is_newest(revision: str | None, newest: str) -> Dependency:
-    if revision == newest:
-        return Dependency(state="ok", detail=newest)
+def _is_served(revision: str | None) -> Dependency:
+    if schema.is_served_by_us(revision):
+        return Dependency(state="ok", detail=str(revision))
+    newest = schema.newest_revision()
     return Dependency(state="down", detail=f"at {revision}, needs {newest}: run `mychatflow migrate`")
 
 

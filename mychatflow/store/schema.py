@@ -1,5 +1,6 @@
 """Brings the operational schema to the newest version, forward only, and keeps the months' partitions ahead."""
 
+import functools
 from datetime import date
 from pathlib import Path
 
@@ -24,10 +25,28 @@ def migrate(settings: Settings, *, today: date) -> str:
 
 
 def newest_revision() -> str:
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    newest, _ = _revisions()
+    return newest
+
+
+@functools.cache
+def _revisions() -> tuple[str, frozenset[str]]:
+    """The newest revision of this checkout, and all of them."""
+    scripts = ScriptDirectory.from_config(_config())
+    head = scripts.get_current_head()
     if head is None:
         raise RuntimeError("the checkout holds no migrations")
-    return head
+    return head, frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def is_served_by_us(revision: str | None) -> bool:
+    """Whether this code may work on a database at that revision: ours, or one that newer code reached.
+
+    Migrations only add until no running code needs the old shape, so code of the release before goes on serving while
+    the next one is rolled out. A revision that we know and that is not our newest is behind us.
+    """
+    newest, known = _revisions()
+    return revision is not None and (revision == newest or revision not in known)
 
 
 def ensure_months(settings: Settings, *, first: date, last: date) -> None:

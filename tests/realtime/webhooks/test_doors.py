@@ -38,6 +38,16 @@ async def test_an_outdated_schema_is_not_ready(door: Door) -> None:
     assert json.loads(body)["dependencies"]["migrations"]["state"] == "down"
 
 
+async def test_the_release_before_serves_on_a_newer_schema(door: Door) -> None:
+    with psycopg.connect(door.settings.role_url("owner")) as connection:
+        connection.execute("update alembic_version set version_num = '9999'")
+
+    status, body, _ = await fetched(door, "/ready")
+
+    assert status == 200, body
+    assert (await door.say()).status == 200
+
+
 async def test_a_refused_write_is_never_acknowledged(door: Door) -> None:
     assert (await door.say()).status == 200
     with psycopg.connect(door.settings.role_url("owner")) as connection:
