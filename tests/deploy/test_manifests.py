@@ -1,0 +1,117 @@
+"""What is written for machines that are not here agrees with the product: settings, commands, hardening."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mychatflow.local.commands import config, start
+from mychatflow.settings import Settings
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+BASE = DEPLOY / "kubernetes" / "base"
+VARIABLES = {config.variable(name) for name in Settings.model_fields}
+DAGSTERS = {"DAGSTER_HOME", "DAGSTER_POSTGRES_URL"}
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+PROGRAMS = {name: service for name, service in COMPOSE["services"].items() if "mychatflow" in service["image"]}
+
+
+def manifests() -> list[dict[str, Any]]:
+    listed = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
+    return [part for name in listed for part in yaml.safe_load_all((BASE / name).read_text())]
+
+
+def pods() -> Iterator[tuple[str, dict[str, Any]]]:
+    for part in manifests():
+        if part["kind"] in {"Deployment", "StatefulSet", "Job"}:
+            yield part["metadata"]["name"], part["spec"]["template"]["spec"]
+
+
+def started(command: list[str]) -> str:
+    """The program that a `mychatflow` command line starts."""
+    words = " ".join(command).split()
+    return words[words.index("start") + 1] if "start" in words else words[0]
+
+
+KNOWN = {name.value for name in start.Name} | {"migrate", "dagster-webserver", "dagster-daemon"}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_compose_starts_what_exists_and_hardens_it(name: str):
+    service = PROGRAMS[name]
+
+    assert started(service.get("entrypoint") or service["command"]) in KNOWN
+    assert set(service["environment"]) - DAGSTERS <= VARIABLES
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+
+
+def test_only_the_proxy_listens_outside():
+    assert {name for name, service in COMPOSE["services"].items() if "ports" in service} == {"caddy"}
+
+
+def test_the_example_names_all_that_compose_asks_for():
+    asked = set(re.findall(r"\$\{(\w+)(?::\?)", (DEPLOY / "compose.yaml").read_text()))
+    given = set(re.findall(r"^(\w+)=", (DEPLOY / "production.env.example").read_text(), re.MULTILINE))
+    used = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
+
+    assert asked - given == set()
+    assert given - used == set()
+
+
+@pytest.mark.parametrize(("name", "pod"), list(pods()), ids=[name for name, _ in pods()])
+def test_every_pod_is_restricted_and_bounded(name: str, pod: dict[str, Any]):
+    (box,) = pod["containers"]
+
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert box["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"cpu", "memory"} <= set(box["resources"]["requests"])
+    assert "memory" in box["resources"]["limits"]
+    assert started(box.get("command") or box["args"]) in KNOWN
+    assert pod.get("automountServiceAccountToken") is name.startswith("dagster")
+
+
+def test_the_cluster_sets_only_what_we_read():
+    found: dict[str, set[str]] = {
+        part["kind"]: set(part["data"]) for part in manifests() if part["kind"] == "ConfigMap"
+    }
+    secret = yaml.safe_load((BASE / "secrets.example.yaml").read_text())
+    settings = next(part for part in manifests() if part["metadata"]["name"] == "mychatflow" and "data" in part)
+
+    assert found
+    assert set(settings["data"]) <= VARIABLES
+    assert set(secret["stringData"]) - DAGSTERS <= VARIABLES
+
+
+@pytest.mark.parametrize("overlay", ["preview", "production"])
+def test_every_patch_meets_what_it_changes(overlay: str):
+    patched = yaml.safe_load((DEPLOY / "kubernetes" / "overlays" / overlay / "kustomization.yaml").read_text())
+    by_name = {(part["kind"], part["metadata"]["name"]): part for part in manifests()}
+
+    for patch in patched["patches"]:
+        target = by_name[(patch["target"]["kind"], patch["target"]["name"])]
+        for change in yaml.safe_load(patch["patch"]):
+            place: Any = target
+            for step in change["path"].strip("/").split("/"):
+                place = place[int(step)] if isinstance(place, list) else place[step]
+            assert place != change["value"]
+
+
+def test_production_dagster_differs_by_its_storage_alone():
+    ours = yaml.safe_load((Path(__file__).parents[2] / "pipelines" / "dagster.yaml").read_text())
+    composed = yaml.safe_load((DEPLOY / "dagster" / "dagster.yaml").read_text())
+    text = next(part for part in manifests() if part["metadata"]["name"] == "dagster-instance")["data"]["dagster.yaml"]
+    clustered = yaml.safe_load(text)
+
+    assert composed.pop("storage") == clustered.pop("storage")
+    assert clustered.pop("run_launcher")["class"] == "K8sRunLauncher"
+    assert composed == clustered == ours
