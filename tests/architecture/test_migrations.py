@@ -23,16 +23,6 @@ def test_a_migration_takes_nothing_from_running_code(path: Path):
     assert not TAKES_AWAY.search(text) or ANNOUNCED.search(text)
 
 
-def test_migrations_are_one_line_of_numbers():
-    revisions = {
-        re.search(r'^revision(?:: str)? = "(\w+)"', path.read_text(), re.MULTILINE)[1]: path for path in VERSIONS
-    }
-    before = [re.search(r'^down_revision.*= (?:"(\w+)"|None)', path.read_text(), re.MULTILINE)[1] for path in VERSIONS]
-
-    assert before == [None, *[path.name[:4] for path in VERSIONS][:-1]]
-    assert set(revisions) == {path.name[:4] for path in VERSIONS}
-
-
 @pytest.mark.parametrize(
     "text",
     ["alter table x drop column y", "ALTER TABLE x ALTER COLUMN y SET NOT NULL", "alter table x rename column a to b"],
