@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Loopback servers of ours must not be reached through a proxy of the machine's.
 export NO_PROXY := 127.0.0.1,localhost
+# Also where Python may keep no caches beside the code: else each of hundreds of processes compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
 .PHONY: up install test retest check lint bench chaos docs lock
 

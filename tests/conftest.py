@@ -1,7 +1,9 @@
 """Real servers for every test: one embedded Postgres and Redis a session, a fresh database a test."""
 
 import itertools
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -19,6 +21,10 @@ from mychatflow.store import schema
 from mychatflow.store.session import Store
 
 _databases = itertools.count(1)
+# What the Makefile does, for whoever calls pytest directly: a child process that compiles all it imports takes seconds.
+sys.dont_write_bytecode = False
+sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache"))
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
