@@ -19,14 +19,7 @@ from mychatflow import settings as configuration
 
 _SCRIPT = Path(__file__).with_name("main.py")
 # What the first page would otherwise import while its viewer waits.
-_WARMED = (
-    "plotly.graph_objects",
-    "dashboards.tenant.overview",
-    "dashboards.tenant.leads",
-    "dashboards.tenant.conversations",
-    "dashboards.tenant.inbox",
-    "dashboards.ops.freshness",
-)
+_WARMED = ("plotly.graph_objects", "dashboards.navigation")
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from warehouse.periods import Period
 PRESETS = {"7d": 7, "28d": 28, "91d": 91}
 CUSTOM = "Custom"
 _LONGEST_DAYS = 366
+_LATE = timedelta(hours=2, minutes=15)
 _KEPT = "kept-filters"
 
 
@@ -46,7 +47,7 @@ def head(title: str, subtitle: str, *, timezone: str, at: datetime, updated: dat
     today = at.astimezone(wording.zone(timezone)).date()
     with st.container(key="page-head", horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         stamp = f"{subtitle} · updated {wording.ago(updated, at=at)}"
-        st.html(parts.page_title(title, stamp), width="content")
+        st.html(parts.page_title(title, stamp, warning=_late(updated, at=at)), width="content")
         with st.container(key="filters", horizontal=True, vertical_alignment="center", width="content", gap="small"):
             chosen = st.segmented_control(
                 "Period",
@@ -67,6 +68,12 @@ def head(title: str, subtitle: str, *, timezone: str, at: datetime, updated: dat
     _keep(range=chosen, compare=is_compared)
     period = _dates(today) if chosen == CUSTOM else preset(PRESETS.get(str(chosen), 28), today=today)
     return Choice(period=period, previous=period.previous if is_compared else None)
+
+
+def _late(updated: datetime | None, *, at: datetime) -> str:
+    """A publication follows every hour; one that is missing twice is worth saying before anybody reads a number."""
+    is_late = updated is not None and at - updated > _LATE
+    return "Numbers are late: the last hours are missing" if is_late else ""
 
 
 def _dates(today: date) -> Period:

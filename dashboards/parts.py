@@ -17,8 +17,9 @@ class Column:
     is_number: bool = False
 
 
-def page_title(title: str, subtitle: str) -> str:
-    return f'<div class="mcf-title"><h1>{escaped(title)}</h1><p>{escaped(subtitle)}</p></div>'
+def page_title(title: str, subtitle: str, *, warning: str = "") -> str:
+    warned = f" {chip(warning, 'warn')}" if warning else ""
+    return f'<div class="mcf-title"><h1>{escaped(title)}</h1><p>{escaped(subtitle)}{warned}</p></div>'
 
 
 def card_title(title: str, subtitle: str, explained: str = "") -> str:

@@ -1,7 +1,9 @@
 """What a page shows instead of numbers: nothing yet, not allowed, or something failed, each in one honest sentence."""
 
 from collections.abc import Callable
-from typing import Literal, assert_never
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Literal, assert_never
 
 import streamlit as st
 import structlog
@@ -10,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dashboards import parts
 from warehouse.reader import NothingPublished
 
-Refusal = Literal["sign_in", "not_configured", "no_workspace", "not_local", "session_ended"]
+Refusal = Literal["sign_in", "not_configured", "no_workspace", "nothing_here", "not_local", "session_ended"]
 log = structlog.get_logger(__name__)
 
 
@@ -33,6 +35,23 @@ def guarded(page: Callable[[], None]) -> None:
         )
 
 
+def reading(height: int) -> AbstractContextManager[Any]:
+    """A grey sheet of the height that the numbers will have, when they take longer than a moment."""
+    return st.skeleton(height=height)
+
+
+def live(part: Callable[[], None], *, every: str) -> None:
+    """Run the part of a page now and again by itself; it answers for its own failures, since no page runs around it."""
+    st.fragment(run_every=every)(partial(guarded, part))()
+
+
+def forbidden(title: str, least: str) -> None:
+    """The page of somebody whose role does not open it."""
+    who = "the platform's staff" if least == "staff" else f"the role {least} and above"
+    st.html(parts.page_title(title, "This page is closed to you"))
+    card("closed", "Your role does not open this page", f"It is for {who}. An owner or admin can change your role.")
+
+
 def refused(reason: Refusal) -> None:
     """The page of somebody who may not see any."""
     match reason:
@@ -46,6 +65,12 @@ def refused(reason: Refusal) -> None:
             card("closed", "No workspace yet", "You are signed in, but nobody has invited you to a workspace.")
             if st.user.get("is_logged_in"):
                 st.button("Sign out", on_click=st.logout)
+        case "nothing_here":
+            card(
+                "empty",
+                "This installation has no workspace yet",
+                "It appears by itself once there is one: mychatflow demo, or mychatflow tenant create.",
+            )
         case "not_configured":
             card("closed", "Sign-in is not configured", "Set CLERK_ISSUER to your identity provider, then start again.")
         case "not_local":

@@ -130,5 +130,5 @@ def _signed_in(*, at: datetime) -> Viewer | Refusal:
 
 def _viewer(name: str, workspaces: Sequence[Workspace], *, is_local: bool) -> Viewer | Refusal:
     if not workspaces:
-        return "no_workspace"
+        return "nothing_here" if is_local else "no_workspace"
     return Viewer(name=name, workspace=workspaces[0], workspaces=tuple(workspaces), is_local=is_local)

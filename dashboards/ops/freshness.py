@@ -30,7 +30,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
     if not looking.is_platform_staff:
         states.empty("For the platform's staff", "This page shows all workspaces together.")
         return
-    st.fragment(run_every="10s")(_live)()
+    states.live(_live, every="10s")
 
 
 def _live() -> None:

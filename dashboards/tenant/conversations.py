@@ -50,7 +50,8 @@ def colours(palette: Palette) -> dict[str, str]:
 
 def _per_day(looking: Viewer, choice: Choice) -> None:
     st.html(parts.card_title("Outcomes", "Conversations by the day they began", metrics.help_text("outcomes")))
-    rows = data.outcomes_per_day(looking.tenant_id, choice.period)
+    with states.reading(270):
+        rows = data.outcomes_per_day(looking.tenant_id, choice.period)
     if not any(row["episode_count"] for row in rows):
         states.empty("No conversation began in this period", "Choose a longer period.")
         return

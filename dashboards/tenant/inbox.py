@@ -41,7 +41,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
     wanted = _filters()
     left, right = st.columns([1, 1.75])
     with left.container(border=True, height=700, key="card-chats"):
-        st.fragment(run_every=_EVERY)(partial(_chats, looking, wanted))()
+        states.live(partial(_chats, looking, wanted), every=_EVERY)
     with right.container(border=True, height=700, key="card-chat"):
         _opened(looking, at=at)
 
@@ -135,7 +135,7 @@ def _opened(looking: Viewer, *, at: datetime) -> None:
     talk, person = st.tabs(["Chat", "Contact"], key="chat-tabs")
     with talk:
         # What is being typed stands outside the part that follows the chat, so no refresh disturbs it.
-        st.fragment(run_every=_EVERY)(partial(_talk, looking, contact.contact_id))()
+        states.live(partial(_talk, looking, contact.contact_id), every=_EVERY)
         _composer(looking, contact)
     with person:
         _person(looking, contact, at=at)

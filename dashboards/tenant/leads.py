@@ -47,7 +47,8 @@ def _funnel(looking: Viewer, choice: Choice) -> None:
             metrics.help_text("lead_funnel"),
         )
     )
-    rows = data.lead_funnel(looking.tenant_id, choice.period)
+    with states.reading(250):
+        rows = data.lead_funnel(looking.tenant_id, choice.period)
     if not rows or not rows[0]["contact_count"]:
         states.empty("Nobody wrote in this period", "The way to a booking appears with the first customers.")
         return
@@ -101,7 +102,8 @@ def _contacts(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
             grade = st.pills("Grade", _GRADES, key="grade", bind="query-params", label_visibility="collapsed")
             wanted = st.text_input("Search", key="search", placeholder="Name", label_visibility="collapsed", width=170)
-    rows = people.named(looking, data.lead_list(looking.tenant_id, choice.period, grade=grade, limit=_SHOWN))
+    with states.reading(318):
+        rows = people.named(looking, data.lead_list(looking.tenant_id, choice.period, grade=grade, limit=_SHOWN))
     rows = [row for row in rows if (wanted or "").casefold() in row["name"].casefold()]
     if not rows:
         states.empty("Nobody matches", "Clear the grade or the name, or choose a longer period.")

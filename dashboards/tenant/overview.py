@@ -43,8 +43,9 @@ def show(looking: Viewer, *, at: datetime) -> None:
 
 
 def _messages(looking: Viewer, choice: Choice) -> None:
-    rows = data.messages_per_day(looking.tenant_id, choice.period)
-    before = data.messages_per_day(looking.tenant_id, choice.previous) if choice.previous else []
+    with states.reading(342):
+        rows = data.messages_per_day(looking.tenant_id, choice.period)
+        before = data.messages_per_day(looking.tenant_id, choice.previous) if choice.previous else []
     compared = ", dashed line is the previous period" if before else ""
     st.html(parts.card_title("Messages per day", f"Incoming messages{compared}", metrics.help_text("messages_per_day")))
     if not any(row["message_received_count"] for row in rows):
@@ -66,7 +67,8 @@ def _messages(looking: Viewer, choice: Choice) -> None:
 
 
 def _reply_time(looking: Viewer, choice: Choice) -> None:
-    rows = data.reply_time_per_day(looking.tenant_id, choice.period)
+    with states.reading(342):
+        rows = data.reply_time_per_day(looking.tenant_id, choice.period)
     p95 = data.overview_kpis(looking.tenant_id, choice.period)["reply_p95_ms"]
     subtitle = f"p95 {wording.seconds(p95)} · target {_TARGET_SECONDS:.0f} s"
     st.html(parts.card_title("Reply time", subtitle, metrics.help_text("reply_time")))
@@ -87,7 +89,8 @@ def _reply_time(looking: Viewer, choice: Choice) -> None:
 
 
 def _hours(looking: Viewer, choice: Choice, *, at: datetime) -> None:
-    rows = data.hour_heatmap(looking.tenant_id, choice.period)
+    with states.reading(360):
+        rows = data.hour_heatmap(looking.tenant_id, choice.period)
     st.html(
         parts.card_title(
             "When people write",
@@ -121,7 +124,8 @@ def _hours(looking: Viewer, choice: Choice, *, at: datetime) -> None:
 
 
 def _providers(looking: Viewer, choice: Choice) -> None:
-    usage = data.provider_usage(looking.tenant_id, choice.period)
+    with states.reading(360):
+        usage = data.provider_usage(looking.tenant_id, choice.period)
     kpis = data.overview_kpis(looking.tenant_id, choice.period)
     subtitle = f"Backup model answered {wording.share(kpis['fallback_rate'])} of messages"
     st.html(parts.card_title("AI providers", subtitle, metrics.help_text("provider_share")))

@@ -1,28 +1,34 @@
 """One page as the browser would load it, chosen by `?page=`: AppTest can only switch between files."""
 
+from dataclasses import replace
+from functools import partial
+
 import streamlit as st
 
-from dashboards import shell, states, viewer
-from dashboards.ops import freshness
-from dashboards.tenant import conversations, inbox, leads, overview
+from dashboards import navigation, shell, states, viewer
 from dashboards.viewer import Viewer
 
-_PAGES = {
-    "overview": overview.show,
-    "leads": leads.show,
-    "conversations": conversations.show,
-    "inbox": inbox.show,
-    "operations": freshness.show,
-}
+_PLACES = {place.path: place for place in navigation.PLACES}
 
 
 def run() -> None:
     # AppTest has no connection whose address could be checked; the refusals are tested as rules.
     found = st.query_params.get("refusal") or viewer.local_owner()
-    if isinstance(found, Viewer):
-        _PAGES[st.query_params["page"]](shell.sidebar(found), at=shell.now())
-    else:
+    if not isinstance(found, Viewer):
         states.refused(found)  # type: ignore[arg-type]  # a test's own word
+        return
+    looking = _in_role(shell.sidebar(found), st.query_params.get("role"))
+    place = _PLACES[st.query_params["page"]]
+    is_open = place.opens_for(looking)
+    show = partial(place.show, looking, at=shell.now()) if is_open else partial(states.forbidden, place.title, "staff")
+    states.guarded(show)
+
+
+def _in_role(looking: Viewer, role: str | None) -> Viewer:
+    """The same person with less to say."""
+    if role is None:
+        return looking
+    return looking.looking_at(replace(looking.workspace, role=role, is_platform_staff=False))
 
 
 shell.dress()

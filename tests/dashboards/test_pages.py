@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards import navigation, viewer
+from dashboards.navigation import Place
 from tests.dashboards.conftest import HOSTILE, Town, forget
 
 _SCRIPT = str(Path(__file__).with_name("one_page.py"))
-EVERY_PAGE = ("overview", "leads", "conversations", "inbox", "operations")
+EVERY_PAGE = tuple(place.path for place in navigation.PLACES)
 
 
 def opened(page: str, **parameters: str) -> AppTest:
@@ -89,18 +91,6 @@ def test_names_are_escaped_in_html(pages: Town) -> None:
     assert "&lt;img src=x" in html_of(test)
 
 
-def test_before_the_first_publication_a_sentence_stands(
-    pages: Town, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("WAREHOUSE_URL", f"duckdb:///{tmp_path}/none.duckdb")
-    forget()
-
-    test = opened("overview")
-
-    assert not test.exception
-    assert "The first numbers are on their way" in html_of(test)
-
-
 def test_a_silent_database_is_said_so(pages: Town, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", f"postgresql://tests@/nowhere?host={tmp_path}")
     forget()
@@ -109,6 +99,34 @@ def test_a_silent_database_is_said_so(pages: Town, monkeypatch: pytest.MonkeyPat
 
     assert not test.exception
     assert "The database does not answer" in html_of(test)
+
+
+@pytest.mark.parametrize("role", ["viewer", "agent", "admin", "owner"])
+@pytest.mark.parametrize("place", navigation.PLACES, ids=lambda place: place.path)
+def test_a_role_opens_its_pages_and_no_other(pages: Town, place: Place, role: str) -> None:
+    is_allowed = place.least != "staff" and viewer.is_at_least(role, place.least)
+
+    shown = html_of(opened(place.path, role=role))
+
+    assert ("This page is closed to you" in shown) is not is_allowed
+
+
+@pytest.mark.parametrize("page", ["operations", "overview"])
+def test_before_the_first_publication_every_page_says_so(
+    pages: Town, page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # The operations page is a part that runs by itself, around which no page catches anything.
+    monkeypatch.setenv("WAREHOUSE_URL", f"duckdb:///{tmp_path}/none.duckdb")
+    forget()
+
+    test = opened(page)
+
+    assert not test.exception
+    assert "The first numbers are on their way" in html_of(test)
+
+
+def test_an_installation_without_workspace_says_what_makes_one(pages: Town) -> None:
+    assert "mychatflow demo" in html_of(opened("overview", refusal="nothing_here"))
 
 
 @pytest.mark.parametrize("refusal", ["sign_in", "session_ended", "no_workspace", "not_configured", "not_local"])

@@ -1,0 +1,61 @@
+"""Every page of the product, who may open it and where it stands in the menu: a page is one line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Literal
+
+import streamlit as st
+
+from dashboards import shell, states
+from dashboards.ops import freshness
+from dashboards.tenant import conversations, inbox, leads, overview
+from dashboards.viewer import Viewer
+
+Least = Literal["viewer", "agent", "admin", "owner", "staff"]
+_FIRST = "overview"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page: its group and name in the menu, its address, and the least role (or the platform's staff) it opens to."""
+
+    group: str
+    title: str
+    icon: str
+    path: str
+    least: Least
+    show: Callable[..., None]
+
+    def opens_for(self, looking: Viewer) -> bool:
+        return looking.is_platform_staff if self.least == "staff" else looking.may(self.least)
+
+
+PLACES = (
+    Place("Analytics", "Overview", "monitoring", _FIRST, "viewer", overview.show),
+    Place("Analytics", "Leads", "group", "leads", "viewer", leads.show),
+    Place("Analytics", "Conversations", "forum", "conversations", "viewer", conversations.show),
+    Place("Work", "Inbox", "inbox", "inbox", "agent", inbox.show),
+    Place("Operations", "Pipeline & health", "monitor_heart", "operations", "staff", freshness.show),
+)
+
+
+def pages(looking: Viewer, *, at: datetime) -> dict[str, list[st.Page]]:
+    """The menu of that person; a page they may not open is not in it, and says so to who knows its address."""
+    groups: dict[str, list[st.Page]] = {}
+    for place in PLACES:
+        is_open = place.opens_for(looking)
+        show = partial(place.show, looking, at=at) if is_open else partial(states.forbidden, place.title, place.least)
+        # A group of hidden pages alone would leave its heading behind.
+        groups.setdefault(place.group if is_open else PLACES[0].group, []).append(
+            st.Page(
+                shell.named(partial(states.guarded, show), place.path),
+                title=place.title,
+                icon=f":material/{place.icon}:",
+                url_path=place.path,
+                default=place.path == _FIRST,
+                visibility="visible" if is_open else "hidden",
+            )
+        )
+    return groups
