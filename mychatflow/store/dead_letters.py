@@ -23,7 +23,7 @@ _REPLAYED = text("update dead_letters set replayed_at = :at where id = :letter_i
 _REOPEN = text(
     """
     with reopened as (
-        update inbox set state = 'open', attempts = 0, last_error = null
+        update inbox set state = 'open', attempts = 0, deaths = 0, last_error = null
         where seq = :seq and state = 'parked'
         returning tenant_id, instance_id, chat_id
     )

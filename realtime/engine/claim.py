@@ -1,6 +1,7 @@
 """Step two: a worker takes the chats that are due, alone, and reads all that their turns start from."""
 
 import socket
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,6 +16,10 @@ from realtime.engine.work import Chat, Contact, Episode, InboxRow, Lease, Number
 
 LEASE_SECONDS: Final = 15.0
 RENEW_SECONDS: Final = 4.0
+# A worker killed at random every few seconds holds a message of a second or two at one of five deaths, so this many
+# in a row are the message's doing (one of ten million) and not chance (with half as many it is one of three thousand).
+MOST_DEATHS: Final = 10
+_SWEEP_SECONDS: Final = 1.0
 _Part = TypeVar("_Part")
 
 
@@ -45,6 +50,7 @@ class Claims:
     def __init__(self, pool: Pool, *, index: int) -> None:
         self._pool = pool
         self._worker = f"{socket.gethostname()}/{index}"
+        self._sweeps_at = 0.0
         self._reads: Batcher[tuple[Lease, str], Chat] = Batcher(self._read, max_size=200, splits_on=sql.SPLITS_ON)
         self._releases: Batcher[Release, bool] = Batcher(self._release, max_size=500)
         self._echoes: Batcher[Chat, bool] = Batcher(self._finish_echoes, max_size=500)
@@ -59,8 +65,17 @@ class Claims:
         The fence stops whoever held them before.
         """
         parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker}
-        rows, due = await sql.run(self._pool, ("claim", parameters), ("next_due", {}), is_durable=False)
+        *_, rows, due = await sql.run(
+            self._pool, *self._sweep(most), ("claim", parameters), ("next_due", {}), is_durable=False
+        )
         return [Lease(**row) for row in rows], float(due[0]["seconds"]) if due else None
+
+    def _sweep(self, most: int) -> Sequence[sql.Step]:
+        """Now and then, what dead workers held is freed first."""
+        if time.monotonic() < self._sweeps_at:
+            return ()
+        self._sweeps_at = time.monotonic() + _SWEEP_SECONDS
+        return (("orphans", {"most": most, "limit": MOST_DEATHS}),)
 
     async def read(self, lease: Lease, *, wa_id: str | None = None) -> Chat:
         """All that the chat holds at this moment; `wa_id` where its contact is known by another id than the chat."""

@@ -14,8 +14,10 @@ import redis.asyncio
 
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
+from realtime.engine.claim import MOST_DEATHS
 from realtime.webhooks.whatsapp import PATH
-from tests.fakes.llm import FakeModels
+from tests.fakes.llm import FakeModels, answer_json
+from tests.fakes.llm_wire import Call, Said
 from tests.fakes.waha import QUICK, FakeWaha
 from tests.journeys.conftest import House, until, varied
 from tests.realtime.webhooks.conftest import serving
@@ -166,6 +168,37 @@ async def test_another_worker_takes_over_when_the_lease_runs_out(crash_house: Ho
     house.models.providers["openai"].latency = 0
 
     await answered_once(house, tenant, chat, index=2)
+
+
+async def test_a_message_that_kills_its_workers_is_put_aside(crash_house: House):
+    house = crash_house
+    tenant, chat, other = await house.a_business(), house.a_customer(), house.a_customer()
+    victims: list[int] = []
+
+    def deadly(call: Call) -> Said:
+        if "poison" in call.messages[-1][1]:
+            os.kill(victims[-1], signal.SIGKILL)
+        return answer_json(ANSWER)
+
+    house.models.providers["openai"].script = deadly
+    house.write(tenant, chat, "poison")
+    for _ in range(3):
+        async with a_worker(house) as worker:
+            victims.append(worker.pid)
+            await worker.wait()
+    # The third death is counted by whoever comes next.
+    assert [row["deaths"] for row in house.rows("select deaths from inbox where lane = 'message'")] == [2]
+    await house.execute("update inbox set deaths = %(so_far)s where lane = 'message'", so_far=MOST_DEATHS - 1)
+
+    async with a_worker(house):
+        house.write(tenant, other, "Hello")
+        assert await house.answers(tenant, other, 1, within=60) == [ANSWER]
+        await until(lambda: house.rows("select 1 from inbox where state = 'parked'") != [])
+        house.write(tenant, chat, "Are you there?")
+        assert await house.answers(tenant, chat, 1, within=60) == [ANSWER]
+        await house.quiet(tenant)
+    (parked,) = house.rows("select chat_id, last_error from inbox where state = 'parked'")
+    assert parked == {"chat_id": chat, "last_error": "WorkerDied"}
 
 
 async def test_a_frozen_worker_wakes_too_late(crash_house: House):

@@ -1,30 +1,15 @@
--- Takes chats that are due and free, and chats whose worker let its lease run out.
+-- Takes chats that are due and free.
 -- What the chat holds is read afterwards, in a snapshot of its own: a row committed while we waited for a lock
 -- would be missing in this one, and its wake-up is cleared here.
 with
 
-due as (
+mine as (
     select tenant_id, instance_id, chat_id
     from chat_leases
     where due_at <= now() and leased_until is null
     order by due_at
     limit %(most)s
     for update skip locked
-),
-
-orphaned as (
-    select tenant_id, instance_id, chat_id
-    from chat_leases
-    where leased_until < now()
-    order by leased_until
-    limit %(most)s
-    for update skip locked
-),
-
-mine as (
-    select * from due
-    union all
-    select * from orphaned
 )
 
 update chat_leases set
