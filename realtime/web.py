@@ -190,7 +190,7 @@ def main() -> int:
         port=settings.web_port,
         workers=settings.web_workers,
         loop="uvloop",
-        http="httptools",
+        http="realtime.webhooks.connection:Connection",
         # `auto` would swallow a failing start and then answer 500 to everything.
         lifespan="on",
         log_config=None,

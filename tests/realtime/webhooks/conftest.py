@@ -22,6 +22,7 @@ from psycopg.rows import dict_row
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from realtime.web import Web
+from realtime.webhooks.connection import Connection
 from realtime.webhooks.whatsapp import PATH
 from tests.factories import Tenant, a_tenant
 
@@ -133,7 +134,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Web]]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            web, lifespan="on", http="httptools", proxy_headers=False, log_config=None, access_log=False
+            web, lifespan="on", http=Connection, proxy_headers=False, log_config=None, access_log=False
         )
         server = LoopServer(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))

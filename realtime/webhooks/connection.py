@@ -1,0 +1,72 @@
+"""One connection to the web process: uvicorn's, with the limits on request headers that it lacks."""
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+SLOWEST_HEADERS_SECONDS: Final = 10.0
+LARGEST_HEADERS: Final = 32 * 1024
+_TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Connection(HttpToolsProtocol):
+    """A head must be whole within some seconds and bytes; without that, whoever drips it holds us as long as they like.
+
+    A head that comes in one piece, as nearly all do, costs a comparison and no timer.
+    """
+
+    _is_head_open = True
+    # Between requests. Line breaks ahead of a request begin none, and yet end uvicorn's wait for one.
+    _is_resting = False
+    _head_size = 0
+    _head_deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not (self._is_head_open or self._is_resting) or self.transport.is_closing():
+            return
+        self._head_size += len(data)
+        if self._head_size > LARGEST_HEADERS:
+            self._refuse(_TOO_LARGE)
+        elif self._head_deadline is None:
+            self._await_head()
+
+    def on_message_begin(self) -> None:
+        self._is_head_open = True
+        self._is_resting = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._is_head_open = False
+        self._head_size = 0
+        if self._head_deadline is not None:
+            self._forget_deadline()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        self._is_resting = True
+        super().on_response_complete()
+
+    def _await_head(self) -> None:
+        self._head_deadline = self.loop.call_later(SLOWEST_HEADERS_SECONDS, self._refuse, _TOO_SLOW)
+
+    def _forget_deadline(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _refuse(self, answer: bytes) -> None:
+        self._forget_deadline()
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+            self.transport.close()
