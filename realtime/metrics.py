@@ -19,6 +19,10 @@ webhook_rejections = Counter(
     "Webhooks refused before they were read, by reason; strangers apart from known numbers.",
     ("reason", "sender"),
 )
+altered_messages = Counter(
+    "mychatflow_altered_messages",
+    "Message ids that came again with other words; the first words stay.",
+)
 webhook_seconds = Histogram(
     "mychatflow_webhook_seconds",
     "From the request to the answer, the commit included.",

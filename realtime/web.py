@@ -35,6 +35,7 @@ from realtime.health import Probes
 from realtime.webhooks import clerk, whatsapp
 from realtime.webhooks.dead_letters import DeadLetters
 from realtime.webhooks.directory import Directory
+from realtime.webhooks.duplicates import Duplicates
 from realtime.webhooks.rate_limit import Rate, RateLimiter
 
 _CONNECTIONS: Final = 4
@@ -106,11 +107,14 @@ class Web:
             admission=whatsapp.InstanceAdmission(limiter, Rate.parse(settings.webhook_instance_rate)),
         )
         stack.push_async_callback(acceptor.drain)
+        duplicates = Duplicates(pool, opened.store)
+        stack.push_async_callback(duplicates.drain)
         self.probes = Probes(settings, pool, client)
         self._webhook = whatsapp.WhatsAppWebhook(
             directory=Directory(pool, KeyRing(settings.master)),
             acceptor=acceptor,
             dead_letters=DeadLetters(pool, platform_cipher(settings.master)),
+            duplicates=duplicates,
             limiter=limiter,
             default_keys=settings.webhook_secrets,
             stranger_rate=Rate.parse(settings.webhook_unsigned_rate),

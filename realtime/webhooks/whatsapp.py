@@ -19,7 +19,9 @@ from realtime.webhooks import envelope as wire
 from realtime.webhooks.arrivals import arrival_of
 from realtime.webhooks.dead_letters import DeadLetters
 from realtime.webhooks.directory import Directory, Instance
+from realtime.webhooks.duplicates import Duplicates
 from realtime.webhooks.http import Answer, ClientLeft, WebhookRefused, read_body, refusal, taken
+from realtime.webhooks.messages import IncomingMessage
 from realtime.webhooks.normalise import Ignored, known_event, normalise
 from realtime.webhooks.rate_limit import Rate, RateLimiter, client_address
 from realtime.webhooks.signature import SignatureRejected, Signed, verify, verify_age
@@ -51,6 +53,7 @@ class WhatsAppWebhook:
         directory: Directory,
         acceptor: Acceptor,
         dead_letters: DeadLetters,
+        duplicates: Duplicates,
         limiter: RateLimiter,
         default_keys: Sequence[bytes],
         stranger_rate: Rate,
@@ -59,6 +62,7 @@ class WhatsAppWebhook:
         self._directory = directory
         self._acceptor = acceptor
         self._dead_letters = dead_letters
+        self._duplicates = duplicates
         self._limiter = limiter
         self._default_keys = tuple(default_keys)
         self._stranger_rate = stranger_rate
@@ -162,6 +166,8 @@ class WhatsAppWebhook:
             reason = f"refused: {type(error).__name__}"
             await self._dead_letters.keep(raw, session=envelope.session, message_id=message.inbox_id, reason=reason)
             return _counted(envelope.event, "kept")
+        if outcome == "known" and isinstance(message, IncomingMessage):
+            self._duplicates.look(message, instance)
         return _counted(envelope.event, outcome)
 
 

@@ -17,9 +17,10 @@ import psycopg
 import pytest
 import redis.asyncio
 import uvicorn
+from prometheus_client.parser import text_string_to_metric_families
 from psycopg.rows import dict_row
 
-from mychatflow.settings import Settings
+from mychatflow.settings import Role, Settings
 from mychatflow.store.session import Store
 from realtime.web import Web
 from realtime.webhooks.connection import Connection
@@ -68,9 +69,22 @@ class Door:
     async def say(self, **payload: Any) -> aiohttp.ClientResponse:
         return await self.send_signed(event(self.tenant.session, **payload))
 
-    def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
-        with psycopg.connect(self.settings.role_url("engine"), row_factory=dict_row) as connection:
+    def rows(self, sql: str, *parameters: Any, role: Role = "engine") -> list[dict[str, Any]]:
+        with psycopg.connect(self.settings.role_url(role), row_factory=dict_row) as connection:
             return connection.execute(sql, parameters).fetchall()
+
+    async def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """What /metrics says: name and labels → value."""
+        async with self.http.get(self.base_url + "/metrics") as answer:
+            text = await answer.text()
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    async def counted(self, name: str, **labels: str) -> float:
+        return (await self.metrics()).get((name, frozenset(labels.items())), 0.0)
 
     def inbox(self) -> list[dict[str, Any]]:
         return self.rows("select * from inbox order by seq")

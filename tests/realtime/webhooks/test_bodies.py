@@ -6,6 +6,7 @@ import io
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,15 @@ async def stored(door: Door, store: Store) -> IncomingMessage:
     async with store.tenant_transaction(row["tenant_id"]) as transaction:
         cipher = await KeyRing(door.settings.master).for_tenant(row["tenant_id"], transaction)
     return messages.unseal_message(row["body"], cipher, session=row["session"], inbox_id=row["message_id"])
+
+
+async def altered(door: Door, count: int) -> list[dict[str, Any]]:
+    """The audit log's rows of messages that came again with other words, once there are so many."""
+    sql = "select * from audit_log where action = 'message.altered'"
+    async with asyncio.timeout(30):
+        while len(found := door.rows(sql, role="pipeline")) < count:  # noqa: ASYNC110  (what is awaited is state)
+            await asyncio.sleep(0.02)
+    return found
 
 
 MALFORMED = {
@@ -101,11 +111,13 @@ async def test_only_post_is_answered(door: Door) -> None:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
 
-async def test_an_unknown_event_is_ignored(door: Door) -> None:
+async def test_an_unknown_event_is_ignored_and_counted(door: Door) -> None:
     raw = json.dumps(envelope(door.tenant.session, {"x": 1}, name="poll.vote")).encode()
+    before = await door.counted("mychatflow_webhooks_total", event="other", outcome="ignored")
 
     assert (await door.send_signed(raw)).status == 200
     assert door.inbox() == []
+    assert await door.counted("mychatflow_webhooks_total", event="other", outcome="ignored") == before + 1
 
 
 async def test_an_unknown_session_is_kept_for_operators(door: Door) -> None:
@@ -176,6 +188,16 @@ async def test_an_id_used_twice_keeps_the_first_text(door: Door, store: Store) -
 
     assert again.status == 200
     assert (await stored(door, store)).text == "first"
+
+
+async def test_an_id_that_comes_with_other_words_is_on_record(door: Door) -> None:
+    for words in ("first", "first", "second", "second"):
+        await door.say(id="false_22222222222@c.us_SAME", body=words)
+
+    [entry] = await altered(door, 1)
+
+    assert (entry["subject"], entry["detail"]["length"]) == ("SAME", 6)
+    assert "22222222222" not in json.dumps(entry["detail"])
 
 
 async def test_both_message_events_are_one_message(door: Door) -> None:

@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
 from mychatflow.settings import ConfigurationRefused, Settings
-from realtime import logs, start
+from realtime import health, logs, start
 from tests.realtime.webhooks.conftest import Door
 
 
@@ -46,6 +48,15 @@ async def test_the_release_before_serves_on_a_newer_schema(door: Door) -> None:
 
     assert status == 200, body
     assert (await door.say()).status == 200
+
+
+async def test_a_clock_that_is_off_is_not_ready(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "time", SimpleNamespace(time=lambda: time.time() + 600))
+
+    status, body, _ = await fetched(door, "/ready")
+
+    assert status == 503
+    assert "600 s" in json.loads(body)["dependencies"]["clock"]["detail"]
 
 
 async def test_a_refused_write_is_never_acknowledged(door: Door) -> None:

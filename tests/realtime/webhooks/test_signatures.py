@@ -1,5 +1,6 @@
 """Only who holds the key is heard: every spoiled signature of both schemes gets 401 and leaves no trace."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -107,7 +108,10 @@ async def test_a_replay_stores_nothing_more(door: Door) -> None:
     raw = event(door.tenant.session)
     headers = signed(raw)
 
-    statuses = {(await door.send(raw, headers)).status for _ in range(200)}
+    statuses = set()
+    for _ in range(20):
+        answers = await asyncio.gather(*(door.send(raw, headers) for _ in range(50)))
+        statuses |= {answer.status for answer in answers}
 
     assert statuses == {200}
     assert len(door.inbox()) == 1
