@@ -1,5 +1,6 @@
 """Real servers for every test: one embedded Postgres and Redis a session, a fresh database a test."""
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -82,9 +83,9 @@ class DatabaseSettings(Settings):
         return super().role_url(role).replace(f"/{DATABASE}?", f"/{self.database_name}?")
 
 
-@pytest.fixture
-def fresh(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Settings]:
-    """Settings for an empty migrated database of the test's own."""
+@contextlib.contextmanager
+def a_database(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Settings]:
+    """Settings for an empty migrated database, which goes with the block."""
     name = f"test_{next(_databases)}"
     with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
         connection.execute(f"create database {name} template {DATABASE}")
@@ -96,6 +97,13 @@ def fresh(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Settings]:
     )
     with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def fresh(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Settings]:
+    """Settings for an empty migrated database of the test's own."""
+    with a_database(settings, postgres) as database:
+        yield database
 
 
 @pytest.fixture

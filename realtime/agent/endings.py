@@ -121,6 +121,7 @@ def away(scene: Scene, decision: GateDecision) -> TurnEnd:
         outgoing=closing.outgoing(scene, kind="away", key=f"away:{scene.contact_id}:{decision.detail}", text=text),
         contact=ContactChange(away_period=decision.detail),
         events=(closing.skip_event(scene, decision),),
+        refund=scene.subject,
     )
 
 
@@ -176,6 +177,8 @@ def _consented(scene: Scene, *, kind: str, contact: ContactChange) -> TurnEnd:
         ),
         cancel_follow_ups="opted_out" if is_out else None,
         events=(scene.event(EventType.OPTED_OUT if is_out else EventType.OPTED_IN, {"method": "keyword"}),),
+        # A draft that the command voided had taken a credit.
+        refund=scene.subject,
     )
 
 

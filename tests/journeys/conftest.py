@@ -116,13 +116,18 @@ def _served_models() -> Iterator[FakeModels]:
         yield models
 
 
+def reset(models: FakeModels) -> FakeModels:
+    """Healthy models that say the usual thing, and nothing on record."""
+    models.heal()
+    models.journal.clear()
+    for name in models.providers:
+        models.say(name, answer_json("Thank you, how may we help?"))
+    return models
+
+
 @pytest.fixture
 def models(_served_models: FakeModels) -> FakeModels:
-    _served_models.heal()
-    _served_models.journal.clear()
-    for name in _served_models.providers:
-        _served_models.say(name, answer_json("Thank you, how may we help?"))
-    return _served_models
+    return reset(_served_models)
 
 
 @pytest.fixture
@@ -133,8 +138,13 @@ async def gateway() -> AsyncIterator[FakeWaha]:
 
 @pytest.fixture
 def house_settings(fresh: Settings, gateway: FakeWaha, models: FakeModels) -> Settings:
+    return with_vendors(fresh, gateway, models)
+
+
+def with_vendors(settings: Settings, gateway: FakeWaha, models: FakeModels) -> Settings:
+    """The installation, with keys and addresses of the fakes."""
     keys = models.settings("openai", "anthropic")
-    return varied(fresh, **keys, waha_base_url=gateway.base_url, waha_api_key=gateway.api_key)
+    return varied(settings, **keys, waha_base_url=gateway.base_url, waha_api_key=gateway.api_key)
 
 
 def varied(settings: Settings, **changes: Any) -> Settings:
@@ -157,6 +167,19 @@ async def working(settings: Settings, *, index: int = 1) -> AsyncIterator[Worker
         await running
 
 
+@contextlib.asynccontextmanager
+async def a_house(settings: Settings, store: Store, gateway: FakeWaha, models: FakeModels) -> AsyncIterator[House]:
+    async with serving(settings) as (base_url, _web), working(settings) as worker:
+        yield House(
+            settings=settings,
+            store=store,
+            gateway=gateway,
+            models=models,
+            webhook_url=base_url + PATH,
+            worker=worker,
+        )
+
+
 @pytest.fixture
 async def house(
     house_settings: Settings,
@@ -166,12 +189,5 @@ async def house(
     redis_client: redis.asyncio.Redis,
 ) -> AsyncIterator[House]:
     assert await redis_client.ping()
-    async with serving(house_settings) as (base_url, _web), working(house_settings) as worker:
-        yield House(
-            settings=house_settings,
-            store=store,
-            gateway=gateway,
-            models=models,
-            webhook_url=base_url + PATH,
-            worker=worker,
-        )
+    async with a_house(house_settings, store, gateway, models) as house:
+        yield house
