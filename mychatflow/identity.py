@@ -133,13 +133,14 @@ class Identities:
 
 
 def choose(found: Sequence[Membership], *, tenant_id: UUID | None, organization: str | None) -> Membership | None:
-    """The membership meant: the tenant asked for, else the organization signed in to, else the first."""
+    """The membership meant: the tenant asked for, else the organization signed in to, else the first.
+
+    Whoever names a tenant or an organization gets that one or none: never silently another one of theirs.
+    """
     if tenant_id is not None:
         return next((item for item in found if item.tenant_id == tenant_id), None)
     if organization is not None:
-        mine = next((item for item in found if item.organization == organization), None)
-        if mine is not None:
-            return mine
+        return next((item for item in found if item.organization == organization), None)
     return found[0] if found else None
 
 

@@ -234,3 +234,36 @@ async def test_a_person_chooses_among_their_tenants_alone(store, identities, iss
     assert (await ask(identities, a_token(issuer), tenant_id=two.tenant_id)).tenant_id == two.tenant_id
     with pytest.raises(NotAMember):
         await ask(identities, a_token(issuer), tenant_id=strangers.tenant_id)
+
+
+async def an_organization(store: Store, tenant: Tenant, name: str) -> None:
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(
+            text(
+                "with made as (insert into organizations (clerk_organization_id, name) values (:name, 'Shop')"
+                " returning id) update tenants set organization_id = made.id from made where tenants.id = :tenant"
+            ),
+            {"name": name, "tenant": tenant.tenant_id},
+        )
+
+
+# Clerk's session token of version 1 names the active organization flat, version 2 in a claim of its own.
+IN_ORGANIZATION = [
+    lambda name: {"org_id": name, "org_role": "org:admin", "sid": "sess_1"},
+    lambda name: {"v": 2, "sts": "active", "o": {"id": name, "slg": "acme", "rol": "admin"}, "sid": "sess_1"},
+]
+
+
+@pytest.mark.parametrize("version", IN_ORGANIZATION, ids=["v1", "v2"])
+async def test_a_token_opens_its_organization_or_nothing(store, identities, issuer, version):
+    alphabetically_first, other, strangers = [await a_tenant(store) for _ in range(3)]
+    for tenant, name in ((other, "org_other"), (strangers, "org_strangers")):
+        await an_organization(store, tenant, name)
+    await a_member(store, alphabetically_first)
+    await a_member(store, other)
+
+    assert (await ask(identities, a_token(issuer, **version("org_other")))).tenant_id == other.tenant_id
+    for name in ("org_strangers", "org_nobody_knows"):
+        with pytest.raises(NotAMember) as refused:
+            await ask(identities, a_token(issuer, **version(name)))
+        assert refused.value.status_code == 403
