@@ -90,8 +90,9 @@ SNAPSHOTS = (
             tenant_id, id as contact_id, instance_id, lead_score, lead_grade, lead_base, lead_inbound_count,
             lead_question_count, lead_intents, lead_last_inbound_at, lead_scored_at, is_handed_off, handoff_reason,
             owner, preferred_language, opted_out_at, first_message_at, last_message_at, last_inbound_at,
-            last_outgoing_at, created_at
-        from contacts where merged_into_id is null
+            last_outgoing_at, created_at, erased_at is not null as is_erased
+        -- A stand-in is merged into itself, and the totals need it.
+        from contacts where merged_into_id is null or erased_at is not null
         """,
     ),
     _snapshot(

@@ -3,7 +3,9 @@
 with
 
 contacts as (
+    -- Who was erased is no lead any more, but stays in what was counted.
     select * from staging.stg_contacts
+    where not is_erased
 ),
 
 newest as (

@@ -16,6 +16,7 @@ select
     contacts.lead_question_count,
     contacts.is_handed_off,
     contacts.opted_out_at is not null as is_opted_out,
+    contacts.is_erased,
     contacts.first_message_at,
     contacts.last_message_at,
     contacts.last_inbound_at,

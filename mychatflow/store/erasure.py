@@ -1,0 +1,247 @@
+"""Forgets one person in every table at once; what the published totals are made of goes on under no name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mychatflow.store import cipher
+from mychatflow.store.media_vault import MediaVault
+
+# Rows that totals are made of move to the stand-in, without whatever a person wrote or is known by.
+STAND_IN_KEEPS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "episodes": "ingested_xid = pg_current_xact_id()",
+        "lead_score_events": "ingested_xid = pg_current_xact_id()",
+        "analytics_events": (
+            "ingested_xid = pg_current_xact_id(), properties = properties - array['message_id', 'interaction_id']"
+        ),
+        "llm_attempts": "",
+        "follow_up_runs": (
+            "state = case when state = 'running' then 'cancelled' else state end,"
+            " ended_at = case when state = 'running' then :at else ended_at end"
+        ),
+        "follow_ups": (
+            "state = case when state in ('scheduled', 'due') then 'cancelled' else state end,"
+            " decided_at = coalesce(decided_at, :at)"
+        ),
+        "campaign_recipients": "body = null, state = case when state = 'queued' then 'skipped' else state end",
+        "appointments": (
+            "notes = null, cancel_reason = null, changed_by = null,"
+            " status = case when status = 'held' then 'expired'"
+            " when status = 'booked' and starts_at > :at then 'cancelled' else status end,"
+            " cancelled_at = case when status = 'booked' and starts_at > :at then :at else cancelled_at end"
+        ),
+    }
+)
+# What names a person for other reasons: the list of the erased, the requests themselves, and who they are.
+_KEPT: Final = frozenset({"erase_list", "erasures"})
+# Looked up, so that a table made tomorrow is emptied too.
+_TABLES: Final = text(
+    """
+    select class.relname as name, attribute.attname as by_column
+    from pg_class as class
+    join pg_namespace as space on space.oid = class.relnamespace and space.nspname = 'public'
+    join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.attnum > 0
+        and not attribute.attisdropped and attribute.attname in ('contact_id', 'chat_id')
+    where class.relkind in ('r', 'p') and not class.relispartition and class.relname <> 'contacts'
+    order by class.relname, attribute.attname desc
+    """
+)
+_PERSON: Final = text(
+    """
+    select id, wa_id, chat_id from contacts
+    where tenant_id = :tenant_id and (id = :contact_id or merged_into_id = :contact_id) and erased_at is null
+    for update
+    """
+)
+_HOLD: Final = text("select is_on_legal_hold from tenants where id = :tenant_id")
+_IDENTITIES: Final = text(
+    "select kind, value from contact_identities where tenant_id = :tenant_id and contact_id = any(:contact_ids)"
+)
+_MEDIA: Final = text("select id from media_files where tenant_id = :tenant_id and contact_id = any(:contact_ids)")
+# Merged into itself, so that every list of people leaves it out; opted out, so that nobody writes to it.
+_STAND_IN: Final = text(
+    """
+    insert into contacts (
+        tenant_id, id, merged_into_id, instance_id, wa_id, chat_id, lead_score, lead_grade, lead_base,
+        lead_inbound_count, lead_question_count, lead_intents, is_handed_off, preferred_language, opted_out_at,
+        first_message_at, created_at, erased_at
+    )
+    select
+        tenant_id, :stand_in, :stand_in, instance_id, 'erased:' || :stand_in_words, 'erased:' || :stand_in_words,
+        lead_score, lead_grade, lead_base, lead_inbound_count, lead_question_count, lead_intents, is_handed_off,
+        preferred_language, :at, first_message_at, created_at, :at
+    from contacts where tenant_id = :tenant_id and id = :contact_id
+    """
+)
+_FORGET: Final = text("delete from contacts where tenant_id = :tenant_id and id = any(:contact_ids)")
+_LIST: Final = text(
+    """
+    insert into erase_list (tenant_id, contact_id, wa_hash, erased_at)
+    values (:tenant_id, :contact_id, :wa_hash, :at)
+    on conflict (tenant_id, wa_hash) do update set contact_id = excluded.contact_id, erased_at = excluded.erased_at
+    """
+)
+_LISTED: Final = text("select tenant_id, contact_id, wa_hash, erased_at from erase_list order by erased_at, contact_id")
+_DEAD_LETTERS: Final = """
+    from dead_letters
+    where session in (select session from instances where tenant_id = :tenant_id)
+        and exists (select 1 from unnest(cast(:chats as text[])) as chat where strpos(message_id, chat) > 0)
+"""
+
+
+class OnLegalHold(Exception):
+    """The law says that this tenant deletes nothing for now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table's rows of the person: how many there were, are, and go on without a name."""
+
+    before: int
+    after: int
+    anonymised: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """The certificate's facts. `wa_hashes` are the keyed hashes under which the person is known again."""
+
+    tenant_id: UUID
+    contact_id: UUID
+    at: datetime
+    tables: Mapping[str, Table]
+    media_files: int
+    wa_hashes: tuple[str, ...]
+
+    def certificate(self) -> dict[str, Any]:
+        return {
+            "tenant_id": str(self.tenant_id),
+            "contact_id": str(self.contact_id),
+            "erased_at": self.at.isoformat(),
+            "tables": {
+                name: {"before": table.before, "after": table.after, "anonymised": table.anonymised}
+                for name, table in self.tables.items()
+            },
+            "media_files": self.media_files,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Person:
+    tenant_id: UUID
+    contact_id: UUID
+    contact_ids: list[UUID]
+    chats: list[str]
+    wa_hashes: tuple[str, ...]
+
+    def values(self, **more: Any) -> dict[str, Any]:
+        return {
+            "tenant_id": self.tenant_id,
+            "contact_id": self.contact_id,
+            "contact_ids": self.contact_ids,
+            "chats": self.chats,
+            **more,
+        }
+
+
+async def erase(
+    transaction: AsyncConnection, vault: MediaVault, tenant_id: UUID, contact_id: UUID, *, master: bytes, at: datetime
+) -> Erased | None:
+    """Forget that person (platform transaction); None when there is no such contact. Raises OnLegalHold."""
+    if (await transaction.execute(_HOLD, {"tenant_id": tenant_id})).scalar_one_or_none():
+        raise OnLegalHold
+    person = await _find(transaction, tenant_id, contact_id, master=master)
+    if person is None:
+        return None
+    names = {(row.name, row.by_column) for row in await transaction.execute(_TABLES) if row.name not in _KEPT}
+    before = await _counts(transaction, person, names)
+    # Bytes first: a crash between leaves a row that a second request finds, never a file that nobody knows.
+    media = list((await transaction.execute(_MEDIA, person.values())).scalars())
+    for media_id in media:
+        vault.remove(tenant_id, media_id)
+    anonymised = await _move(transaction, person, at=at)
+    await _delete(transaction, person, names)
+    for wa_hash in person.wa_hashes:
+        await transaction.execute(_LIST, person.values(wa_hash=wa_hash, at=at))
+    after = await _counts(transaction, person, names)
+    tables = {
+        name: Table(before=count, after=after[name], anonymised=anonymised.get(name, 0))
+        for name, count in sorted(before.items())
+    }
+    return Erased(
+        tenant_id=tenant_id,
+        contact_id=contact_id,
+        at=at,
+        tables=tables,
+        media_files=len(media),
+        wa_hashes=person.wa_hashes,
+    )
+
+
+async def listed(transaction: AsyncConnection) -> list[Mapping[str, Any]]:
+    """Everybody who was erased, by the keyed hash of their WhatsApp id (platform transaction)."""
+    return [dict(row) for row in (await transaction.execute(_LISTED)).mappings()]
+
+
+async def _find(transaction: AsyncConnection, tenant_id: UUID, contact_id: UUID, *, master: bytes) -> _Person | None:
+    rows = (await transaction.execute(_PERSON, {"tenant_id": tenant_id, "contact_id": contact_id})).all()
+    if contact_id not in {row.id for row in rows}:
+        return None
+    ids = [row.id for row in rows]
+    known = await transaction.execute(_IDENTITIES, {"tenant_id": tenant_id, "contact_ids": ids})
+    chats = {name for row in rows for name in (row.wa_id, row.chat_id)} | {_chat(row.kind, row.value) for row in known}
+    hashes = sorted({cipher.wa_hash(master, tenant_id, row.wa_id) for row in rows})
+    return _Person(
+        tenant_id=tenant_id, contact_id=contact_id, contact_ids=ids, chats=sorted(chats), wa_hashes=tuple(hashes)
+    )
+
+
+def _chat(kind: str, value: str) -> str:
+    return value if "@" in value else f"{value.lstrip('+')}@{'lid' if kind == 'lid' else 'c.us'}"
+
+
+async def _counts(transaction: AsyncConnection, person: _Person, names: set[tuple[str, str]]) -> dict[str, int]:
+    found = {name: await _count(transaction, person, f"from {name} where {_theirs(names, name)}") for name, _ in names}
+    people = "from contacts where tenant_id = :tenant_id and id = any(:contact_ids)"
+    return found | {
+        "contacts": await _count(transaction, person, people),
+        "dead_letters": await _count(transaction, person, _DEAD_LETTERS),
+    }
+
+
+async def _count(transaction: AsyncConnection, person: _Person, rows: str) -> int:
+    return int((await transaction.execute(text(f"select count(*) {rows}"), person.values())).scalar_one())
+
+
+async def _move(transaction: AsyncConnection, person: _Person, *, at: datetime) -> dict[str, int]:
+    stand_in = uuid4()
+    values = person.values(stand_in=stand_in, stand_in_words=str(stand_in), at=at)
+    await transaction.execute(_STAND_IN, values)
+    moved = {}
+    for name, changes in STAND_IN_KEEPS.items():
+        statement = (
+            f"update {name} set {', '.join(filter(None, ('contact_id = :stand_in', changes)))}"  # noqa: S608
+            " where tenant_id = :tenant_id and contact_id = any(:contact_ids)"
+        )
+        moved[name] = (await transaction.execute(text(statement), values)).rowcount
+    return moved
+
+
+async def _delete(transaction: AsyncConnection, person: _Person, names: set[tuple[str, str]]) -> None:
+    for name in sorted({name for name, _ in names} - STAND_IN_KEEPS.keys()):
+        await transaction.execute(text(f"delete from {name} where {_theirs(names, name)}"), person.values())  # noqa: S608
+    await transaction.execute(text(f"delete {_DEAD_LETTERS}"), person.values())
+    await transaction.execute(_FORGET, person.values())
+
+
+def _theirs(names: set[tuple[str, str]], table: str) -> str:
+    ways = {"contact_id": "contact_id = any(:contact_ids)", "chat_id": "chat_id = any(:chats)"}
+    either = " or ".join(ways[column] for name, column in sorted(names) if name == table)
+    return f"tenant_id = :tenant_id and ({either})"
