@@ -49,6 +49,8 @@ chaos: install
 
 docs: install
 	@$(BIN)/mychatflow config example > .env.example
+	@$(BIN)/python -m pipelines.reference docs/reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.txt

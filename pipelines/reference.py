@@ -1,0 +1,78 @@
+"""`python -m pipelines.reference DIR`: writes the pages that the code itself tells: tables, metrics and settings."""
+
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from mychatflow.local.commands import config
+from mychatflow.settings import Settings
+from warehouse import metrics, models
+from warehouse.metric import Metric
+from warehouse.models import Model
+
+_REPLACED = {
+    "window": "the rows whose time falls in the window",
+    "local_days": "the tenants' local days that the window touches",
+    "batch": "the rows of the newest landings",
+    "everything": "the whole table",
+}
+
+
+def main() -> int:
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, lines in (("tables", _tables()), ("metrics", _metrics()), ("settings", _settings())):
+        (directory / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+def _tables() -> Iterator[str]:
+    """The data dictionary: what programs may rely on first, then what it is made of."""
+    yield from ("# Data dictionary", "", "Every table of the warehouse, from the `.yml` beside its SQL.")
+    found = sorted(models.discover(), key=lambda model: (-models.LAYERS.index(model.layer), model.name))
+    for layer, members in groupby(found, key=lambda model: model.layer):
+        yield from ("", f"## {layer.capitalize()}")
+        for model in members:
+            yield from _table(model)
+
+
+def _table(model: Model) -> Iterator[str]:
+    promise = model.promise
+    yield from ("", f"### {model.table}", "", promise.description, "")
+    yield f"- Grain: one row per {', '.join(f'`{name}`' for name in promise.grain)}"
+    yield f"- A run replaces {_REPLACED[promise.replaces]}; data is at most {promise.fresh_within_minutes} minutes old"
+    yield f"- Made from {', '.join(f'`{name}`' for name in model.reads)}" if model.reads else "- Made from nothing else"
+    for equation in promise.equations:
+        yield f"- Always: `{equation.holds}`"
+    yield from ("", "| column | meaning |", "| --- | --- |")
+    yield from (f"| `{name}` | {_cell(meaning)} |" for name, meaning in promise.columns.items())
+
+
+def _metrics() -> Iterator[str]:
+    yield from ("# Metrics", "", "Every number once. Tiles, charts, exports and hover texts read this list.", "")
+    yield from ("| metric | question | unit | formula | axis | where |", "| --- | --- | --- | --- | --- | --- |")
+    for found in sorted(metrics.METRICS.values(), key=lambda metric: metric.name):
+        yield _metric(found)
+
+
+def _metric(found: Metric) -> str:
+    formula = found.numerator if found.denominator is None else f"{found.numerator} ÷ {found.denominator}"
+    cells = (f"`{found.name}`", found.question, found.unit, f"{formula}; {found.null_rule}", found.axis)
+    return f"| {' | '.join(_cell(cell) for cell in cells)} | `marts.{found.model}.{found.column}` |"
+
+
+def _settings() -> Iterator[str]:
+    yield from ("# Settings", "", "Environment variables; a `.env` file is read too.", "")
+    yield from ("| variable | default | meaning |", "| --- | --- | --- |")
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{field.default}`"
+        yield f"| `{config.variable(name)}` | {default} | {_cell(str(field.description))} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
