@@ -1,266 +1,65 @@
 """Every number once: what it answers, how it is computed and where it lives; tiles, charts and exports read this."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Final
 
-from warehouse.metric import Metric, NullRule, metric
+from warehouse.metric import EVENT, Metric
+from warehouse.registry.activity import ACTIVITY
+from warehouse.registry.conversations import CONVERSATIONS
+from warehouse.registry.growth import GROWTH
+from warehouse.registry.models import MODELS
 
-_ZERO: NullRule = "zero when nothing happened"
-_NO_DATA: NullRule = "no data when the denominator is zero"
-_NO_VALUE: NullRule = "no data without a value"
-_COHORT = "the day the episode began"
-_ALL = (
-    metric(
-        "messages",
-        "How many messages went both ways?",
-        "count",
-        numerator="messages received plus messages sent",
-        source="analytics_summary_daily.message_received_count",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "messages_per_day",
-        "How busy was each day?",
-        "count",
-        numerator="messages received and messages sent, by day",
-        source="analytics_summary_daily.message_received_count",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "people_reached",
-        "How many different people wrote?",
-        "count",
-        numerator="different contacts with at least one message in the period",
-        source="contact_activity_daily.message_received_count",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "reply_time_median",
-        "How fast does the agent answer?",
-        "ms",
-        numerator="median from the webhook's receipt to the gateway's acceptance, right within 1 %",
-        source="latency_sketches_daily.value_count",
-        null_rule=_NO_VALUE,
-    ),
-    metric(
-        "reply_time",
-        "How fast does the agent answer, and how slow are the slowest?",
-        "ms",
-        numerator="median, 95th and 99th percentile from the webhook's receipt to the gateway's acceptance",
-        source="latency_sketches_daily.value_count",
-        null_rule=_NO_VALUE,
-    ),
-    metric(
-        "response_time",
-        "How long do customers wait for a reply?",
-        "ms",
-        numerator="from the first waiting customer message to the next reply, attributed to who sent it",
-        source="response_times_daily.median_ms",
-        null_rule=_NO_VALUE,
-    ),
-    metric(
-        "first_response",
-        "How long until the first reply of an episode?",
-        "ms",
-        grain="episode",
-        axis=_COHORT,
-        numerator="from the start of the episode to the first agent or human message",
-        source="episodes.first_response_ms",
-        null_rule=_NO_VALUE,
-    ),
-    metric(
-        "resolution_time",
-        "How long until an episode is resolved?",
-        "ms",
-        grain="episode",
-        axis=_COHORT,
-        numerator="from the start of the episode to its resolution",
-        source="episodes.resolution_ms",
-        null_rule=_NO_VALUE,
-    ),
-    metric(
-        "when_people_write",
-        "When do people write?",
-        "count",
-        grain="tenant, weekday and hour",
-        axis="the hour it happened",
-        numerator="messages received, by weekday and hour",
-        source="messages_local_hourly.message_received_count",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "answered",
-        "How many conversations got an answer?",
-        "rate",
-        grain="episode",
-        axis=_COHORT,
-        numerator="eligible episodes with a reply by anybody",
-        denominator="eligible episodes",
-        source="episodes.first_reply_at",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "involvement",
-        "How often does the agent take part?",
-        "rate",
-        grain="episode",
-        axis=_COHORT,
-        numerator="episodes in which the agent replied or handed off for a reason other than quota",
-        denominator="eligible episodes",
-        source="episodes.is_involved",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "auto_resolution",
-        "How often does the agent settle it alone?",
-        "rate",
-        grain="episode",
-        axis=_COHORT,
-        numerator="episodes resolved by the agent alone",
-        denominator="episodes the agent was involved in",
-        source="episodes.outcome",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "durable_resolution",
-        "How often does it stay settled?",
-        "rate",
-        grain="episode",
-        axis=_COHORT,
-        numerator="autonomous episodes not reopened within 7 days",
-        denominator="autonomous episodes resolved at least 7 days ago",
-        source="episodes.reopened_at",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "handoff",
-        "How often does a person have to take over?",
-        "rate",
-        grain="episode",
-        axis=_COHORT,
-        numerator="involved episodes that were handed off",
-        denominator="episodes the agent was involved in",
-        source="episodes.handoff_reason",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "outcomes",
-        "How do conversations end?",
-        "count",
-        grain="episode",
-        axis=_COHORT,
-        numerator="episodes by outcome, exactly one each",
-        source="episodes.outcome",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "provider_share",
-        "Which model answers our customers?",
-        "rate",
-        numerator="agent replies written by the provider",
-        denominator="all agent replies",
-        source="llm_usage_daily.reply_count",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "failover",
-        "How often did another model have to step in?",
-        "rate",
-        numerator="agent replies won by a target other than the primary",
-        denominator="agent replies",
-        source="analytics_summary_daily.fallback_sent_count",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "ai_cost",
-        "What do the models cost?",
-        "usd",
-        numerator="the price of every call, failed, retried and hedged ones included",
-        source="llm_usage_daily.cost_micro_usd",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "margin",
-        "What is left after the models are paid?",
-        "usd",
-        numerator="credits at list price less the models' cost",
-        source="tenant_usage_daily.margin_micro_usd",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "lead_funnel",
-        "How far do people come?",
-        "count",
-        grain="contact",
-        axis="the days they wrote",
-        numerator="people who wrote, were answered, wrote three times, were graded C or better, booked",
-        source="lead_scores_current.stage",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "lead_grades",
-        "How warm are our leads now?",
-        "count",
-        grain="contact",
-        axis="now",
-        numerator="contacts by grade: A from 80, B from 60, C from 40, D from 20 points",
-        source="lead_scores_current.grade",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "lead_score",
-        "How warm is this lead?",
-        "score",
-        grain="contact",
-        axis="now",
-        numerator="points for messages, speed, questions and intents, up to 100, less what silence costs",
-        source="lead_scores_current.score",
-        null_rule=_ZERO,
-    ),
-    metric(
-        "lead_conversion",
-        "Do warm leads book?",
-        "rate",
-        grain="contact",
-        axis="the day of the first message",
-        numerator="contacts with an appointment within 30 days",
-        denominator="contacts",
-        source="lead_funnel_daily.booked_within_30_days_count",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "delivery",
-        "Do our messages arrive?",
-        "rate",
-        grain="number and day",
-        numerator="messages delivered",
-        denominator="messages accepted by the gateway",
-        source="instance_health_daily.message_delivered_count",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "follow_up_lift",
-        "Does following up make people answer?",
-        "rate",
-        grain="sequence",
-        axis="the run's start",
-        numerator="reply rate of treated runs less the reply rate of runs held out",
-        source="follow_up_performance.treated_replied_count",
-        null_rule=_NO_DATA,
-    ),
-    metric(
-        "asset_freshness",
-        "How old is the newest data of each table?",
-        "seconds",
+_ABOUT_THE_NUMBERS: Final = (
+    replace(
+        EVENT,
+        name="asset_freshness",
+        question="How old is the newest data of each table?",
+        unit="seconds",
+        kind="none",
         grain="table",
         axis="now",
         zone="UTC",
+        null_rule="no data without a value",
         numerator="now less the data time of the table's newest window, not the time it last ran",
-        source="model_runs.data_through",
-        null_rule=_NO_VALUE,
+        model="model_runs",
+        column="data_through",
+        facts=None,
+        dimensions=(),
+    ),
+    replace(
+        EVENT,
+        name="answer_quality",
+        question="Are the agent's answers good?",
+        unit="rate",
+        kind="none",
+        null_rule="not measured yet",
+        numerator="answers that a person graded as good, with n and interval",
+        denominator="answers a person graded",
+        model="none",
+        column="none",
+        facts=None,
+        dimensions=(),
     ),
 )
-METRICS: Mapping[str, Metric] = MappingProxyType({entry.name: entry for entry in _ALL})
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
+    {entry.name: entry for entry in (*ACTIVITY, *CONVERSATIONS, *MODELS, *GROWTH, *_ABOUT_THE_NUMBERS)}
+)
+
+
+class UnknownMetric(Exception):
+    """There is no number of that name; the message lists those that there are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no metric {name}: {', '.join(METRICS)}")
+
+
+def by_name(name: str) -> Metric:
+    """The registry's entry. Raises UnknownMetric."""
+    if name not in METRICS:
+        raise UnknownMetric(name)
+    return METRICS[name]
 
 
 def help_text(name: str) -> str:

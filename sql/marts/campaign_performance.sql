@@ -12,14 +12,14 @@ recipients as (
         campaign_id,
         count(*) as recipient_count,
         count(*) filter (where state = 'queued') as queued_count,
-        count(*) filter (where state in ('sent', 'delivered', 'read', 'replied')) as sent_count,
-        count(*) filter (where state in ('delivered', 'read', 'replied')) as delivered_count,
-        count(*) filter (where state in ('read', 'replied')) as read_count,
-        count(*) filter (where state = 'replied') as replied_count,
-        count(*) filter (where state = 'failed') as failed_count,
+        count(*) filter (where is_sent) as sent_count,
+        count(*) filter (where is_delivered) as delivered_count,
+        count(*) filter (where is_read) as read_count,
+        count(*) filter (where has_replied) as replied_count,
+        count(*) filter (where is_failed) as failed_count,
         count(*) filter (where state = 'skipped') as skipped_count,
-        count(*) filter (where state = 'held_out') as held_out_count
-    from staging.stg_campaign_recipients
+        count(*) filter (where is_held_out) as held_out_count
+    from marts.campaign_recipients
     group by all
 ),
 

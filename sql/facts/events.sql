@@ -1,0 +1,94 @@
+-- What happened in the period, one row per event, and per change of a score that silence made.
+with
+
+zone as (
+    select timezone from marts.tenants
+    where tenant_id = getvariable('tenant_id')
+),
+
+written as (
+    select
+        event_id,
+        event_type,
+        contact_id,
+        episode_id,
+        instance_id,
+        json_transform(
+            properties,
+            '{"author": "VARCHAR", "provider": "VARCHAR", "model": "VARCHAR", "type": "VARCHAR",
+            "reason": "VARCHAR", "outcome": "VARCHAR", "cause": "VARCHAR", "role": "VARCHAR",
+            "used_fallback": "BOOLEAN", "is_question": "BOOLEAN", "cost_micro_usd": "BIGINT",
+            "latency_ms": "BIGINT", "waits_since": "TIMESTAMPTZ"}'
+        ) as facts,
+        occurred_at
+    from marts.analytics_events
+    where
+        tenant_id = getvariable('tenant_id')
+        and occurred_at >= cast(getvariable('since') as timestamptz) - interval 1 day
+        and occurred_at < cast(getvariable('until') as timestamptz) + interval 1 day
+),
+
+spread as (
+    select
+        * exclude (facts),
+        unnest(facts)  -- noqa: AL03
+    from written
+),
+
+happened as (
+    select
+        event_id,
+        event_type,
+        contact_id,
+        episode_id,
+        instance_id,
+        author,
+        provider,
+        model,
+        type as message_type,
+        reason,
+        outcome,
+        cause,
+        role as attempt_role,
+        coalesce(used_fallback, false) as is_fallback,
+        coalesce(is_question, false) as is_question,
+        coalesce(cost_micro_usd, 0) as cost_micro_usd,
+        latency_ms,
+        waits_since,
+        occurred_at
+    from spread
+    union all by name
+    -- Silence writes no event, only the ledger.
+    select
+        lead_score_event_id as event_id,
+        'lead_scored' as event_type,
+        contact_id,
+        cause,
+        as_of as occurred_at
+    from marts.lead_score_history
+    where
+        tenant_id = getvariable('tenant_id')
+        and cause <> 'inbound'
+        and as_of >= cast(getvariable('since') as timestamptz) - interval 1 day
+        and as_of < cast(getvariable('until') as timestamptz) + interval 1 day
+),
+
+localised as (
+    select
+        happened.* exclude (instance_id),
+        coalesce(happened.instance_id, leads.instance_id) as instance_id,
+        leads.preferred_language as language,
+        leads.grade,
+        cast(timezone(zone.timezone, happened.occurred_at) as date) as local_date
+    from happened
+    cross join zone
+    left join marts.lead_scores_current as leads
+        on
+            happened.contact_id = leads.contact_id
+            and leads.tenant_id = getvariable('tenant_id')
+)
+
+select * from localised
+where
+    local_date >= getvariable('since')
+    and local_date < getvariable('until')

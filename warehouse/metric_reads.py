@@ -1,0 +1,140 @@
+"""Any number of the registry, for any filter: one value, its course by day, its parts, and the facts behind it."""
+
+import math
+import re
+from typing import Any
+from uuid import UUID
+
+from warehouse import metric_filter, metric_sql, metrics, reader
+from warehouse.metric import Metric
+from warehouse.metric_filter import Filter
+from warehouse.questions import Row
+
+_NAMED = re.compile(r"\$(\w+)")
+# More than any list a person reads; a file may hold more, and says so.
+_LISTED = 1_000
+_Z = 1.959964
+
+
+def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
+    """The tile: value, numerator and denominator; of times also how many and the percentiles."""
+    metric = _checked(name, asked)
+    match metric.kind:
+        case "none":
+            return _finished(metric, {"numerator": None})
+        case "ratio" | "lift":
+            parts = [value(tenant_id, part, _shared(part, asked)) for part in metric.divides or ()]
+            return _ratio(metric, parts[0], parts[1])
+        case _:
+            rows = _ask(metric_sql.totals(metric, asked), tenant_id, asked)
+            return _finished(metric, rows[0] if rows else {})
+
+
+def series(tenant_id: UUID, name: str, asked: Filter) -> list[Row]:
+    """The chart: the same on every date of the period, zeros included; no data stays no data."""
+    metric = _checked(name, asked)
+    if metric.kind in {"ratio", "lift"}:
+        first, second = (series(tenant_id, part, _shared(part, asked)) for part in metric.divides or ())
+        divided = {row["local_date"]: row for row in second}
+        return [
+            {"local_date": row["local_date"], **_ratio(metric, row, divided[row["local_date"]])}
+            for row in first
+            if row["local_date"] in divided
+        ]
+    if metric.kind == "none":
+        return []
+    found = {
+        row["local_date"]: row for row in _ask(metric_sql.totals(metric, asked, by="local_date"), tenant_id, asked)
+    }
+    dates = asked.period.dates() if asked.period else sorted(found)
+    return [{"local_date": day, **_finished(metric, found.get(day, {}))} for day in dates]
+
+
+def parts(tenant_id: UUID, name: str, asked: Filter, *, by: str) -> list[Row]:
+    """The number of each value of a dimension, largest first; together they are the tile."""
+    metric = _checked(name, asked)
+    metric_filter.refuse_unknown(metric, Filter(where={by: UUID(int=0)}))
+    if metric.kind in {"ratio", "lift", "none"}:
+        return []
+    rows = _ask(metric_sql.totals(metric, asked, by=by), tenant_id, asked)
+    finished = [{by: row["local_date"], **_finished(metric, row)} for row in rows]
+    if metric.share_of and by in metric.share_of:
+        whole = sum(row["numerator"] for row in finished)
+        finished = [
+            row | {"denominator": whole, "value": row["numerator"] / whole if whole else None} for row in finished
+        ]
+    return sorted(finished, key=lambda row: (-(row["numerator"] or 0), str(row[by])))
+
+
+def facts(
+    tenant_id: UUID, name: str, asked: Filter, *, limit: int | None = _LISTED, of_denominator: bool = False
+) -> list[Row]:
+    """The drill-down and the file: every fact behind the number, newest first; of a ratio those of its numerator."""
+    metric = _checked(name, asked)
+    if metric.divides:
+        part = metric.divides[1 if of_denominator and metric.kind == "ratio" else 0]
+        return facts(tenant_id, part, _shared(part, asked), limit=limit)
+    if metric.kind == "none":
+        return []
+    sql = metric_sql.listed(metric, asked, of_denominator=of_denominator)
+    return _ask(sql, tenant_id, asked, limit=2**62 if limit is None else limit)
+
+
+def _checked(name: str, asked: Filter) -> Metric:
+    metric = metrics.by_name(name)
+    metric_filter.refuse_unknown(metric, asked)
+    return metric
+
+
+def _shared(part: str, asked: Filter) -> Filter:
+    """A part of a ratio is narrowed by the dimensions it has: an episode has no provider."""
+    known = metrics.by_name(part).dimensions
+    return Filter(period=asked.period, where={name: item for name, item in asked.where.items() if name in known})
+
+
+def _ask(sql: str, tenant_id: UUID, asked: Filter, **more: Any) -> list[Row]:
+    values = {"tenant_id": tenant_id, **asked.values(), **more}
+    # The engine refuses values that the statement does not name.
+    named = {name: values[name] for name in set(_NAMED.findall(sql))}
+    return reader.current().rows(sql, named)
+
+
+def _finished(metric: Metric, row: Row) -> Row:
+    if metric.kind == "quantile":
+        empty = dict.fromkeys(metric_sql.QUANTILES)
+        found = {"numerator": 0, **empty, **{key: row[key] for key in ("numerator", *empty) if key in row}}
+        return {"value": found["p50"], **found}
+    numerator = row.get("numerator", 0)
+    if not metric.is_rate:
+        return {"value": None if numerator is None else numerator * metric.scale, "numerator": numerator}
+    denominator = row.get("denominator") or 0
+    rate = numerator / denominator if denominator else None
+    return {"value": rate, "numerator": numerator, "denominator": denominator}
+
+
+def _ratio(metric: Metric, first: Row, second: Row) -> Row:
+    if metric.kind == "lift":
+        return _lift(first, second)
+    # Of a rate the numerator is what was counted: cost per durable resolution is per episode settled.
+    above, below = first["value"], second["numerator"]
+    return {"value": above / below if below and above is not None else None, "numerator": above, "denominator": below}
+
+
+def _lift(treated: Row, held_out: Row) -> Row:
+    """The difference of two rates with its 95 % interval (Newcombe's, from the two Wilson intervals)."""
+    found: Row = {"value": None, "low": None, "high": None, "numerator": treated["value"], "denominator": None}
+    if treated["value"] is None or held_out["value"] is None:
+        return found
+    difference = treated["value"] - held_out["value"]
+    (low_1, high_1), (low_2, high_2) = _wilson(treated), _wilson(held_out)
+    low = difference - math.hypot(treated["value"] - low_1, high_2 - held_out["value"])
+    high = difference + math.hypot(high_1 - treated["value"], held_out["value"] - low_2)
+    return found | {"value": difference, "low": low, "high": high, "denominator": held_out["value"]}
+
+
+def _wilson(rate: Row) -> tuple[float, float]:
+    count, share = rate["denominator"], rate["value"]
+    middle = share + _Z * _Z / (2 * count)
+    spread = _Z * math.sqrt(share * (1 - share) / count + _Z * _Z / (4 * count * count))
+    whole = 1 + _Z * _Z / count
+    return (middle - spread) / whole, (middle + spread) / whole
