@@ -13,7 +13,7 @@ from mychatflow.store import quick_replies as knowledge
 from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
 from mychatflow.store.viewers import Workspace
-from warehouse import reads
+from warehouse import behind, reads
 from warehouse.periods import Period
 
 Rows = list[dict[str, Any]]
@@ -72,9 +72,38 @@ def hour_heatmap(tenant_id: UUID, period: Period) -> Rows:
     return reads.hour_heatmap(tenant_id, period)
 
 
-@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
-def writers_at(tenant_id: UUID, period: Period, *, iso_weekday: int, hour: int) -> Rows:
-    return reads.writers_at(tenant_id, period, iso_weekday=iso_weekday, hour=hour)
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def behind_events(
+    tenant_id: UUID,
+    period: Period,
+    *,
+    event_types: tuple[str, ...],
+    author: str | None = None,
+    provider: str | None = None,
+    iso_weekday: int | None = None,
+    hour: int | None = None,
+    first: behind.First = "busiest",
+) -> Rows:
+    return behind.events(
+        tenant_id,
+        period,
+        event_types=event_types,
+        author=author,
+        provider=provider,
+        iso_weekday=iso_weekday,
+        hour=hour,
+        first=first,
+    )
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def behind_waits(tenant_id: UUID, period: Period, *, least_ms: int, below_ms: int | None) -> Rows:
+    return behind.waits(tenant_id, period, least_ms=least_ms, below_ms=below_ms)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def behind_episodes(tenant_id: UUID, period: Period, *, outcome: str | None, is_answered: bool | None) -> Rows:
+    return behind.episodes(tenant_id, period, outcome=outcome, is_answered=is_answered)
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)

@@ -25,6 +25,7 @@ def layout(palette: Palette, height: int) -> Figure:
         "showlegend": False,
         "hovermode": "x unified",
         "dragmode": False,
+        "clickmode": "event+select",
         "hoverlabel": {
             "bgcolor": palette.card,
             "bordercolor": palette.hairline,
@@ -93,7 +94,11 @@ def hours(palette: Palette) -> Figure:
 def line(name: str, x: Sequence[Any], y: Sequence[Any]) -> Figure:
     return {
         "type": "scatter",
-        "mode": "lines",
+        # Plotly lets points be clicked, never lines: unseen points make the days of a line buttons.
+        "mode": "lines+markers",
+        "marker": {"size": 12, "opacity": 0},
+        "selected": {"marker": {"opacity": 0}},
+        "unselected": {"marker": {"opacity": 0}},
         "name": name,
         "x": list(x),
         "y": list(y),

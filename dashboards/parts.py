@@ -83,7 +83,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, label: st
     )
 
 
-def funnel(steps: Sequence[tuple[str, int]]) -> str:
+def funnel(steps: Sequence[tuple[str, int]]) -> list[str]:
     """Horizontal bars, each with the share kept from the step before."""
     widest = max((count for _, count in steps), default=0)
     rows = []
@@ -92,29 +92,27 @@ def funnel(steps: Sequence[tuple[str, int]]) -> str:
         kept = "100%" if before is None else (f"{count / before:.0%} kept" if before else "–")
         width = count / widest * 100 if widest else 0
         rows.append(
-            f'<div class="mcf-step" role="listitem"><span>{escaped(name)}</span>'
+            f'<div class="mcf-step"><span>{escaped(name)}</span>'
             f'<div class="mcf-bar"><i class="step-{number}" style="width:{width:.1f}%"></i></div>'
             f"<b>{count:,}</b><em>{kept}</em></div>"
         )
         before = count
-    return f'<div class="mcf-funnel" role="list">{"".join(rows)}</div>'
+    return rows
 
 
-def buckets(rows: Sequence[tuple[str, int, Tone]]) -> str:
-    """Shares of a whole as one strip with its legend."""
-    total = sum(count for _, count, _ in rows)
-    if not total:
-        return ""
-    strip = "".join(
+def shared(name: str, count: int, share: str) -> str:
+    """A row of a whole: its name, how many and which share."""
+    return f'<div class="mcf-shared">{name}<b>{count:,}</b><em>{escaped(share)}</em></div>'
+
+
+def strip_of(rows: Sequence[tuple[int, Tone]]) -> str:
+    """Shares of a whole as one strip; the words stand beside it."""
+    bars = "".join(
         f'<i class="mcf-{tone} share-{number}" style="flex:{count}"></i>'
-        for number, (_, count, tone) in enumerate(rows)
+        for number, (count, tone) in enumerate(rows)
         if count
     )
-    legend = "".join(
-        f'<span class="share-{number} mcf-{tone}"><i></i>{escaped(name)} <b>{count / total:.0%}</b></span>'
-        for number, (name, count, tone) in enumerate(rows)
-    )
-    return f'<div class="mcf-buckets"><div class="mcf-strip">{strip}</div><div class="mcf-legend">{legend}</div></div>'
+    return f'<div class="mcf-strip" aria-hidden="true">{bars}</div>'
 
 
 def meter(share: float, *, mark: float, tone: Tone) -> str:

@@ -8,17 +8,18 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import chat, data, exports, parts, shell, states, wording
-from dashboards.filters import Choice
+from dashboards import chat, data, parts, shell, states, wording
 from dashboards.viewer import Viewer
 from mychatflow.store.contacts import Contact
 
+# What earns the points, and how many fill the bar; questions have no limit of their own.
 _POINTS = {
-    "message_points": ("Messages", 30),
-    "speed_points": ("Reply speed", 20),
-    "question_points": ("Questions", 25),
-    "intent_points": ("Intent to buy", 25),
+    "message_points": ("Messages", "2 each, up to 30", 30),
+    "speed_points": ("Reply speed", "10 for answers within 5 minutes", 10),
+    "question_points": ("Questions", "5 each", 100),
+    "intent_points": ("Intent", "price, booking, products, urgency", 60),
 }
+_MOST_POINTS = 100
 _TONES: dict[str, parts.Tone] = {"A": "good", "B": "good", "C": "quiet", "D": "quiet", "F": "quiet"}
 
 
@@ -49,17 +50,11 @@ def open_contact(looking: Viewer, contact_id: UUID, *, at: datetime, renews: str
     """A contact's chat and score in a dialog; closing it forgets the row that opened it."""
     contact = data.people(looking.tenant_id, (contact_id,)).get(contact_id)
     dialog = st.dialog(name(contact), width="large", on_dismiss=partial(shell.renew, renews))
-    dialog(partial(_contact, looking, contact_id, contact, at=at))()
+    dialog(partial(one, looking, contact_id, contact, at=at))()
 
 
-def open_hour(looking: Viewer, choice: Choice, *, iso_weekday: int, hour: int, at: datetime) -> None:
-    """Who wrote in one hour of the week, and what."""
-    title = f"{wording.LONG_WEEKDAYS[iso_weekday - 1]} {hour:02d}:00 to {(hour + 1) % 24:02d}:00"
-    dialog = st.dialog(title, width="large", on_dismiss=partial(shell.renew, "hours"))
-    dialog(partial(_hour, looking, choice, iso_weekday, hour, at=at))()
-
-
-def _contact(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: datetime) -> None:
+def one(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: datetime) -> None:
+    """Their chat, for who may read it, with their score and facts beside it."""
     if contact is None:
         states.empty("This contact is gone", "It was erased or merged since these numbers were published.")
         return
@@ -72,27 +67,6 @@ def _contact(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: 
     with right:
         st.html(score(looking, contact_id, contact))
         st.html(parts.facts(facts(contact, looking.timezone, at=at)))
-
-
-def _hour(looking: Viewer, choice: Choice, iso_weekday: int, hour: int, *, at: datetime) -> None:
-    found = data.writers_at(looking.tenant_id, choice.period, iso_weekday=iso_weekday, hour=hour)
-    rows = named(looking, found)
-    st.caption(f"{len(rows):,} people wrote in this hour, {choice.label}")
-    if not rows:
-        states.empty("Nobody wrote in this hour", "Choose a darker cell.")
-        return
-    chosen = st.selectbox(
-        "Contact",
-        range(len(rows)),
-        format_func=lambda index: f"{rows[index]['name']} · {rows[index]['message_count']} messages",
-    )
-    row = rows[chosen or 0]
-    contact_id = as_id(row["contact_id"])
-    _contact(looking, contact_id, data.people(looking.tenant_id, (contact_id,)).get(contact_id), at=at)
-    if looking.may("admin"):
-        exports.button(
-            "Export CSV", rows, columns=("name", "phone", "message_count", "last_message_at"), file="hour.csv"
-        )
 
 
 def facts(contact: Contact, timezone: str, *, at: datetime) -> dict[str, str]:
@@ -119,10 +93,14 @@ def score(looking: Viewer, contact_id: UUID, contact: Contact) -> str:
     if not history:
         return f"{head}<p>No scored message yet.</p>"
     newest = history[0]
+    earned = {column: int(newest[column]) for column in _POINTS}
     points = [
-        _point(label, f"{newest[column]} of {most}", newest[column] / most, newest[column])
-        for column, (label, most) in _POINTS.items()
+        _point(label, detail, earned[column] / most, earned[column])
+        for column, (label, detail, most) in _POINTS.items()
     ]
+    over = sum(earned.values()) - _MOST_POINTS
+    if over > 0:
+        points.append(_point("Limit", "a score ends at 100", over / _MOST_POINTS, -over))
     if newest["base"] != contact.lead_base:
         note = "<p>Newer messages count here after the next hourly run.</p>"
         return f'{head}<div class="mcf-points">{"".join(points)}{note}</div>'

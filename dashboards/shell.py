@@ -3,16 +3,19 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboards import parts
+from dashboards import charts, parts
+from dashboards.drawing import Figure
 from dashboards.theme import tokens
 from dashboards.theme.tokens import Palette
 from dashboards.viewer import Viewer
 from mychatflow.store.viewers import Workspace
+from warehouse.periods import Period
 
 _THEME = Path(__file__).parent / "theme"
 _STYLE = (_THEME / "style.css").read_text(encoding="utf-8")
@@ -79,6 +82,32 @@ def renewed(name: str) -> str:
 def renew(name: str) -> None:
     """Forget the selection: else the dialog it opened would open again on the next run."""
     st.session_state[f"renewals-{name}"] = st.session_state.get(f"renewals-{name}", 0) + 1
+
+
+def covered(name: str, label: str, *, within: DeltaGenerator | None = None) -> tuple[DeltaGenerator, bool]:
+    """A place that is a button all over, also for the keyboard: where to draw, and whether it was pressed."""
+    place = (within or st).container(key=f"covered-{name}", height="stretch")
+    drawn = place.container(height="stretch")
+    return drawn, place.button(label, key=f"cover-{name}", type="tertiary")
+
+
+def clicked(figure: Figure, name: str, *, alt: str, curves: list[int] | None = None) -> Period | None:
+    """Draw the chart; the day somebody clicked on, once. `curves` gets the number of the trace clicked."""
+    found = st.plotly_chart(
+        figure,
+        theme=None,
+        config=charts.CONFIG,
+        key=renewed(name),
+        on_select="rerun",
+        selection_mode="points",
+        alt=alt,
+    )["selection"]["points"]
+    if not found:
+        return None
+    if curves is not None:
+        curves.append(int(found[0]["curve_number"]))
+    day = date.fromisoformat(str(found[0]["x"])[:10])
+    return Period(since=day, until=day + timedelta(days=1))
 
 
 def keyed(name: str, *shown: object) -> str:

@@ -6,8 +6,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboards import data, wording
+from dashboards import data, shell, states, wording
 from dashboards.filters import Choice
 from warehouse import metrics
 
@@ -37,30 +38,39 @@ _OVERVIEW = (
     Tile(label="AI cost", column="cost_usd", metric="ai_cost", written=wording.usd, chart="bar", better="neither"),
     Tile(label="Answered", column="answered_rate", metric="answered", written=wording.share),
 )
+Row = dict[str, Any]
 _COLOURS: dict[str, Literal["normal", "inverse", "off"]] = {"more": "normal", "less": "inverse", "neither": "off"}
 
 
-def overview(tenant_id: UUID, choice: Choice) -> None:
-    """Five tiles; each says what it counts on hover."""
-    now = data.overview_kpis(tenant_id, choice.period)
-    before = data.overview_kpis(tenant_id, choice.previous) if choice.previous else {}
-    course = data.kpis_per_day(tenant_id, choice.period)
+def overview(tenant_id: UUID, choice: Choice) -> str | None:
+    """Five tiles; each says what it counts on hover. Returns the column of the one that was pressed."""
+    with states.reading(150):
+        now = data.overview_kpis(tenant_id, choice.period)
+        before = data.overview_kpis(tenant_id, choice.previous) if choice.previous else {}
+        course = data.kpis_per_day(tenant_id, choice.period)
     grid = st.grid(5, min_column_width=150, key="tiles")
-    for tile in _OVERVIEW:
-        # A change below one percent is noise; written as the number 0 it stays grey.
-        change = wording.change(now[tile.column], before.get(tile.column))
-        grid.metric(
-            tile.label,
-            tile.written(now[tile.column]),
-            delta=_delta(change),
-            delta_color=_COLOURS[tile.better],
-            delta_description="vs. prev." if change is not None else None,
-            help=metrics.help_text(tile.metric),
-            border=True,
-            height="stretch",
-            chart_data=_drawn(course, tile.column),
-            chart_type=tile.chart,
-        )
+    pressed = [tile.column for tile in _OVERVIEW if _draw(tile, grid, now, before, course)]
+    return pressed[0] if pressed else None
+
+
+def _draw(tile: Tile, grid: DeltaGenerator, now: Row, before: Row, course: data.Rows) -> bool:
+    # A change below one percent is noise; written as the number 0 it stays grey.
+    change = wording.change(now[tile.column], before.get(tile.column))
+    value = tile.written(now[tile.column])
+    drawn, is_pressed = shell.covered(tile.column, f"{tile.label} {value}: who is behind it", within=grid)
+    drawn.metric(
+        tile.label,
+        value,
+        delta=_delta(change),
+        delta_color=_COLOURS[tile.better],
+        delta_description="vs. prev." if change is not None else None,
+        help=metrics.help_text(tile.metric),
+        border=True,
+        height="stretch",
+        chart_data=_drawn(course, tile.column),
+        chart_type=tile.chart,
+    )
+    return is_pressed
 
 
 def _delta(change: float | None) -> str | int | None:

@@ -43,6 +43,13 @@ def usd(value: float | None) -> str:
     return f"${value:,.2f}" if abs(value) < 1000 else f"${value:,.0f}"
 
 
+def small_usd(value: float | None) -> str:
+    """The price of one conversation: cents have decimals of their own."""
+    if value is None:
+        return NO_DATA
+    return f"${value:,.2f}" if value >= 1 or not value else f"${value:.4f}"
+
+
 def share(value: float | None, *, digits: int = 1) -> str:
     """A 0-1 fraction as a percentage."""
     return NO_DATA if value is None else f"{value * 100:.{digits}f}%"

@@ -53,19 +53,6 @@ def hour_heatmap(tenant_id: UUID, period: Period) -> list[Row]:
     return _ask("hour_heatmap", tenant_id, period)
 
 
-def writers_at(tenant_id: UUID, period: Period, *, iso_weekday: int, hour: int, limit: int = 200) -> list[Row]:
-    """The people behind one cell of the heatmap, busiest first."""
-    return questions.ask(
-        "writers_at",
-        tenant_id=tenant_id,
-        since=period.since,
-        until=period.until,
-        iso_weekday=iso_weekday,
-        hour=hour,
-        limit=limit,
-    )
-
-
 def provider_usage(tenant_id: UUID, period: Period) -> list[Row]:
     """What each model provider answered, failed and cost."""
     return _ask("provider_usage", tenant_id, period)

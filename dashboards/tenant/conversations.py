@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, data, exports, filters, parts, people, shell, states, wording
+from dashboards import behind, charts, data, exports, filters, parts, people, shell, states, wording
 from dashboards.filters import Choice
 from dashboards.theme.tokens import Palette
 from dashboards.viewer import Viewer
@@ -35,9 +35,9 @@ def show(looking: Viewer, *, at: datetime) -> None:
     )
     left, right = st.columns([1.75, 1])
     with left.container(border=True, height="stretch", key="card-outcomes-per-day"):
-        _per_day(looking, choice)
+        _per_day(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-outcomes"):
-        _totals(looking, choice)
+        _totals(looking, choice, at=at)
     with st.container(border=True, key="card-episodes"):
         _episodes(looking, choice, at=at)
 
@@ -48,7 +48,7 @@ def colours(palette: Palette) -> dict[str, str]:
     return dict(zip(_OUTCOMES, shown, strict=True))
 
 
-def _per_day(looking: Viewer, choice: Choice) -> None:
+def _per_day(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     st.html(parts.card_title("Outcomes", "Conversations by the day they began", metrics.help_text("outcomes")))
     with states.reading(270):
         rows = data.outcomes_per_day(looking.tenant_id, choice.period)
@@ -59,12 +59,16 @@ def _per_day(looking: Viewer, choice: Choice) -> None:
     figure = charts.outcomes(
         rows, order=colours(palette), period_dates=list(choice.period.dates()), palette=palette, height=270
     )
-    st.plotly_chart(
-        figure, theme=None, config=charts.CONFIG, key="outcomes", alt="Stacked bars: conversations a day by outcome."
-    )
+    curve: list[int] = []
+    day = shell.clicked(figure, "outcomes", alt="Stacked bars: conversations a day by outcome.", curves=curve)
+    if day:
+        outcome = list(colours(palette))[curve[0]]
+        title = f"{wording.words(outcome)} on {wording.day(day.since)}"
+        found = behind.episodes(looking, day, title=title, outcome=outcome)
+        behind.open_dialog(looking, found, day, at=at, renews="outcomes")
 
 
-def _totals(looking: Viewer, choice: Choice) -> None:
+def _totals(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     kpis = data.overview_kpis(looking.tenant_id, choice.period)
     rate = wording.share(kpis["auto_resolution_rate"])
     st.html(
@@ -77,20 +81,14 @@ def _totals(looking: Viewer, choice: Choice) -> None:
     rows = data.outcomes(looking.tenant_id, choice.period)
     total = sum(row["episode_count"] for row in rows)
     shown = colours(shell.palette())
-    cells = [
-        (
-            parts.swatch(wording.words(row["outcome"]), shown[row["outcome"]]),
-            f"{row['episode_count']:,}",
-            wording.share(row["episode_count"] / total if total else None, digits=0),
-        )
-        for row in sorted(rows, key=lambda row: _OUTCOMES.index(row["outcome"]))
-    ]
-    columns = [
-        parts.Column(title="Outcome"),
-        parts.Column(title="Conversations", is_number=True),
-        parts.Column(title="Share", is_number=True),
-    ]
-    st.html(parts.table(columns, cells, label="Outcomes"))
+    for row in sorted(rows, key=lambda row: _OUTCOMES.index(row["outcome"])):
+        name = wording.words(row["outcome"])
+        share = wording.share(row["episode_count"] / total if total else None, digits=0)
+        drawn, is_pressed = shell.covered(row["outcome"], f"{name}: which conversations")
+        drawn.html(parts.shared(parts.swatch(name, shown[row["outcome"]]), row["episode_count"], share))
+        if is_pressed:
+            found = behind.episodes(looking, choice.period, title=name, outcome=row["outcome"])
+            behind.open_dialog(looking, found, choice.period, at=at)
 
 
 def _episodes(looking: Viewer, choice: Choice, *, at: datetime) -> None:
@@ -113,8 +111,7 @@ def _episodes(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         states.empty("No conversation matches", "Choose another outcome or a longer period.")
         return
     chosen = _table(rows, timezone=looking.timezone)
-    if looking.may("admin"):
-        exports.button("Export CSV", rows, columns=_COLUMNS, file="conversations.csv")
+    exports.menu(looking, rows, columns=_COLUMNS, file="conversations")
     if chosen is not None:
         people.open_contact(looking, rows[chosen]["contact_id"], at=at, renews="episodes")
 

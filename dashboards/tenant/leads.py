@@ -1,10 +1,12 @@
 """Who is worth a call: the way from first message to booking, leads by grade, and each score explained."""
 
 from datetime import datetime
+from functools import partial
 
 import streamlit as st
 
-from dashboards import charts, data, exports, filters, parts, people, shell, states
+from dashboards import behind, charts, data, exports, filters, parts, people, shell, states
+from dashboards.behind import Behind
 from dashboards.filters import Choice
 from dashboards.viewer import Viewer
 from warehouse import metrics
@@ -18,6 +20,7 @@ _STAGES = {
 }
 _GRADES = ("A", "B", "C", "D", "F")
 _SHOWN = 500
+_MOST = 10_000
 _COLUMNS = ("name", "phone", "grade", "score", "stage", "week_count", "message_count", "last_message_at")
 
 
@@ -32,18 +35,18 @@ def show(looking: Viewer, *, at: datetime) -> None:
     )
     left, right = st.columns([1.5, 1])
     with left.container(border=True, height="stretch", key="card-funnel"):
-        _funnel(looking, choice)
+        _funnel(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-grades"):
         _grades(looking)
     with st.container(border=True, key="card-contacts"):
         _contacts(looking, choice, at=at)
 
 
-def _funnel(looking: Viewer, choice: Choice) -> None:
+def _funnel(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     st.html(
         parts.card_title(
             "Lead funnel",
-            "Contacts that reached each step, and the share kept from the step before",
+            "Contacts that reached each step, and the share kept. Click a step to see them",
             metrics.help_text("lead_funnel"),
         )
     )
@@ -52,7 +55,34 @@ def _funnel(looking: Viewer, choice: Choice) -> None:
     if not rows or not rows[0]["contact_count"]:
         states.empty("Nobody wrote in this period", "The way to a booking appears with the first customers.")
         return
-    st.html(parts.funnel([(_STAGES[row["stage"]], row["contact_count"]) for row in rows]))
+    steps = parts.funnel([(_STAGES[row["stage"]], row["contact_count"]) for row in rows])
+    for row, step in zip(rows, steps, strict=True):
+        drawn, is_pressed = shell.covered(row["stage"], f"{_STAGES[row['stage']]}: who they are")
+        drawn.html(step)
+        if is_pressed:
+            found = Behind(
+                title=_STAGES[row["stage"]],
+                counted="messages",
+                rows=partial(_reached, looking, choice, row["stage"]),
+            )
+            behind.open_dialog(looking, found, choice.period, at=at)
+
+
+def _reached(looking: Viewer, choice: Choice, stage: str) -> data.Rows:
+    """Who came at least that far, in the shape of every list behind a number."""
+    order = list(_STAGES)
+    rows = data.lead_list(looking.tenant_id, choice.period, grade=None, limit=_MOST)
+    return [
+        {
+            "contact_id": row["contact_id"],
+            "event_count": row["message_count"],
+            "slowest_ms": None,
+            "cost_usd": None,
+            "last_at": row["last_message_at"],
+        }
+        for row in rows
+        if order.index(row["stage"]) >= order.index(stage)
+    ]
 
 
 def _grades(looking: Viewer) -> None:
@@ -109,8 +139,7 @@ def _contacts(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         states.empty("Nobody matches", "Clear the grade or the name, or choose a longer period.")
         return
     chosen = _table(rows, timezone=looking.timezone)
-    if looking.may("admin"):
-        exports.button("Export CSV", rows, columns=_COLUMNS, file="leads.csv")
+    exports.menu(looking, rows, columns=_COLUMNS, file="leads")
     if chosen is not None:
         people.open_contact(looking, rows[chosen]["contact_id"], at=at, renews="contacts")
 

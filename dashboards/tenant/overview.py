@@ -4,7 +4,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboards import charts, data, filters, parts, people, shell, states, tiles, wording
+from dashboards import behind, charts, data, exports, filters, parts, shell, states, tiles, wording
 from dashboards.filters import Choice
 from dashboards.parts import Column
 from dashboards.theme import tokens
@@ -12,12 +12,14 @@ from dashboards.viewer import Viewer
 from warehouse import metrics
 
 _TARGET_SECONDS = 5.0
-_BUCKETS: dict[str, tuple[str, parts.Tone]] = {
-    "under_2s": ("under 2 s", "good"),
-    "2_to_5s": ("2 to 5 s", "good"),
-    "5_to_30s": ("5 to 30 s", "warn"),
-    "over_30s": ("over 30 s", "bad"),
+# From and below, in milliseconds, with the colour of the strip above the words.
+_BUCKETS: dict[str, tuple[str, parts.Tone, str, int, int | None]] = {
+    "under_2s": ("under 2 s", "good", "green", 0, 2_000),
+    "2_to_5s": ("2 to 5 s", "good", "blue", 2_000, 5_000),
+    "5_to_30s": ("5 to 30 s", "warn", "orange", 5_000, 30_000),
+    "over_30s": ("over 30 s", "bad", "red", 30_000, None),
 }
+_DAILY = ("local_date", "message_count", "contact_count", "reply_p50_ms", "cost_usd", "answered_rate")
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -29,20 +31,36 @@ def show(looking: Viewer, *, at: datetime) -> None:
         at=at,
         updated=data.as_of(looking.tenant_id),
     )
-    tiles.overview(looking.tenant_id, choice)
+    pressed = tiles.overview(looking.tenant_id, choice)
+    if pressed:
+        _open_tile(looking, choice, pressed, at=at)
     left, right = st.columns([1.75, 1])
     with left.container(border=True, height="stretch", key="card-messages"):
-        _messages(looking, choice)
+        _messages(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-reply-time"):
-        _reply_time(looking, choice)
+        _reply_time(looking, choice, at=at)
     left, right = st.columns([1.25, 1])
     with left.container(border=True, height="stretch", key="card-hours"):
         _hours(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-providers"):
-        _providers(looking, choice)
+        _providers(looking, choice, at=at)
+    exports.menu(looking, data.kpis_per_day(looking.tenant_id, choice.period), columns=_DAILY, file="overview")
 
 
-def _messages(looking: Viewer, choice: Choice) -> None:
+def _open_tile(looking: Viewer, choice: Choice, column: str, *, at: datetime) -> None:
+    """Who is behind one of the five numbers: the tile counts what the list counts."""
+    period = choice.period
+    asked = {
+        "message_count": lambda: behind.messages(looking, period),
+        "contact_count": lambda: behind.received(looking, period, title="People reached"),
+        "reply_p50_ms": lambda: behind.replies(looking, period, title="Replies, slowest first"),
+        "cost_usd": lambda: behind.calls(looking, period, title="AI cost, dearest first"),
+        "answered_rate": lambda: behind.episodes(looking, period, title="Left without an answer", is_answered=False),
+    }[column]()
+    behind.open_dialog(looking, asked, period, at=at)
+
+
+def _messages(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     with states.reading(342):
         rows = data.messages_per_day(looking.tenant_id, choice.period)
         before = data.messages_per_day(looking.tenant_id, choice.previous) if choice.previous else []
@@ -57,16 +75,14 @@ def _messages(looking: Viewer, choice: Choice) -> None:
     ]
     figure = charts.messages_per_day(rows, before, incidents, palette=shell.palette(), height=342)
     total = sum(row["message_received_count"] for row in rows)
-    st.plotly_chart(
-        figure,
-        theme=None,
-        config=charts.CONFIG,
-        key="messages",
-        alt=f"Line chart: {total:,} incoming messages from {choice.label}.",
-    )
+    alt = f"Line chart: {total:,} incoming messages from {choice.label}. A click on a day opens who wrote."
+    day = shell.clicked(figure, "messages", alt=alt)
+    if day:
+        found = behind.received(looking, day, title=f"Messages on {wording.day(day.since)}")
+        behind.open_dialog(looking, found, day, at=at, renews="messages")
 
 
-def _reply_time(looking: Viewer, choice: Choice) -> None:
+def _reply_time(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     with states.reading(342):
         rows = data.reply_time_per_day(looking.tenant_id, choice.period)
     p95 = data.overview_kpis(looking.tenant_id, choice.period)["reply_p95_ms"]
@@ -76,16 +92,34 @@ def _reply_time(looking: Viewer, choice: Choice) -> None:
         states.empty("No replies in this period", "Reply times appear after the assistant's first answer.")
         return
     figure = charts.reply_time(rows, palette=shell.palette(), target_seconds=_TARGET_SECONDS, height=270)
-    st.plotly_chart(
-        figure,
-        theme=None,
-        config=charts.CONFIG,
-        key="reply-time",
-        alt=f"Line chart: reply time by day, 95 of 100 replies within {wording.seconds(p95)}.",
+    alt = f"Line chart: reply time by day, 95 of 100 replies within {wording.seconds(p95)}."
+    day = shell.clicked(figure, "reply-time", alt=f"{alt} A click on a day opens its replies, slowest first.")
+    if day:
+        found = behind.replies(looking, day, title=f"Replies on {wording.day(day.since)}, slowest first")
+        behind.open_dialog(looking, found, day, at=at, renews="reply-time")
+    _buckets(looking, choice, at=at)
+
+
+def _buckets(looking: Viewer, choice: Choice, *, at: datetime) -> None:
+    """How long people waited, as one strip; each share opens who waited so long."""
+    counts = {row["bucket"]: row["reply_count"] for row in data.reply_time_buckets(looking.tenant_id, choice.period)}
+    total = sum(counts.values())
+    if not total:
+        return
+    st.html(parts.strip_of([(count, _BUCKETS[name][1]) for name, count in counts.items()]))
+    chosen = st.pills(
+        "Waited",
+        list(_BUCKETS),
+        format_func=lambda name: (
+            f":{_BUCKETS[name][2]}[■] {_BUCKETS[name][0]} **{wording.share(counts[name] / total, digits=0)}**"
+        ),
+        key=shell.renewed("buckets"),
+        label_visibility="collapsed",
     )
-    buckets = data.reply_time_buckets(looking.tenant_id, choice.period)
-    shown = [(row["reply_count"], *_BUCKETS[row["bucket"]]) for row in buckets]
-    st.html(parts.buckets([(name, count, tone) for count, name, tone in shown]))
+    if chosen:
+        words, _, _, least, below = _BUCKETS[chosen]
+        found = behind.waits(looking, choice.period, title=f"Waited {words}", least_ms=least, below_ms=below)
+        behind.open_dialog(looking, found, choice.period, at=at, renews="buckets")
 
 
 def _hours(looking: Viewer, choice: Choice, *, at: datetime) -> None:
@@ -116,14 +150,14 @@ def _hours(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     # The same list without a pointer: the chart itself cannot be reached by keyboard.
     is_asked = st.button(f"Read the busiest hour: {label}", type="tertiary", icon=":material/arrow_forward:")
     points = chosen["selection"]["points"]
-    if points:
-        weekday, hour = points[0]["customdata"][:2]
-        people.open_hour(looking, choice, iso_weekday=int(weekday), hour=int(hour), at=at)
-    elif is_asked:
-        people.open_hour(looking, choice, iso_weekday=busiest["iso_weekday"], hour=busiest["hour"], at=at)
+    if points or is_asked:
+        weekday, hour = points[0]["customdata"][:2] if points else (busiest["iso_weekday"], busiest["hour"])
+        title = f"{wording.LONG_WEEKDAYS[int(weekday) - 1]} {int(hour):02d}:00 to {(int(hour) + 1) % 24:02d}:00"
+        found = behind.received(looking, choice.period, title=title, iso_weekday=int(weekday), hour=int(hour))
+        behind.open_dialog(looking, found, choice.period, at=at, renews="hours")
 
 
-def _providers(looking: Viewer, choice: Choice) -> None:
+def _providers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     with states.reading(360):
         usage = data.provider_usage(looking.tenant_id, choice.period)
     kpis = data.overview_kpis(looking.tenant_id, choice.period)
@@ -135,9 +169,14 @@ def _providers(looking: Viewer, choice: Choice) -> None:
     palette = shell.palette()
     per_day = data.provider_per_day(looking.tenant_id, choice.period)
     figure = charts.providers(per_day, period_dates=list(choice.period.dates()), palette=palette)
-    st.plotly_chart(
-        figure, theme=None, config=charts.CONFIG, key="providers", alt="Stacked bars: replies a day by AI provider."
-    )
+    names = charts.ordered_providers(per_day)
+    curve: list[int] = []
+    day = shell.clicked(figure, "providers", alt="Stacked bars: replies a day by AI provider.", curves=curve)
+    if day:
+        name = names[curve[0]]
+        title = f"{wording.provider(name)} on {wording.day(day.since)}, slowest first"
+        found = behind.replies(looking, day, title=title, provider=name)
+        behind.open_dialog(looking, found, day, at=at, renews="providers")
     columns = [
         Column(title="Provider"),
         *(Column(title=name, is_number=True) for name in ("Share", "Tokens", "p95", "Cost")),

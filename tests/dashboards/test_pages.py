@@ -1,16 +1,21 @@
 """Every page, run as the browser would: numbers of the right business, honest states, nothing by chance."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import navigation, viewer
+from dashboards import data, filters, navigation, viewer
 from dashboards.navigation import Place
 from tests.dashboards.conftest import HOSTILE, Town, forget
 
 _SCRIPT = str(Path(__file__).with_name("one_page.py"))
 EVERY_PAGE = tuple(place.path for place in navigation.PLACES)
+
+
+MONTH = filters.preset(28, today=datetime.now(UTC).astimezone(ZoneInfo("Europe/Madrid")).date())
 
 
 def opened(page: str, **parameters: str) -> AppTest:
@@ -48,6 +53,31 @@ def test_the_overview_counts_what_happened(pages: Town) -> None:
     labels = [metric.label for metric in test.metric]
     assert labels == ["Messages", "People reached", "Median reply time", "AI cost", "Answered"]
     assert all(metric.value != "no data" for metric in test.metric)
+
+
+@pytest.mark.parametrize("place", ["message_count", "contact_count", "reply_p50_ms", "cost_usd", "answered_rate"])
+def test_every_tile_opens_the_people_behind_it(pages: Town, place: str) -> None:
+    test = opened("overview", workspace=pages.dental.name).button(key=f"cover-{place}").click().run()
+
+    assert not test.exception
+    assert any("people, " in caption.value for caption in test.caption)
+
+
+def test_a_step_of_the_funnel_counts_its_people(pages: Town) -> None:
+    test = opened("leads", workspace=pages.dental.name)
+    step = next(button for button in test.button if button.key == "cover-booked").click().run()
+
+    booked = {row["stage"]: row["contact_count"] for row in data.lead_funnel(pages.dental.tenant_id, MONTH)}["booked"]
+    assert f"with {booked} people" in step.caption[0].value
+
+
+def test_a_viewer_sees_who_but_never_what_they_wrote(pages: Town) -> None:
+    test = opened("overview", workspace=pages.dental.name, role="viewer").button(key="cover-message_count").click()
+
+    shown = html_of(test.run())
+
+    assert "Messages are for the team" in shown
+    assert 'class="mcf-bubble' not in shown
 
 
 def test_alternating_tenants_never_mix(pages: Town) -> None:

@@ -1,9 +1,12 @@
 """What customers write can never become part of the page; and what the small HTML charts say is right."""
 
+import io
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +53,7 @@ def test_nothing_written_becomes_markup(text: str) -> None:
         parts.sidebar_note(text, text),
         parts.swatch(text, text),
         parts.facts({text: text}),
-        parts.funnel([(text, 1)]),
+        *parts.funnel([(text, 1)]),
         parts.table([Column(title=text)], [], label=text),
         chat.bubbles([a_message(text=text, reactions=(text,), trace={text: {text: text}})], timezone="UTC"),
     )
@@ -94,15 +97,11 @@ def test_each_day_is_announced_once() -> None:
 
 
 def test_the_funnel_says_what_each_step_kept() -> None:
-    shown = parts.funnel([("Wrote", 200), ("Replied", 100), ("Booked", 0), ("Paid", 0)])
+    shown = "".join(parts.funnel([("Wrote", 200), ("Replied", 100), ("Booked", 0), ("Paid", 0)]))
 
     assert "100%" in shown
     assert "50% kept" in shown
     assert "–" in shown
-
-
-def test_a_strip_without_counts_is_nothing() -> None:
-    assert parts.buckets([("under 2 s", 0, "good")]) == ""
 
 
 @pytest.mark.parametrize(
@@ -118,10 +117,31 @@ def test_plain_text_is_exported_unchanged(text: str) -> None:
     assert exports.defused(text) == text
 
 
-def test_an_export_holds_the_rows_on_screen() -> None:
-    written = exports.as_csv([{"name": "=cmd", "score": -3, "at": AT, "hidden": 1}], columns=("name", "score", "at"))
+ROWS = [{"name": "=cmd", "score": -3, "at": AT, "hidden": 1, "none": None}]
+COLUMNS = ("name", "score", "at", "none")
 
-    assert written.decode("utf-8-sig").splitlines() == ["name,score,at", "'=cmd,-3,2026-11-24T12:00:00+00:00"]
+
+def test_a_csv_holds_the_rows_on_screen() -> None:
+    written = exports.as_csv(ROWS, columns=COLUMNS, timezone="Asia/Kolkata").decode("utf-8-sig")
+
+    assert written.splitlines() == ["name,score,at,none", "'=cmd,-3,2026-11-24T17:30:00+05:30,"]
+
+
+def test_a_sheet_holds_numbers_times_and_no_formula() -> None:
+    book = zipfile.ZipFile(io.BytesIO(exports.as_xlsx(ROWS, columns=COLUMNS, timezone="Asia/Kolkata")))
+    sheet, words = book.read("xl/worksheets/sheet1.xml").decode(), book.read("xl/sharedStrings.xml").decode()
+
+    assert "<f>" not in sheet
+    assert "'=cmd" in words
+    assert "<v>-3</v>" in sheet
+    # 24 November 2026, 17:30, in the days that spreadsheets count.
+    assert "<v>46350.72916" in sheet
+
+
+def test_a_parquet_file_keeps_words_and_instants() -> None:
+    table = pyarrow.parquet.read_table(io.BytesIO(exports.as_parquet(ROWS, columns=COLUMNS, timezone="Asia/Kolkata")))
+
+    assert table.to_pylist() == [{"name": "=cmd", "score": -3, "at": AT, "none": None}]
 
 
 @pytest.mark.parametrize(

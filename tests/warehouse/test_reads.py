@@ -1,5 +1,6 @@
 """Tile, chart and list of one period tell the same number, to its own tenant and to nobody else."""
 
+import functools
 import random
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +12,7 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON, Business
-from warehouse import metrics, models, ops_reads, reads, rollup
+from warehouse import behind, metrics, models, ops_reads, reads, rollup
 from warehouse.periods import Period
 from warehouse.reader import Reader
 
@@ -94,12 +95,57 @@ def test_no_data_is_none_and_never_zero(business: Business) -> None:
     assert [row["message_received_count"] for row in reads.messages_per_day(business.tenant_id, long_ago)] == [0] * 7
 
 
-def test_a_cell_leads_to_the_people_behind_it(business: Business) -> None:
-    busiest = max(reads.hour_heatmap(business.tenant_id, MONTH), key=lambda cell: cell["message_count"])
+def test_every_cell_leads_to_the_people_behind_it(business: Business) -> None:
+    for cell in reads.hour_heatmap(business.tenant_id, MONTH):
+        found = behind.events(
+            business.tenant_id,
+            MONTH,
+            event_types=("message_received",),
+            iso_weekday=cell["iso_weekday"],
+            hour=cell["hour"],
+            limit=10_000,
+        )
 
-    people = reads.writers_at(business.tenant_id, MONTH, iso_weekday=busiest["iso_weekday"], hour=busiest["hour"])
+        assert sum(row["event_count"] for row in found) == cell["message_count"]
 
-    assert sum(row["message_count"] for row in people) == busiest["message_count"] > 0
+
+def test_numbers_equal_the_people_behind_them_on_any_period(business: Business) -> None:
+    chance = random.Random(6)
+    for _ in range(15):
+        since = TODAY - timedelta(days=chance.randrange(1, 30))
+        period = Period(since=since, until=since + timedelta(days=chance.randrange(1, 20)))
+        tile = reads.overview_kpis(business.tenant_id, period)[0]
+        ask = functools.partial(behind.events, business.tenant_id, period, limit=10_000)
+
+        writers = ask(event_types=("message_received",))
+        assert sum(row["event_count"] for row in writers) == tile["message_received_count"]
+        assert len(writers) == tile["contact_count"]
+        answered = ask(event_types=("message_sent",), author="agent")
+        assert sum(row["event_count"] for row in answered) == tile["reply_count"]
+        calls = ask(event_types=("llm_attempt",), first="costliest")
+        assert sum(row["cost_usd"] for row in calls) == pytest.approx(tile["cost_usd"])
+        for row in reads.provider_usage(business.tenant_id, period):
+            by_one = ask(event_types=("message_sent",), author="agent", provider=row["provider"])
+            assert sum(item["event_count"] for item in by_one) == row["reply_count"]
+        lost = behind.episodes(business.tenant_id, period, is_answered=False, limit=10_000)
+        assert sum(row["event_count"] for row in lost) == tile["answerable_count"] - tile["answered_count"]
+        for row in reads.outcomes(business.tenant_id, period):
+            those = behind.episodes(business.tenant_id, period, outcome=row["outcome"], limit=10_000)
+            assert sum(item["event_count"] for item in those) == row["episode_count"]
+
+
+def test_each_bucket_of_waits_holds_its_people(business: Business) -> None:
+    limits = {
+        "under_2s": (0, 2_000),
+        "2_to_5s": (2_000, 5_000),
+        "5_to_30s": (5_000, 30_000),
+        "over_30s": (30_000, None),
+    }
+
+    for row in reads.reply_time_buckets(business.tenant_id, MONTH):
+        least, below = limits[row["bucket"]]
+        found = behind.waits(business.tenant_id, MONTH, least_ms=least, below_ms=below, limit=10_000)
+        assert sum(item["event_count"] for item in found) == row["reply_count"], row["bucket"]
 
 
 def test_each_stage_holds_the_later_ones(business: Business) -> None:
