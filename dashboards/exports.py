@@ -2,7 +2,6 @@
 
 import csv
 import io
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -15,11 +14,10 @@ import xlsxwriter
 
 from dashboards import shell, wording
 from dashboards.viewer import Viewer
+from mychatflow.rules import spreadsheet
 from mychatflow.rules.role import Permission
 
 Rows = Sequence[Mapping[str, Any]]
-_SIGNS = ("=", "+", "-", "@", "|", "%")
-_CONTROLS = ("\t", "\r", "\n")
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # A formula or a link in a cell is what somebody wrote to us, never what we computed.
 _SAFE = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
@@ -95,19 +93,8 @@ def _cell(value: Any, timezone: str) -> Any:
         return _local(value, timezone).isoformat()
     if value is None or isinstance(value, bool | int | float):
         return value
-    return defused(str(value))
+    return spreadsheet.defused(str(value))
 
 
 def _local(instant: datetime, timezone: str) -> datetime:
     return instant.astimezone(wording.zone(timezone))
-
-
-def defused(text: str) -> str:
-    """Text that a spreadsheet would run gets a quote before it.
-
-    Fullwidth signs and signs behind blanks or invisible characters count: programs fold the one and skip the other.
-    """
-    folded = unicodedata.normalize("NFKC", text)
-    visible = next((sign for sign in folded if unicodedata.category(sign)[0] not in "ZC"), "")
-    is_formula = visible in _SIGNS or text.startswith(_CONTROLS)
-    return f"'{text}" if is_formula else text

@@ -23,6 +23,8 @@ _COMMANDS: Final = {
     "tenant": ("tenant", _SET_UP, "Create a tenant and its owner's API key."),
     "instance": ("instance", _SET_UP, "Connect a WhatsApp number."),
     "settings": ("tenant_settings", _SET_UP, "Change a tenant's settings."),
+    "export": ("privacy:export", _SET_UP, "Copy what is kept of a person or a tenant into a zip."),
+    "erase": ("privacy:erase", _SET_UP, "Forget a person everywhere, with a certificate."),
     "trace": ("trace", _LOOK, "Follow one message through every step."),
     "dlq": ("dead_letters", _LOOK, "List and replay what could not be taken or sent."),
     "rules": ("rules", _LOOK, "Run the live rules on JSON lines from stdin."),

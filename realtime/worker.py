@@ -41,6 +41,7 @@ from realtime.engine.pool import engine_pool
 from realtime.engine.sent import DispatchBook
 from realtime.llm.router import Router
 from realtime.media.keeper import Keeper
+from realtime.privacy.requests import DataRequests
 from realtime.webhooks.directory import Directory
 
 _CONNECTIONS: Final = 8
@@ -82,6 +83,7 @@ class Worker:
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
             tasks.create_task(Ingestion(self.store).run(self.stopping))
+            tasks.create_task(DataRequests(self.store, self._settings).run(self.stopping))
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 50, 1_000)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mychatflow.store import cipher
+from mychatflow.store import cipher, tenants
 from mychatflow.store.media_vault import MediaVault
 
 # Rows that totals are made of move to the stand-in, without whatever a person wrote or is known by.
@@ -40,7 +40,7 @@ STAND_IN_KEEPS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 # What names a person for other reasons: the list of the erased, the requests themselves, and who they are.
-_KEPT: Final = frozenset({"erase_list", "erasures"})
+_KEPT: Final = frozenset({"erase_list", "erasures", "exports"})
 # Looked up, so that a table made tomorrow is emptied too.
 _TABLES: Final = text(
     """
@@ -60,7 +60,6 @@ _PERSON: Final = text(
     for update
     """
 )
-_HOLD: Final = text("select is_on_legal_hold from tenants where id = :tenant_id")
 _IDENTITIES: Final = text(
     "select kind, value from contact_identities where tenant_id = :tenant_id and contact_id = any(:contact_ids)"
 )
@@ -89,6 +88,12 @@ _LIST: Final = text(
     """
 )
 _LISTED: Final = text("select tenant_id, contact_id, wa_hash, erased_at from erase_list order by erased_at, contact_id")
+_PEOPLE: Final = text(
+    """
+    select tenant_id, id, wa_id, created_at from contacts
+    where tenant_id = any(:tenant_ids) and erased_at is null and merged_into_id is null
+    """
+)
 _DEAD_LETTERS: Final = """
     from dead_letters
     where session in (select session from instances where tenant_id = :tenant_id)
@@ -155,7 +160,7 @@ async def erase(
     transaction: AsyncConnection, vault: MediaVault, tenant_id: UUID, contact_id: UUID, *, master: bytes, at: datetime
 ) -> Erased | None:
     """Forget that person (platform transaction); None when there is no such contact. Raises OnLegalHold."""
-    if (await transaction.execute(_HOLD, {"tenant_id": tenant_id})).scalar_one_or_none():
+    if await tenants.is_on_legal_hold(transaction, tenant_id):
         raise OnLegalHold
     person = await _find(transaction, tenant_id, contact_id, master=master)
     if person is None:
@@ -188,6 +193,20 @@ async def erase(
 async def listed(transaction: AsyncConnection) -> list[Mapping[str, Any]]:
     """Everybody who was erased, by the keyed hash of their WhatsApp id (platform transaction)."""
     return [dict(row) for row in (await transaction.execute(_LISTED)).mappings()]
+
+
+async def people_before(
+    transaction: AsyncConnection, known: Mapping[tuple[UUID, str], datetime], *, master: bytes
+) -> list[tuple[UUID, UUID]]:
+    """Contacts who are older than their own erasure: a restored backup brought them back (platform transaction)."""
+    tenants = sorted({tenant_id for tenant_id, _ in known})
+    rows = await transaction.execute(_PEOPLE, {"tenant_ids": tenants})
+    found = []
+    for row in rows:
+        erased_at = known.get((row.tenant_id, cipher.wa_hash(master, row.tenant_id, row.wa_id)))
+        if erased_at is not None and row.created_at < erased_at:
+            found.append((row.tenant_id, row.id))
+    return found
 
 
 async def _find(transaction: AsyncConnection, tenant_id: UUID, contact_id: UUID, *, master: bytes) -> _Person | None:

@@ -50,6 +50,7 @@ _INSERT_PERSON = text(
     values (:tenant_id, :user_id, :email, 'owner', now())
     """
 )
+_HOLD = text("select is_on_legal_hold from tenants where id = :tenant_id")
 _END = text("update tenants set deleted_at = coalesce(deleted_at, :at) where id = :tenant_id")
 
 
@@ -137,6 +138,11 @@ async def by_id(transaction: AsyncConnection, tenant_id: UUID) -> Tenant | None:
     """That tenant, unless it is deleted or suspended."""
     row = (await transaction.execute(_BY_ID, {"tenant_id": tenant_id})).mappings().one_or_none()
     return None if row is None else Tenant(**{**row, "plan": Plan(row["plan"])})
+
+
+async def is_on_legal_hold(transaction: AsyncConnection, tenant_id: UUID) -> bool:
+    """Whether the law forbids to delete anything of theirs for now."""
+    return bool((await transaction.execute(_HOLD, {"tenant_id": tenant_id})).scalar_one_or_none())
 
 
 async def first(transaction: AsyncConnection) -> Tenant | None:

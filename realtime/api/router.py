@@ -12,9 +12,11 @@ from realtime.api import (
     conversations,
     documents,
     episodes,
+    export_links,
     instances,
     notifications,
     people,
+    privacy,
     quick_replies,
     services,
     tenant,
@@ -38,6 +40,7 @@ FAMILIES: Final[tuple[APIRouter, ...]] = (
     notifications.router,
     api_keys.router,
     people.router,
+    privacy.router,
 )
 
 
@@ -45,3 +48,4 @@ def install(app: FastAPI) -> None:
     """Mount every family; they answer once `doors.opened` gave them what they work with."""
     for family in FAMILIES:
         app.include_router(family)
+    app.include_router(export_links.router)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dashboards import chat, exports, parts, wording
 from dashboards.parts import Column
 from dashboards.tenant import inbox
+from mychatflow.rules import spreadsheet
 from mychatflow.store.chats import Message
 
 HOSTILE = st.text(alphabet=st.sampled_from("<>\"'&=/ abconerrorsrc*[]()`!:javascript\n"), min_size=1, max_size=40)
@@ -109,12 +110,12 @@ def test_the_funnel_says_what_each_step_kept() -> None:
     ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", " =1", "＝1", "\u00a0=1", "\n=1", "|a", "%a", "\ufeff=1", "\u200b=1"],
 )
 def test_no_exported_text_is_a_formula(text: str) -> None:
-    assert exports.defused(text).startswith("'")
+    assert spreadsheet.defused(text).startswith("'")
 
 
 @pytest.mark.parametrize("text", ["Ana", "a=b", "", "3 - 4", "¿Cuánto?"])
 def test_plain_text_is_exported_unchanged(text: str) -> None:
-    assert exports.defused(text) == text
+    assert spreadsheet.defused(text) == text
 
 
 ROWS = [{"name": "=cmd", "score": -3, "at": AT, "hidden": 1, "none": None}]

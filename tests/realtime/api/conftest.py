@@ -16,7 +16,8 @@ from sqlalchemy import text
 
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
-from mychatflow.store import api_keys, documents
+from mychatflow.store import api_keys, data_requests, documents
+from mychatflow.store.data_requests import Kind
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from tests.factories import Tenant, a_contact, a_quick_reply, a_resource, a_service, a_tenant
@@ -41,6 +42,8 @@ class Shop:
     question_id: UUID
     key_id: UUID
     key: str
+    export_id: UUID
+    erasure_id: UUID
     # Of no message: a file is kept by those tests that ask for one.
     message_id: UUID = field(default_factory=uuid4)
 
@@ -57,6 +60,8 @@ class Shop:
             "document_id": self.document_id,
             "question_id": self.question_id,
             "key_id": self.key_id,
+            "export_id": self.export_id,
+            "erasure_id": self.erasure_id,
             "message_id": self.message_id,
             "instance_id": self.tenant.instance_id,
         }
@@ -189,6 +194,16 @@ async def an_appointment(
         return UUID(str(made.scalar_one()))
 
 
+async def a_data_request(store: Store, tenant: Tenant, kind: Kind, contact_id: UUID) -> UUID:
+    """Long done."""
+    async with store.platform_transaction() as transaction:
+        asked = await data_requests.ask(
+            transaction, kind, tenant.tenant_id, contact_id=contact_id, actor="test", at=NOW - timedelta(days=1)
+        )
+        await transaction.execute(text(f"update {kind} set state = 'failed'"))
+    return UUID(str(asked["id"]))
+
+
 async def a_shop(store: Store, **settings: Any) -> Shop:
     tenant = await a_tenant(store, **settings)
     contact_id = await a_contact(store, tenant, last_message_at=NOW, lead_grade="A", tags=["vip"])
@@ -207,6 +222,8 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
         question_id=await a_question(store, tenant, contact_id),
         key_id=key_id,
         key=key,
+        export_id=await a_data_request(store, tenant, "exports", contact_id),
+        erasure_id=await a_data_request(store, tenant, "erasures", contact_id),
     )
 
 

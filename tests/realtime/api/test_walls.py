@@ -24,6 +24,8 @@ BODIES = {
     ("POST", "/conversations/{contact_id}/messages"): {"text": "t"},
     ("POST", "/conversations/{contact_id}/reply"): {"text": "t"},
     ("POST", "/api-keys"): {"name": "k"},
+    ("POST", "/exports"): {},
+    ("POST", "/erasures"): {"contact_id": str(UUID(int=1))},
     ("POST", "/documents/urls"): {"urls": ["https://example.test/"]},
     ("PATCH", "/documents/{document_id}"): {"title": "t"},
     ("POST", "/unanswered-questions/{question_id}/quick-reply"): {"body": "b"},

@@ -1,0 +1,70 @@
+"""`mychatflow export` and `erase` from outside: what they write, print and refuse."""
+
+import json
+import zipfile
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from mychatflow import cli
+from mychatflow import settings as configuration
+from mychatflow.local import console
+from tests.warehouse import history
+
+
+@pytest.fixture
+def business(fresh, monkeypatch):
+    monkeypatch.setattr(configuration, "load", lambda: fresh)
+    return history.a_business(fresh)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The command in this process; its exit code and what it printed."""
+
+    def called(*arguments):
+        monkeypatch.setattr("sys.argv", ["mychatflow", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, capsys.readouterr().out
+
+    return called
+
+
+@pytest.fixture
+def contact_id(fresh, business):
+    past = history.a_past(business, turns=5, days=1)
+    history.write(fresh, past)
+    return past.contacts[0][1]
+
+
+def test_a_tenants_copy_is_a_zip_for_its_owner_alone(run, business, contact_id, tmp_path):
+    code, said = run("export", "--tenant", business.tenant_id, "--out", tmp_path / "all.zip", "--json")
+
+    answer = json.loads(said)
+    assert code == console.OK
+    assert answer["tables"]["contacts"] == 1
+    assert (tmp_path / "all.zip").stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert str(contact_id) in archive.read("contacts.jsonl").decode()
+        assert not {"tenant_keys.jsonl", "api_keys.jsonl"} & set(archive.namelist())
+    # Nothing is written over, and nobody's copy is nobody's file.
+    assert run("export", "--tenant", business.tenant_id, "--out", tmp_path / "all.zip")[0] == console.USAGE
+    target = ("--contact", uuid4(), "--out", tmp_path / "one.zip")
+    assert run("export", "--tenant", business.tenant_id, *target)[0] == console.FAILED
+    assert [path.name for path in tmp_path.iterdir()] == ["all.zip"]
+
+
+def test_an_erasure_prints_its_certificate(run, fresh, business, contact_id):
+    code, said = run("erase", "--tenant", business.tenant_id, "--contact", contact_id, "--json")
+
+    certificate = json.loads(said)
+    assert code == console.OK
+    assert certificate["tables"]["contacts"] == {"before": 1, "after": 0, "anonymised": 0}
+    assert certificate["warehouse"] == {"before": 0, "after": 0}
+    with psycopg.connect(fresh.role_url("engine")) as connection:
+        assert connection.execute("select count(*) from contacts where erased_at is null").fetchone() == (0,)
+    assert run("erase", "--tenant", business.tenant_id, "--contact", contact_id)[0] == console.FAILED
+    assert run("erase", "--tenant", business.tenant_id)[0] == console.USAGE
+    assert run("erase", "--replay", "--json") == (console.OK, '{"erased_again": 0}\n')
