@@ -18,6 +18,7 @@ from mychatflow.store.cipher import KeyRing
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from realtime import logs, start
+from realtime.agent.campaigns import Campaigns
 from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
 from realtime.agent.follow_ups import FollowUps
@@ -81,6 +82,7 @@ class Worker:
             tasks.create_task(follow_ups.run(self.stopping))
             tasks.create_task(duty_mail.run(self.stopping))
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
+            tasks.create_task(Campaigns(self.store, self.ring).run(self.stopping))
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
             tasks.create_task(Ingestion(self.store).run(self.stopping))
             tasks.create_task(DataRequests(self.store, self._settings).run(self.stopping))

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
-from mychatflow.store import services
+from mychatflow.store import campaigns, services
 from mychatflow.store.session import Store
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -101,4 +101,12 @@ async def a_resource(store: Store, tenant: Tenant, **changes: Any) -> UUID:
     usual = {"name": "Chair", "timezone": "UTC", "hours": ALWAYS_OPEN}
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         made = await services.create(transaction, tenant.tenant_id, "resources", usual | changes)
+    return UUID(str(made["id"]))
+
+
+async def a_campaign(store: Store, tenant: Tenant, **values: Any) -> UUID:
+    """A draft to everybody, as fast as a campaign may go."""
+    usual = {"name": "Offer", "template": "Hello {{name|friend}}", "audience": "{}", "messages_per_minute": 600}
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        made = await campaigns.create(transaction, tenant.tenant_id, usual | values, created_by=None)
     return UUID(str(made["id"]))

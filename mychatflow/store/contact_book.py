@@ -15,7 +15,7 @@ _RECENCY = "coalesce(contacts.last_message_at, contacts.created_at)"
 _COLUMNS = f"""
     contacts.id, contacts.wa_id, contacts.name, contacts.phone, contacts.lead_score, contacts.lead_grade,
     contacts.is_handed_off, contacts.handoff_reason, contacts.owner, contacts.paused_until,
-    contacts.preferred_language, contacts.tags, contacts.opted_out_at, contacts.first_message_at,
+    contacts.preferred_language, contacts.tags, contacts.attributes, contacts.opted_out_at, contacts.first_message_at,
     contacts.last_message_at, contacts.created_at, {_RECENCY} as recency
 """
 _PAGE = text(

@@ -1,6 +1,7 @@
 """What we tell a customer outside of a turn (a reminder, a booking made at the desk): queued once for WhatsApp."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,7 +16,7 @@ _OUTBOX = text(
         tenant_id, id, instance_id, contact_id, chat_id, interaction_id, interaction_at, kind, idempotency_key, body
     )
     select
-        tenant_id, :outbox_id, instance_id, id, chat_id, :interaction_id, :at, 'appointment', :key, :body
+        tenant_id, :outbox_id, instance_id, id, chat_id, :interaction_id, :at, :kind, :key, :body
     from contacts
     where tenant_id = :tenant_id and id = :contact_id and opted_out_at is null
     on conflict (tenant_id, idempotency_key) do nothing
@@ -62,8 +63,9 @@ async def queue(
     *,
     cipher: TenantCipher,
     key: str,
-    language: str,
+    language: str | None,
     at: datetime,
+    kind: Literal["appointment", "notice"] = "appointment",
 ) -> bool:
     """False when it was queued before or the customer wants no messages. Ring the bell after the commit."""
     interaction_id = named_id("interaction", cipher.tenant_id, key)
@@ -73,6 +75,7 @@ async def queue(
         "interaction_id": interaction_id,
         "outbox_id": outbox_id(cipher.tenant_id, key),
         "at": at,
+        "kind": kind,
         "key": key,
         "language": language,
         "content": cipher.encrypt(words, row_id=interaction_id),

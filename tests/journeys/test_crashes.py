@@ -53,7 +53,7 @@ async def a_worker(house: House, *, index: int = 1) -> AsyncIterator[asyncio.sub
     """`python -m realtime.worker`, as a supervisor starts it."""
     environment = os.environ | {
         "MYCHATFLOW_DATA_DIR": str(house.settings.data_dir),
-        "DATABASE_ENGINE_URL": house.settings.role_url("engine"),
+        "DATABASE_URL": house.settings.role_url("app"),
         "WAHA_BASE_URL": house.gateway.base_url,
         "WAHA_API_KEY": house.gateway.api_key,
         "OPENAI_API_KEY": "fake-key-openai",

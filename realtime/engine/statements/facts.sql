@@ -234,6 +234,25 @@ steps as (
         and follow_ups.state in ('scheduled', 'due')
 ),
 
+-- Whoever writes answers the last campaign that reached them in the week before.
+campaign_answers as (
+    update campaign_recipients set state = 'replied', state_at = answered.at
+    from (
+        select distinct on (held.tenant_id, given.id)
+            held.tenant_id, recipients.id, given.last_inbound_at as at
+        from jsonb_to_recordset(%(contacts)s::jsonb) as given (n integer, id uuid, last_inbound_at timestamptz)
+        inner join held using (n)
+        inner join campaign_recipients as recipients
+            on recipients.tenant_id = held.tenant_id
+            and recipients.contact_id = given.id
+            and recipients.state in ('sent', 'delivered', 'read')
+            and recipients.sent_at < given.last_inbound_at
+            and recipients.sent_at > given.last_inbound_at - interval '7 days'
+        order by held.tenant_id, given.id, recipients.sent_at desc
+    ) as answered
+    where campaign_recipients.tenant_id = answered.tenant_id and campaign_recipients.id = answered.id
+),
+
 events as (
     insert into analytics_events (
         tenant_id, event_id, occurred_at, event_type, instance_id, contact_id, episode_id, properties

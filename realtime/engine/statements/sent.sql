@@ -121,7 +121,10 @@ conversations as (
 ),
 
 recipients as (
-    update campaign_recipients set state = marked.state, state_at = marked.at
+    update campaign_recipients set
+        state = marked.state,
+        state_at = marked.at,
+        sent_at = case when marked.state = 'sent' then marked.at end
     from marked
     where
         marked.kind = 'campaign'

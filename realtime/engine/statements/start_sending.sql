@@ -15,6 +15,15 @@ judged as materialized (
             when contacts.opted_out_at is not null then 'opted_out'
             when outbox.kind in ('reply', 'follow_up', 'campaign') and contacts.is_handed_off then 'handed_off'
             when outbox.kind in ('reply', 'follow_up') and contacts.paused_until > now() then 'human_took_over'
+            when outbox.kind = 'campaign' and exists (
+                select 1 from campaign_recipients as recipients
+                inner join campaigns
+                    on campaigns.tenant_id = recipients.tenant_id and campaigns.id = recipients.campaign_id
+                where
+                    recipients.tenant_id = outbox.tenant_id
+                    and recipients.outbox_id = outbox.id
+                    and campaigns.state = 'cancelled'
+            ) then 'campaign_cancelled'
         end as obstacle
     from jsonb_to_recordset(%(turns)s::jsonb) as given (
         tenant_id uuid, instance_id uuid, chat_id text, fence bigint, outbox_id uuid, wa_message_id text,

@@ -20,7 +20,7 @@ from mychatflow.store import api_keys, data_requests, documents
 from mychatflow.store.data_requests import Kind
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
-from tests.factories import Tenant, a_contact, a_quick_reply, a_resource, a_service, a_tenant
+from tests.factories import Tenant, a_campaign, a_contact, a_quick_reply, a_resource, a_service, a_tenant
 from tests.realtime.webhooks.conftest import serving
 
 NOW = datetime.now(UTC)
@@ -40,6 +40,7 @@ class Shop:
     appointment_id: UUID
     document_id: UUID
     question_id: UUID
+    campaign_id: UUID
     key_id: UUID
     key: str
     export_id: UUID
@@ -59,6 +60,7 @@ class Shop:
             "appointment_id": self.appointment_id,
             "document_id": self.document_id,
             "question_id": self.question_id,
+            "campaign_id": self.campaign_id,
             "key_id": self.key_id,
             "export_id": self.export_id,
             "erasure_id": self.erasure_id,
@@ -220,6 +222,7 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
         appointment_id=await an_appointment(store, tenant, contact_id, service["id"], resource_id),
         document_id=await a_document(store, tenant),
         question_id=await a_question(store, tenant, contact_id),
+        campaign_id=await a_campaign(store, tenant),
         key_id=key_id,
         key=key,
         export_id=await a_data_request(store, tenant, "exports", contact_id),

@@ -29,6 +29,9 @@ BODIES = {
     ("POST", "/documents/urls"): {"urls": ["https://example.test/"]},
     ("PATCH", "/documents/{document_id}"): {"title": "t"},
     ("POST", "/unanswered-questions/{question_id}/quick-reply"): {"body": "b"},
+    ("POST", "/campaigns"): {"name": "c", "template": "Hello"},
+    ("PATCH", "/campaigns/{campaign_id}"): {"name": "c"},
+    ("POST", "/campaigns/{campaign_id}/test"): {"contact_id": str(UUID(int=1))},
     ("POST", "/services"): {"name": "s", "duration_minutes": 30},
     ("PATCH", "/services/{service_id}"): {"name": "s"},
     ("POST", "/resources"): {"name": "r", "timezone": "UTC"},
@@ -134,6 +137,8 @@ async def test_nobody_reaches_another_tenants_rows(api, shop, store, rows):
         "appointments",
         "documents",
         "unanswered_questions",
+        "campaigns",
+        "campaign_recipients",
     )
     before = {name: _held(rows, name, theirs) for name in watched}
 

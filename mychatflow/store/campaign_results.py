@@ -1,0 +1,84 @@
+"""What became of a campaign: one row per recipient, and all numbers counted from those same rows."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mychatflow.rules import lift
+
+# Whoever was read was delivered, whoever answered was reached: each state counts for those before it.
+_COUNTS = text(
+    """
+    select
+        count(*) as recipients,
+        count(*) filter (where recipients.state = 'queued') as queued,
+        count(*) filter (where recipients.state in ('sent', 'delivered', 'read', 'replied')) as sent,
+        count(*) filter (where recipients.state in ('delivered', 'read', 'replied')) as delivered,
+        count(*) filter (where recipients.state in ('read', 'replied')) as read,
+        count(*) filter (where recipients.state = 'replied') as replied,
+        count(*) filter (where recipients.state = 'failed') as failed,
+        count(*) filter (where recipients.state = 'skipped') as skipped,
+        count(*) filter (where recipients.state = 'held_out') as held_out,
+        count(*) filter (where contacts.opted_out_at >= recipients.sent_at) as opted_out_after,
+        count(*) filter (where contacts.last_inbound_at > recipients.sent_at) as wrote_after,
+        count(*) filter (where recipients.state = 'held_out' and contacts.last_inbound_at > recipients.state_at)
+            as held_out_wrote
+    from campaign_recipients as recipients
+    inner join contacts on contacts.tenant_id = recipients.tenant_id and contacts.id = recipients.contact_id
+    where recipients.tenant_id = :tenant_id and recipients.campaign_id = :id
+    """
+)
+_REASONS = text(
+    """
+    select state, coalesce(reason, 'unknown') as reason, count(*) as count from campaign_recipients
+    where tenant_id = :tenant_id and campaign_id = :id and state in ('skipped', 'failed')
+    group by 1, 2 order by 1, 2
+    """
+)
+_PAGE = text(
+    """
+    select
+        recipients.id, recipients.contact_id, contacts.name, contacts.phone, recipients.state, recipients.reason,
+        recipients.due_at, recipients.sent_at, recipients.state_at
+    from campaign_recipients as recipients
+    inner join contacts on contacts.tenant_id = recipients.tenant_id and contacts.id = recipients.contact_id
+    where recipients.tenant_id = :tenant_id
+        and recipients.campaign_id = :id
+        and (cast(:state as text) is null or recipients.state = :state)
+        and (cast(:before_id as uuid) is null or recipients.id < cast(:before_id as uuid))
+    order by recipients.id desc limit :limit
+    """
+)
+
+
+async def results(transaction: AsyncConnection, tenant_id: UUID, campaign_id: UUID) -> dict[str, Any]:
+    """Counts, the reasons of what did not go out, and the lift over the people held out."""
+    values = {"tenant_id": tenant_id, "id": campaign_id}
+    counts = dict((await transaction.execute(_COUNTS, values)).mappings().one())
+    reasons: dict[str, dict[str, int]] = {"skipped": {}, "failed": {}}
+    for state, reason, count in (await transaction.execute(_REASONS, values)).all():
+        reasons[state][reason] = count
+    # Both groups by one measure: whether the person wrote at all afterwards.
+    found = lift.lift(
+        treated=counts["sent"],
+        treated_replied=counts.pop("wrote_after"),
+        held_out=counts["held_out"],
+        held_out_replied=counts["held_out_wrote"],
+    )
+    return counts | {"skipped_by_reason": reasons["skipped"], "failed_by_reason": reasons["failed"], "lift": found}
+
+
+async def recipients(
+    transaction: AsyncConnection,
+    tenant_id: UUID,
+    campaign_id: UUID,
+    *,
+    state: str | None = None,
+    before_id: UUID | str | None = None,
+    limit: int,
+) -> list[Mapping[str, Any]]:
+    values = {"tenant_id": tenant_id, "id": campaign_id, "state": state, "before_id": before_id, "limit": limit}
+    return [dict(row) for row in (await transaction.execute(_PAGE, values)).mappings()]

@@ -1,0 +1,75 @@
+"""Runs the campaigns: freezes the audience of each that started, then hands its messages over at the set pace."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from mychatflow.rules.template import InvalidTemplate
+from mychatflow.store import campaign_freeze, campaign_sends
+from mychatflow.store.campaign_sends import Running
+from mychatflow.store.session import Store
+
+_EVERY_SECONDS: Final = 1.0
+# So that a large audience keeps nobody else's campaign waiting.
+_BATCHES_A_TURN: Final = 10
+log = structlog.get_logger(__name__)
+
+
+class Campaigns:
+    def __init__(self, store: Store, ring: Callable[[], None]) -> None:
+        self._store = store
+        self._ring = ring
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until told to stop."""
+        while not stopping.is_set():
+            try:
+                await self.turn(at=datetime.now(UTC))
+            except OperationalError as error:
+                log.warning("campaigns wait for Postgres", cause=type(error).__name__)
+            try:
+                await asyncio.wait_for(stopping.wait(), _EVERY_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def turn(self, *, at: datetime) -> int:
+        """One look at every running campaign; returns how many messages were queued."""
+        async with self._store.platform_transaction() as transaction:
+            waiting = await campaign_sends.running(transaction)
+        sent = 0
+        for each in waiting:
+            try:
+                sent += await self._serve(each, at=at)
+            except OperationalError:
+                raise
+            except (DBAPIError, InvalidTemplate) as error:
+                # One tenant's campaign must not stop the others'; a statement's values belong in no log.
+                log.warning("campaign not served", tenant_id=str(each.tenant_id), cause=type(error).__name__)
+        if sent:
+            self._ring()
+        return sent
+
+    async def _serve(self, campaign: Running, *, at: datetime) -> int:
+        if not campaign.is_frozen and await self._freeze(campaign, at=at):
+            return 0
+        async with self._store.tenant_transaction(campaign.tenant_id) as transaction:
+            cipher = await self._store.key_ring.for_tenant(campaign.tenant_id, transaction)
+            done = await campaign_sends.hand_over(transaction, campaign.tenant_id, campaign.id, cipher=cipher, at=at)
+        if done.is_finished:
+            log.info("campaign finished", tenant_id=str(campaign.tenant_id), campaign_id=str(campaign.id))
+        return done.sent
+
+    async def _freeze(self, campaign: Running, *, at: datetime) -> bool:
+        """Whether there is more to freeze in the next turn."""
+        for _ in range(_BATCHES_A_TURN):
+            async with self._store.tenant_transaction(campaign.tenant_id) as transaction:
+                cipher = await self._store.key_ring.for_tenant(campaign.tenant_id, transaction)
+                if not await campaign_freeze.freeze_next(
+                    transaction, campaign.tenant_id, campaign.id, cipher=cipher, at=at
+                ):
+                    return False
+        return True
