@@ -97,9 +97,13 @@ class EmbeddedPostgres:
         return self._process
 
     def finish_start(self, *, patience_seconds: float = 60) -> None:
-        """Wait for the answer and put database and roles in order."""
+        """Wait for the answer and put database and roles in order. Raises process.ServerFailed."""
         self._wait(patience_seconds)
-        self._ensure_database()
+        try:
+            self._ensure_database()
+        except psycopg.OperationalError as error:
+            cause = f"Postgres broke off while its roles were put in order.\n{process.log_tail(self.log)}"
+            raise process.ServerFailed(cause) from error
 
     def stop(self, *, patience_seconds: float = 30) -> None:
         """A fast, clean shutdown: sessions end, everything is on disk."""

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
+from mychatflow.rules import settling
 from mychatflow.rules.gates import GateAction
 from mychatflow.rules.phone_twins import twin
 from realtime.agent import context, deciding, endings, happened, reading, steps
@@ -45,8 +46,29 @@ class Patience:
     @property
     def newer(self) -> Newer:
         """Which later messages still void a draft; a person's own answer always does."""
-        is_patient = self.starts < _FRESH_STARTS and time.monotonic() - self.began < _LATEST
-        return "any" if is_patient else "own"
+        return "any" if self.starts < _FRESH_STARTS and self._has_time else "own"
+
+    @property
+    def _has_time(self) -> bool:
+        return time.monotonic() - self.began < _LATEST
+
+    async def settle(self, chat: Chat, tenant: Tenant) -> bool:
+        """Wait until the chat has settled; True when that took time, in which more may have come.
+
+        A chat that is claimed when it is due has settled. One that is inherited from a dead worker, or begun anew
+        because the customer wrote on, has not: what came last may be ahead of a message whose webhook is tried again.
+        """
+        settle = timedelta(milliseconds=tenant.switches.debounce_ms)
+        received = [row.received_at for row in chat.inbox if row.kind == "message" and not row.is_own]
+        settled_at = settling.settled_at(received, settle=settle)
+        if settled_at is None or not self._has_time:
+            return False
+        # Whatever two machines' clocks say, nobody waits longer than after a message of this moment.
+        rest = min(settled_at - datetime.now(UTC), settle)
+        if rest <= timedelta(0):
+            return False
+        await asyncio.sleep(rest.total_seconds())
+        return True
 
     def scene(
         self,
@@ -111,6 +133,8 @@ class Agent:
                 return await self.claims.release(lease, due_at=queue.again_at)
             if queue.again_at is None and all(row.is_echo for row in chat.inbox):
                 return await self.claims.finish_echoes(chat)
+            if await patience.settle(chat, tenant):
+                continue
             ended = await self.take_turn(chat, tenant, patience)
             is_due = await self._finish(ended, tenant, queue)
             if is_due is not None:

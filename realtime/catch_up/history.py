@@ -31,11 +31,11 @@ async def chats_since(client: WahaClient, session: str, *, since: datetime) -> A
 async def messages_since(
     client: WahaClient, session: str, chat_id: str, *, since: datetime
 ) -> tuple[HistoryMessage, ...]:
-    """Raises GatewayFailed."""
+    """Oldest first, those of one second as the gateway has them. Raises GatewayFailed."""
     found: list[HistoryMessage] = []
     for offset in range(0, _MOST_MESSAGES, _MESSAGES_A_PAGE):
         page = await client.history(session, chat_id, limit=_MESSAGES_A_PAGE, offset=offset, since=since)
-        found += page
+        found = [*page, *found]
         if len(page) < _MESSAGES_A_PAGE:
             break
     return tuple(sorted(found, key=lambda message: message.sent_at))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
 import psycopg
 import structlog
 
@@ -109,20 +110,38 @@ class CatchUp:
         """Store those that we do not have, by the same unique key as their webhooks would."""
         if not messages:
             return 0
-        known = await self._schedule.known(instance.tenant_id, [message.message_id for message in messages])
-        outcomes = [await self._store(instance, message) for message in messages if message.message_id not in known]
-        metrics.caught_up_messages.inc(sum(outcomes))
-        return sum(outcomes)
+        known = await self._schedule.known(instance, messages)
+        found = 0
+        before: datetime | None = None
+        for message in messages:
+            if message.message_id in known:
+                before = known[message.message_id]
+                continue
+            stored, before = await self._store(instance, message, before=before)
+            found += stored
+        metrics.caught_up_messages.inc(found)
+        return found
 
-    async def _store(self, instance: Instance, message: HistoryMessage) -> bool:
+    async def _store(
+        self, instance: Instance, message: HistoryMessage, *, before: datetime | None
+    ) -> tuple[bool, datetime | None]:
+        """Whether it was new, and when the chat's latest message was written."""
         received_at = datetime.now(UTC)
         envelope = Envelope(event="message.any", session=instance.session, payload=dict(message.payload))
         try:
             incoming = normalise(envelope, received_at=received_at)
         except Malformed as malformed:
             log.info("history row not understood", session=instance.session, reason=malformed.reason[:100])
-            return False
+            return False, before
         if isinstance(incoming, Ignored):
-            return False
+            return False, before
         arrival = arrival_of(incoming, instance, received_at=received_at, trace_id="catch-up")
-        return await self._acceptor.accept(arrival) == "stored"
+        arrival = msgspec.structs.replace(arrival, sent_at=_in_its_place(arrival.sent_at, before=before))
+        return await self._acceptor.accept(arrival) == "stored", arrival.sent_at
+
+
+def _in_its_place(sent_at: datetime, *, before: datetime | None) -> datetime:
+    """History knows the second alone: within it, a message follows the one before it."""
+    if before is None or before.replace(microsecond=0) != sent_at:
+        return sent_at
+    return min(before + timedelta(microseconds=1), sent_at.replace(microsecond=999_999))

@@ -1,14 +1,17 @@
 """Which numbers have their history read now, by which worker, and until when nothing of them is missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
+from realtime.channels.gateway_types import HistoryMessage
 from realtime.engine.pool import Pool
 from realtime.engine.work import Number
+from realtime.webhooks.directory import Instance
 
 # Claimed by moving the due time on: a worker that dies in the middle costs one round, not the number.
 _CLAIM: Final = """
@@ -37,18 +40,22 @@ update instances set
 where tenant_id = %(tenant_id)s and id = %(instance_id)s
 """
 # Under another form of the chat's id (phone or hidden) a message has another inbox id, but WhatsApp's own is the same.
+# One that no worker has taken up yet stands in the inbox alone.
 _KNOWN: Final = """
-select wanted.message_id
-from unnest(%(message_ids)b::text[]) as wanted (message_id)
-where
-    exists (
-        select 1 from interactions
-        where interactions.tenant_id = %(tenant_id)s and interactions.message_id = wanted.message_id
-    )
-    or exists (
-        select 1 from outbox
-        where outbox.tenant_id = %(tenant_id)s and outbox.wa_message_id = wanted.message_id
-    )
+select wanted.message_id, coalesce(said.occurred_at, queued.created_at, waiting.sent_at) as written_at
+from unnest(%(message_ids)b::text[], %(inbox_ids)b::text[]) as wanted (message_id, inbox_id)
+left join lateral (
+    select interactions.occurred_at from interactions
+    where interactions.tenant_id = %(tenant_id)s and interactions.message_id = wanted.message_id
+    limit 1
+) as said on true
+left join lateral (
+    select outbox.created_at from outbox
+    where outbox.tenant_id = %(tenant_id)s and outbox.wa_message_id = wanted.message_id
+    limit 1
+) as queued on true
+left join inbox as waiting on waiting.session = %(session)s and waiting.message_id = wanted.inbox_id
+where coalesce(said.occurred_at, queued.created_at, waiting.sent_at) is not null
 """
 
 
@@ -101,8 +108,14 @@ class Schedule:
         async with self._pool.connection() as connection:
             await connection.execute(_CAUGHT_UP, {"tenant_id": due.tenant_id, "instance_id": due.instance_id, "at": at})
 
-    async def known(self, tenant_id: UUID, message_ids: list[str]) -> frozenset[str]:
-        """Those of WhatsApp's ids that were received or sent already."""
-        async with self._pool.connection() as connection, connection.cursor(row_factory=scalar_row) as cursor:
-            await cursor.execute(_KNOWN, {"tenant_id": tenant_id, "message_ids": message_ids})
-            return frozenset(await cursor.fetchall())
+    async def known(self, instance: Instance, messages: Sequence[HistoryMessage]) -> dict[str, datetime]:
+        """Those of WhatsApp's ids that were received or sent already, and when they were written."""
+        parameters = {
+            "tenant_id": instance.tenant_id,
+            "session": instance.session,
+            "message_ids": [message.message_id for message in messages],
+            "inbox_ids": [message.id for message in messages],
+        }
+        async with self._pool.connection() as connection:
+            found = await connection.execute(_KNOWN, parameters)
+            return {row[0]: row[1] for row in await found.fetchall()}

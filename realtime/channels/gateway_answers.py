@@ -93,8 +93,9 @@ def read_account(body: bytes) -> Account | None:
 
 def read_history(body: bytes, *, chat_id: str) -> tuple[HistoryMessage, ...]:
     """The chat's messages, oldest first; rows without an id or a time are left out."""
-    rows = (_history_message(row, chat_id) for row in _rows(body))
-    return tuple(sorted((row for row in rows if row), key=lambda row: row.sent_at))
+    rows = [_history_message(row, chat_id) for row in _rows(body)]
+    # We ask for the newest first: those of one second must turn round too.
+    return tuple(sorted((row for row in reversed(rows) if row), key=lambda row: row.sent_at))
 
 
 def read_chats(body: bytes) -> tuple[ChatSummary, ...]:

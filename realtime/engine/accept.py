@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from mychatflow.rules import settling
 from realtime.engine.batcher import Batcher
 from realtime.engine.pool import Pool
 
@@ -68,7 +69,7 @@ leases as (
     on conflict (tenant_id, instance_id, chat_id) do update set
         due_at = case
             when excluded.first_at is null then coalesce(chat_leases.due_at, excluded.due_at)
-            else least(excluded.due_at, coalesce(chat_leases.first_at, excluded.first_at) + interval '8 seconds')
+            else least(excluded.due_at, coalesce(chat_leases.first_at, excluded.first_at) + %(longest)s)
         end,
         first_at = coalesce(chat_leases.first_at, excluded.first_at)
 )
@@ -176,7 +177,7 @@ class Acceptor:
         return refused
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]:
-        parameters = _columns(arrivals)
+        parameters = _columns(arrivals) | {"longest": settling.LONGEST}
         try:
             return await self._execute(parameters)
         except PoolTimeout:

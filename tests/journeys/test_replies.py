@@ -12,7 +12,8 @@ def count_words(house: House) -> None:
     """The model names the numbers that the customer wrote."""
 
     def script(call: Call) -> str:
-        numbers = [word.strip("⟦⟧#") for word in call.question.split() if word.strip("⟦⟧").startswith("#")]
+        # With their signs: many bare numbers in a row look like an invented phone number to the guard.
+        numbers = [word.strip("⟦⟧") for word in call.question.split() if word.strip("⟦⟧").startswith("#")]
         return answer_json("About " + " ".join(numbers))
 
     for name in house.models.providers:
@@ -101,7 +102,7 @@ async def test_a_burst_of_three_gets_one_reply(house: House):
     await house.answers(tenant, chat, 1)
     await house.quiet(tenant)
 
-    assert house.texts(tenant, chat) == ["About 1 2 3"]
+    assert house.texts(tenant, chat) == ["About #1 #2 #3"]
 
 
 async def test_a_newer_message_voids_the_draft(house: House):
@@ -116,7 +117,7 @@ async def test_a_newer_message_voids_the_draft(house: House):
     await house.answers(tenant, chat, 1)
     await house.quiet(tenant)
 
-    assert house.texts(tenant, chat) == ["About 1 2"]
+    assert house.texts(tenant, chat) == ["About #1 #2"]
     attempts = house.rows("select won from llm_attempts where tenant_id = %(t)s", t=tenant.tenant_id)
     assert len(attempts) == 2
     assert len(house.events(tenant, "message_received")) == 2
@@ -134,7 +135,7 @@ async def test_messages_keep_their_order(house: House):
     await house.quiet(tenant, within=30)
 
     for index, chat in enumerate(chats):
-        answered = [int(word) for text in house.texts(tenant, chat) for word in text.split()[1:]]
+        answered = [int(word.strip("#")) for text in house.texts(tenant, chat) for word in text.split()[1:]]
         assert answered == [number for number in range(1, 41) if number % 4 == index]
 
 

@@ -1,0 +1,19 @@
+"""How long a chat is left alone after a message: a customer writes on, and an earlier message may arrive late."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+
+# A customer who never stops writing is answered at last.
+LONGEST: Final = timedelta(seconds=8)
+
+
+def settled_at(received: Collection[datetime], *, settle: timedelta) -> datetime | None:
+    """When a chat may be answered whose messages reached us at these times; None when there are none.
+
+    The gateway tells of each message by itself and tries each again by itself, so after a refused webhook a later
+    message comes first. It waits for the earlier one as long as for the rest of the customer's sentence.
+    """
+    if not received:
+        return None
+    return min(max(received) + settle, min(received) + LONGEST)
