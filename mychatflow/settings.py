@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     resend_api_key: _Secret = Field(None, description="Without it e-mails land in the data dir's outbox folder.")
     resend_api_url: str = Field("https://api.resend.com", description="Resend's address.")
     email_from: str = Field("MyChatFlow <hello@localhost>", description="Sender of e-mails.")
+    metrics_dir: Path | None = Field(
+        None, validation_alias="PROMETHEUS_MULTIPROC_DIR", description="Where processes add up their metrics."
+    )
+    worker_metrics_port: int | None = Field(None, description="Where worker 1 answers /metrics; off when unset.")
     sentry_dsn: _Secret = Field(None, description="Error reports; off when unset.")
     otel_exporter_otlp_endpoint: _Text = Field(None, description="Traces; off when unset.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")

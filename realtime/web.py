@@ -3,12 +3,10 @@
 import asyncio
 import gc
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -25,12 +23,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing, platform_cipher
-from realtime import logs, metrics, start
+from realtime import logs, metrics, shared_metrics, start
 from realtime.api import docs, doors, problems, router
 from realtime.api.security_headers import SecurityHeaders
 from realtime.engine.accept import Acceptor
 from realtime.engine.bell import Bell, broker
 from realtime.engine.pool import engine_pool
+from realtime.gauges import Readings
 from realtime.health import Probes
 from realtime.webhooks import clerk, whatsapp
 from realtime.webhooks.dead_letters import DeadLetters
@@ -52,8 +51,9 @@ class Web:
         self._webhook: ASGIApp = _starting
         self._directory: ASGIApp = _starting
         self._api = _api(self)
-        self._rest = SecurityHeaders(self._api)
+        self._rest = metrics.Measured(SecurityHeaders(self._api))
         self.probes: Probes | None = None
+        self.readings: Readings | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == whatsapp.PATH:
@@ -62,10 +62,6 @@ class Web:
             await self._directory(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
-
-    @property
-    def metrics_directory(self) -> Path | None:
-        return metrics_directory(self._settings)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -110,6 +106,7 @@ class Web:
         duplicates = Duplicates(pool, opened.store)
         stack.push_async_callback(duplicates.drain)
         self.probes = Probes(settings, pool, client)
+        self.readings = Readings(opened.store)
         self._webhook = whatsapp.WhatsAppWebhook(
             directory=Directory(pool, KeyRing(settings.master)),
             acceptor=acceptor,
@@ -162,14 +159,10 @@ def _api(web: Web) -> FastAPI:
 
     @app.get("/metrics", tags=["service"], summary="Counters for Prometheus", response_class=Response)
     async def exposition() -> Response:
-        return Response(metrics.exposition(web.metrics_directory), media_type=metrics.CONTENT_TYPE)
+        beside = [await web.readings.read()] if web.readings else []
+        return Response(shared_metrics.exposition(*beside), media_type=shared_metrics.CONTENT_TYPE)
 
     return app
-
-
-def metrics_directory(settings: Settings) -> Path | None:
-    """Where several web processes add up their counters; a single one keeps its own."""
-    return settings.run_dir / "metrics-web" if settings.web_workers > 1 else None
 
 
 async def _starting(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -203,6 +196,8 @@ def main() -> int:
         # It would believe any X-Forwarded-For from loopback; TRUSTED_PROXIES decides that.
         proxy_headers=False,
         timeout_keep_alive=75,
+        # On a busy machine a worker is still importing after uvicorn's own 5 s, and would be killed for ever.
+        timeout_worker_healthcheck=30,
         timeout_graceful_shutdown=20,
         backlog=4096,
     )
@@ -218,13 +213,9 @@ async def _refuse_unsafe_role(settings: Settings) -> None:
 
 
 def _share_metrics(settings: Settings) -> None:
-    directory = metrics_directory(settings)
-    if directory is None:
-        return
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    # For the processes that uvicorn starts: prometheus_client reads it when it is imported there.
-    os.putenv("PROMETHEUS_MULTIPROC_DIR", str(directory))
+    if settings.metrics_dir is None and settings.web_workers > 1:
+        # For the processes that uvicorn starts: prometheus_client reads it when it is imported there.
+        os.putenv("PROMETHEUS_MULTIPROC_DIR", str(settings.run_dir / "metrics"))
 
 
 if __name__ == "__main__":

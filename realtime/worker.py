@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 import uvloop
+from prometheus_client import start_http_server
 
 from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
@@ -147,6 +148,8 @@ def main() -> int:
     except ConfigurationRefused as refused:
         sys.stderr.write(f"{refused}\n")
         return start.REFUSED_EXIT
+    if settings.worker_metrics_port is not None:
+        start_http_server(settings.worker_metrics_port + given.index - 1, addr=settings.web_host)
     uvloop.run(serve(settings, index=given.index))
     return 0
 

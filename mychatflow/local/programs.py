@@ -113,6 +113,8 @@ def environment(settings: Settings) -> dict[str, str]:
     if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
         # Whoever wants no caches beside the code still wants a quick second start.
         inherited.setdefault("PYTHONPYCACHEPREFIX", str(settings.data_dir / "cache" / "python"))
+    # prometheus_client reads it at its import: all our processes add up their counters there.
+    inherited.setdefault("PROMETHEUS_MULTIPROC_DIR", str(settings.run_dir / "metrics"))
     return inherited | {"PYTHONPATH": os.pathsep.join(path)}
 
 

@@ -17,6 +17,7 @@ from mychatflow.identity import Identity, IdentityRefused
 from mychatflow.rules import role
 from mychatflow.rules.role import Permission
 from mychatflow.store import audit
+from realtime import metrics
 from realtime.api import doors, idempotency, problems
 from realtime.api.doors import Doors
 from realtime.api.problems import Problem
@@ -111,6 +112,7 @@ def _answer(request: Request, error: Exception) -> Response:
             return problems.answer(422, "invalid", "A value cannot be stored.", errors=[])
         case OperationalError() | PoolExhausted():
             problems.log.warning("API without database", path=request.url.path, cause=type(error).__name__)
+            metrics.database_errors.labels("api").inc()
             return problems.answer(503, "database_unavailable", "Try again in a moment.", headers={"retry-after": "2"})
         case _:
             return problems.of(request, error)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from mychatflow.store.cipher import TenantCipher
+from realtime import metrics
 from realtime.channels.gateway_types import GatewayFailed, SendKind, SendOutcome
 from realtime.channels.waha import WahaClient, make_message_id
 from realtime.engine import dispatches
@@ -96,7 +97,9 @@ class Courier:
             verdict = dispatches.later(chat, parcel, seconds=delay)
         else:
             await asyncio.sleep(delay)
-            outcome = await self._attempts(chat, parcel, self.client(chat, cipher))
+            with metrics.send_seconds.time():
+                outcome = await self._attempts(chat, parcel, self.client(chat, cipher))
+            metrics.sends.labels(parcel.kind, outcome.kind.value).inc()
             verdict = dispatches.verdict(chat, parcel, outcome, at=datetime.now(UTC))
             self._remember(chat, outcome, verdict)
         again_at = verdict.dispatch.next_try_at

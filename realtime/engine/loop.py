@@ -8,6 +8,7 @@ from typing import Final
 import psycopg
 import structlog
 
+from realtime import metrics
 from realtime.engine import sql
 from realtime.engine.claim import RENEW_SECONDS, Claims
 from realtime.engine.facts import LeaseLost
@@ -74,17 +75,27 @@ class Loop:
 
     async def _hold(self, lease: Lease) -> None:
         """One chat from claim to release. Whatever goes wrong in it must not touch the others."""
+        metrics.turns_under_way.inc()
+        outcome = "failed"
         try:
-            if await self._serve(lease):
+            with metrics.turn_seconds.time():
+                is_due = await self._serve(lease)
+            outcome = "served"
+            if is_due:
                 self._rung.set()
         except LeaseLost:
+            outcome = "lease_lost"
             log.info("lease lost", fence=lease.fence)
         except psycopg.OperationalError as error:
             # The lease runs out, and whoever takes the chat then starts from what is on disk.
+            outcome = "left"
             log.warning("turn left to its lease", cause=type(error).__name__)
         except Exception as error:
             log.exception("turn failed", tenant_id=str(lease.tenant_id), cause=type(error).__name__)
             await self._fail(lease, error)
+        finally:
+            metrics.turns_under_way.dec()
+            metrics.turns.labels(outcome).inc()
 
     async def _fail(self, lease: Lease, error: Exception) -> None:
         """Count the failure; a message that fails every time is parked, and the chat goes on."""

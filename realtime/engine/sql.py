@@ -11,6 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from realtime import metrics
 from realtime.engine.pool import Pool
 
 Parameters = Mapping[str, Any]
@@ -47,8 +48,10 @@ async def run(pool: Pool, *steps: Step, is_durable: bool = True) -> list[list[Ro
     """
     for pause in _PAUSES:
         try:
-            return await _run(pool, steps, is_durable=is_durable)
+            with metrics.step_seconds.labels(steps[-1][0]).time():
+                return await _run(pool, steps, is_durable=is_durable)
         except psycopg.OperationalError:
+            metrics.database_errors.labels("engine").inc()
             await asyncio.sleep(pause)
     return await _run(pool, steps, is_durable=is_durable)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -125,6 +126,8 @@ async def _apply_claimed(connection: AsyncConnection[Any], limit: int) -> int:
     changes = [_change(row) for row in rows if row[5] == "session"]
     await session_changes.apply_changes(connection, changes)
     await connection.execute(_FINISH, {"tenant_ids": [row[0] for row in rows], "seqs": [row[1] for row in rows]})
+    for level, count in Counter(acknowledged(row[3])[1] for row in acks).items():
+        metrics.acknowledged(level, count)
     metrics.statuses_applied.labels("ack").inc(len(acks))
     metrics.statuses_applied.labels("session").inc(len(changes))
     return len(rows)

@@ -9,9 +9,17 @@ import structlog
 from pydantic import SecretStr
 
 from mychatflow.settings import Settings
+from realtime import metrics
 from realtime.llm import breaker
 from realtime.llm.breaker import Breaker
-from realtime.llm.contract import SANDBOX, AllProvidersUnavailable, BreakerTransition, ReplyRequest, RoutedReply
+from realtime.llm.contract import (
+    SANDBOX,
+    AllProvidersUnavailable,
+    Attempt,
+    BreakerTransition,
+    ReplyRequest,
+    RoutedReply,
+)
 from realtime.llm.latency import Latencies
 from realtime.llm.provider import Provider
 from realtime.llm.race import Race
@@ -68,9 +76,11 @@ class Router:
         try:
             reply = await race.run()
         except AllProvidersUnavailable as unavailable:
-            _tell(unavailable.transitions)
+            metrics.ai_unanswered.inc()
+            _tell(unavailable.attempts, unavailable.transitions)
             raise
-        _tell(reply.transitions)
+        metrics.ai_seconds.observe(reply.latency_ms / 1000)
+        _tell(reply.attempts, reply.transitions)
         return reply
 
     async def close(self) -> None:
@@ -99,7 +109,12 @@ def _secret(value: SecretStr | None) -> str:
     return value.get_secret_value().strip() if value else ""
 
 
-def _tell(transitions: tuple[BreakerTransition, ...]) -> None:
+def _tell(attempts: tuple[Attempt, ...], transitions: tuple[BreakerTransition, ...]) -> None:
+    for call in attempts:
+        metrics.attempted(
+            call.provider, call.outcome.value, input_tokens=call.input_tokens, output_tokens=call.output_tokens
+        )
     for move in transitions:
         level = log.error if move.reason in _ALARMING else log.warning
+        metrics.breaker_changes.labels(move.target.partition(":")[0], move.to_state.value).inc()
         level("breaker changed", target=move.target, state=move.to_state.value, reason=move.reason)

@@ -43,8 +43,10 @@ class ClerkWebhook:
             return
         except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError, psycopg.OperationalError) as error:
             log.warning("directory event not stored", cause=type(error).__name__)
+            metrics.database_errors.labels("directory").inc()
             answer = refusal(WebhookRefused(503, "database_unavailable", retry_after_seconds=2))
         await answer.send(send)
+        metrics.answered(answer.status)
 
     async def _take(self, scope: Scope, receive: Receive) -> str:
         if scope["method"] != "POST":

@@ -46,12 +46,19 @@ class Duplicates:
         self._pool = pool
         self._store = store
         self._batcher: Batcher[_Again, None] = Batcher(self._compare, max_size=100)
+        # What this process stored lately: a gateway tells of every message twice, mostly within a moment.
+        self._stored: dict[str, int] = {}
         # On record already; a replay a thousand times over is one line.
         self._recorded: set[tuple[str, str]] = set()
 
-    def look(self, message: IncomingMessage, instance: Instance) -> None:
+    def look(self, message: IncomingMessage, instance: Instance, *, is_first: bool) -> None:
         """Without waiting. What cannot be compared now is let go: the message itself is safe."""
-        self._batcher.submit(_Again(message=message, instance=instance))
+        if is_first:
+            if len(self._stored) >= _MOST_REMEMBERED:
+                self._stored.clear()
+            self._stored[message.inbox_id] = hash((message.type, message.text))
+        elif self._stored.get(message.inbox_id) != hash((message.type, message.text)):
+            self._batcher.submit(_Again(message=message, instance=instance))
 
     async def drain(self) -> None:
         await self._batcher.drain()

@@ -80,8 +80,10 @@ class WhatsAppWebhook:
             # Never 200 without a commit: the gateway keeps the message and comes again.
             log.warning("webhook not stored", cause=type(error).__name__)
             metrics.webhooks.labels("other", "database_down").inc()
+            metrics.database_errors.labels("webhook").inc()
             answer = database_down()
         await answer.send(send)
+        metrics.answered(answer.status)
         metrics.webhook_seconds.observe(time.perf_counter() - began)
 
     async def _take(self, scope: Scope, receive: Receive) -> str:
@@ -99,6 +101,7 @@ class WhatsAppWebhook:
             await self._dead_letters.keep(
                 raw, session=envelope.session, message_id=envelope.id, reason="unknown session"
             )
+            metrics.dead_letters.labels("unknown_session").inc()
             return _counted(envelope.event, "kept")
         return await self._store(envelope, instance, raw)
 
@@ -146,10 +149,16 @@ class WhatsAppWebhook:
             message = normalise(envelope, received_at=received_at)
         except wire.Malformed as malformed:
             # Signed by a number of ours, so perhaps a version we do not know yet: refused, but not lost.
-            log.warning("webhook payload not understood", webhook_event=known_event(envelope.event))
+            log.warning(
+                "webhook payload not understood",
+                webhook_event=known_event(envelope.event),
+                instance_id=str(instance.instance_id),
+            )
             reason = f"malformed: {malformed.reason[:150]}"
             await self._dead_letters.keep(raw, session=envelope.session, message_id=envelope.id, reason=reason)
             _counted(envelope.event, "malformed")
+            metrics.dead_letters.labels("malformed").inc()
+            metrics.webhook_failed(instance.instance_id)
             raise WebhookRefused(400, "malformed") from malformed
         if isinstance(message, Ignored):
             metrics.webhook_rejections.labels(message.reason, "known").inc()
@@ -164,10 +173,13 @@ class WhatsAppWebhook:
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             # Postgres will never take this row, however often the gateway comes again.
             reason = f"refused: {type(error).__name__}"
+            metrics.dead_letters.labels("refused").inc()
+            metrics.webhook_failed(instance.instance_id)
+            metrics.database_errors.labels("webhook").inc()
             await self._dead_letters.keep(raw, session=envelope.session, message_id=message.inbox_id, reason=reason)
             return _counted(envelope.event, "kept")
-        if outcome == "known" and isinstance(message, IncomingMessage):
-            self._duplicates.look(message, instance)
+        if isinstance(message, IncomingMessage):
+            self._duplicates.look(message, instance, is_first=outcome == "stored")
         return _counted(envelope.event, outcome)
 
 

@@ -1,5 +1,6 @@
 """`mychatflow up`: everything on this machine, from nothing to a table of addresses, kept running until Ctrl-C."""
 
+import shutil
 import signal
 import sys
 import threading
@@ -107,6 +108,8 @@ def _stopping(installation: Installation) -> Iterator[None]:
 
 def _bring_up(installation: Installation, settings: Settings, running: Sequence[Program], *, demo: bool) -> None:
     started = time.monotonic()
+    # Counters outlive a killed process, not the whole installation.
+    shutil.rmtree(settings.run_dir / "metrics", ignore_errors=True)
     awaited = [program for program in running if program.is_awaited]
     # These need no database to come up, and the dashboards have much to import.
     early = [program for program in awaited if program.name in {"dashboards", "phone"}]

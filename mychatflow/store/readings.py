@@ -1,0 +1,57 @@
+"""What Postgres knows of the platform at this instant, as gauges: the same for /metrics and for the alerts."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mychatflow.store import heartbeats, operations
+
+# Gauge → labels (as pairs, in order) → value.
+Gauges = Mapping[str, Mapping[tuple[tuple[str, str], ...], float]]
+PROVIDERS = ("anthropic", "gemini", "openai", "sandbox")
+NAMES: Mapping[str, str] = {
+    "mychatflow_inbox_open": "Customers' messages whose turn has not ended.",
+    "mychatflow_inbox_oldest_seconds": "How long the oldest of them has waited.",
+    "mychatflow_inbox_parked": "Messages that failed every time and wait for a person.",
+    "mychatflow_outbox_open": "Messages that wait to be sent.",
+    "mychatflow_sends_ambiguous": "Messages of which nobody knows whether they arrived.",
+    "mychatflow_dead_letters_open": "Webhooks and messages that an operator has to look at.",
+    "mychatflow_breaker_open": "1 while a model of the provider is not asked, since it failed.",
+    "mychatflow_heartbeat_timestamp_seconds": "When a job of the platform last ended well.",
+    "mychatflow_audit_chains_broken": "Tenants whose audit log was changed, as last checked.",
+    "mychatflow_alerts_firing": "Alerts that have not cleared.",
+}
+_BREAKERS = text(
+    """
+    select distinct split_part(target, ':', 1) as provider
+    from (select distinct on (target) target, to_state from breaker_history order by target, changed_at desc) as last
+    where to_state <> 'closed'
+    """
+)
+_ALERTS = text("select count(*) from alerts where cleared_at is null")
+
+
+async def gauges(transaction: AsyncConnection, *, at: datetime) -> Gauges:
+    """Everything, in four small queries (platform transaction)."""
+    queue = await operations.queue(transaction)
+    beats = await heartbeats.last(transaction)
+    open_breakers = set((await transaction.execute(_BREAKERS)).scalars())
+    oldest = (at - queue.oldest_received_at).total_seconds() if queue.oldest_received_at else 0.0
+    return {
+        "mychatflow_inbox_open": {(): queue.waiting_count},
+        "mychatflow_inbox_oldest_seconds": {(): max(0.0, oldest)},
+        "mychatflow_inbox_parked": {(): queue.parked_count},
+        "mychatflow_outbox_open": {(): queue.unsent_count},
+        "mychatflow_sends_ambiguous": {(): queue.ambiguous_count},
+        "mychatflow_dead_letters_open": {(): queue.dead_letter_count},
+        "mychatflow_breaker_open": {
+            (("provider", provider),): float(provider in open_breakers) for provider in PROVIDERS
+        },
+        "mychatflow_heartbeat_timestamp_seconds": {
+            (("job", job),): beat_at.timestamp() for job, (beat_at, _) in beats.items()
+        },
+        "mychatflow_audit_chains_broken": {(): beats["audit_chain"][1]} if "audit_chain" in beats else {},
+        "mychatflow_alerts_firing": {(): float((await transaction.execute(_ALERTS)).scalar_one())},
+    }

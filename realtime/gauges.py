@@ -1,0 +1,55 @@
+"""What /metrics asks of Postgres at each scrape: queues, breakers, heartbeats; all web processes say the same."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+import sqlalchemy.exc
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from mychatflow.store import readings
+from mychatflow.store.readings import Gauges
+from mychatflow.store.session import Store
+
+# Scraped by several, or by somebody with a heavy finger, Postgres is asked no more often than this.
+_FRESH_SECONDS: Final = 2.0
+_PATIENCE_SECONDS: Final = 2.0
+_UP: Final = "mychatflow_database_up"
+
+
+class Readings:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read_at = 0.0
+        self._found: Gauges | None = None
+
+    async def read(self) -> Collector:
+        """Never fails: without Postgres there are no gauges but the one that says so."""
+        if time.monotonic() - self._read_at > _FRESH_SECONDS:
+            self._found = await self._ask()
+            self._read_at = time.monotonic()
+        return _Found(self._found)
+
+    async def _ask(self) -> Gauges | None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._store.platform_transaction() as transaction:
+                return await readings.gauges(transaction, at=datetime.now(UTC))
+        except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError, TimeoutError, OSError):
+            return None
+
+
+class _Found(Collector):
+    def __init__(self, gauges: Gauges | None) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily(_UP, "1 while Postgres answers.", value=float(self._gauges is not None))
+        for name, samples in (self._gauges or {}).items():
+            labels = [label for label, _ in next(iter(samples), ())]
+            family = GaugeMetricFamily(name, readings.NAMES[name], labels=labels)
+            for own, value in samples.items():
+                family.add_metric([said for _, said in own], value)
+            yield family
