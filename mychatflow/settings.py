@@ -105,6 +105,7 @@ class Settings(BaseSettings):
     resend_api_key: _Secret = Field(None, description="Without it e-mails land in the data dir's outbox folder.")
     resend_api_url: str = Field("https://api.resend.com", description="Resend's address.")
     email_from: str = Field("MyChatFlow <hello@localhost>", description="Sender of e-mails.")
+    alert_emails: str | None = Field(None, description="Who hears of the platform's alerts, separated by commas.")
     metrics_dir: Path | None = Field(
         None, validation_alias="PROMETHEUS_MULTIPROC_DIR", description="Where processes add up their metrics."
     )

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing, platform_cipher
-from realtime import logs, metrics, shared_metrics, start
+from realtime import alerts, logs, metrics, shared_metrics, start
 from realtime.api import docs, doors, problems, router
 from realtime.api.security_headers import SecurityHeaders
 from realtime.engine.accept import Acceptor
@@ -107,6 +107,7 @@ class Web:
         stack.push_async_callback(duplicates.drain)
         self.probes = Probes(settings, pool, client)
         self.readings = Readings(opened.store)
+        await stack.enter_async_context(alerts.judging(settings, opened.store, process="web"))
         self._webhook = whatsapp.WhatsAppWebhook(
             directory=Directory(pool, KeyRing(settings.master)),
             acceptor=acceptor,

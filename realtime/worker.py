@@ -18,7 +18,7 @@ from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
-from realtime import logs, start
+from realtime import alerts, logs, start
 from realtime.agent.campaigns import Campaigns
 from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
@@ -75,7 +75,11 @@ class Worker:
 
     async def run(self) -> None:
         """Until told to stop; then the turns under way are finished or given back."""
-        async with self._open() as (loop, follow_ups, catch_up, duty_mail), asyncio.TaskGroup() as tasks:
+        async with (
+            self._open() as (loop, follow_ups, catch_up, duty_mail),
+            alerts.judging(self._settings, self.store, process=f"worker-{self._index}"),
+            asyncio.TaskGroup() as tasks,
+        ):
             pool = loop.pool
             tasks.create_task(statuses.run(pool, rung=self.statuses_rung, stopping=self.stopping))
             ear = Ear(self._settings.redis_address, name=f"worker-{self._index}", ring=self.ring)

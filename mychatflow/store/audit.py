@@ -26,6 +26,7 @@ _ALL = text(
     from audit_log where tenant_id = :tenant_id order by id
     """
 )
+_TENANTS = text("select distinct tenant_id from audit_log")
 _PAGE = text(
     """
     select id, at, actor, action, subject, detail from audit_log
@@ -68,6 +69,11 @@ async def page(
     """What was done, newest first."""
     values = {"tenant_id": tenant_id, "before_id": before_id, "limit": limit}
     return [dict(row) for row in (await transaction.execute(_PAGE, values)).mappings()]
+
+
+async def tenants(transaction: AsyncConnection) -> list[UUID]:
+    """Those with anything on record (audit transaction)."""
+    return list((await transaction.execute(_TENANTS)).scalars())
 
 
 async def first_break(transaction: AsyncConnection, tenant_id: UUID) -> int | None:

@@ -1,0 +1,276 @@
+"""When the people who run the platform must be woken: one table of rules, for Prometheus and for our own evaluator."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal, Protocol
+
+Severity = Literal["warning", "critical"]
+# Which values of a label count, and what each subject (a provider, a number, a job) has; "" is the whole platform.
+Labels = Mapping[str, str]
+Values = Mapping[str, float]
+WINDOW: Final = timedelta(minutes=5)
+# A condition that comes and goes is one alert: it must stay away this long before the alert clears.
+KEPT: Final = timedelta(seconds=60)
+
+
+class Measured(Protocol):
+    """What the metrics say at one instant."""
+
+    def increase(self, metric: str, labels: Labels, by: str) -> Values:
+        """How much a counter grew within WINDOW, for each value of the label `by` (or all together)."""
+
+    def level(self, metric: str, labels: Labels, by: str) -> Values:
+        """A gauge as it stands; nothing where nobody has measured it."""
+
+    @property
+    def now(self) -> float:
+        """Unix seconds, for gauges that are times."""
+
+
+class Condition(Protocol):
+    """Says for which subjects a rule holds, and says the same to Prometheus."""
+
+    def holds(self, measured: Measured) -> Values: ...
+
+    def promql(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """More than that share of a counter; among fewer than `least`, at least `few` of them."""
+
+    metric: str
+    bad: Labels
+    above: float
+    least: int
+    few: int
+
+    def holds(self, measured: Measured) -> Values:
+        total = measured.increase(self.metric, {}, "").get("", 0.0)
+        bad = measured.increase(self.metric, self.bad, "").get("", 0.0)
+        is_bad = bad / total > self.above if total >= self.least else bad >= self.few
+        return {"": bad} if is_bad else {}
+
+    def promql(self) -> str:
+        total, bad = _increase(self.metric, {}), _increase(self.metric, self.bad)
+        many = f"({bad} / {total} > {self.above:g} and {total} >= {self.least})"
+        return f"{many} or ({bad} >= {self.few} and {total} < {self.least})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """A histogram's 95th percentile above one of its bounds, among at least so many samples."""
+
+    metric: str
+    above: float
+    least: int
+
+    def holds(self, measured: Measured) -> Values:
+        within = measured.increase(f"{self.metric}_bucket", {"le": _bound(self.above)}, "").get("", 0.0)
+        total = measured.increase(f"{self.metric}_count", {}, "").get("", 0.0)
+        return {"": total - within} if total >= self.least and within < 0.95 * total else {}
+
+    def promql(self) -> str:
+        within = _increase(f"{self.metric}_bucket", {"le": _bound(self.above)})
+        total = _increase(f"{self.metric}_count", {})
+        # Counted rather than interpolated: exact, since the limit is a bound of the histogram.
+        return f"{total} - {within} > 0.05 * {total} and {total} >= {self.least}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A counter that grew by more than that, for each value of a label."""
+
+    metric: str
+    above: float
+    by: str = ""
+    labels: Labels = field(default_factory=dict)
+
+    def holds(self, measured: Measured) -> Values:
+        grown = measured.increase(self.metric, self.labels, self.by)
+        return {subject: value for subject, value in grown.items() if value > self.above}
+
+    def promql(self) -> str:
+        return f"{_increase(self.metric, self.labels, self.by)} > {self.above:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A gauge above that, for each value of a label."""
+
+    metric: str
+    above: float
+    by: str = ""
+    labels: Labels = field(default_factory=dict)
+
+    def holds(self, measured: Measured) -> Values:
+        found = measured.level(self.metric, self.labels, self.by)
+        return {subject: value for subject, value in found.items() if value > self.above}
+
+    def promql(self) -> str:
+        # Every web process tells the same gauge.
+        return f"max{_by(self.by)} ({self.metric}{_selector(self.labels)}) > {self.above:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Age:
+    """A gauge that is the time of something, longer ago than that; what never happened is not late."""
+
+    metric: str
+    labels: Labels
+    above: timedelta
+
+    def holds(self, measured: Measured) -> Values:
+        found = measured.level(self.metric, self.labels, "")
+        ages = {subject: measured.now - at for subject, at in found.items()}
+        return {subject: age for subject, age in ages.items() if age > self.above.total_seconds()}
+
+    def promql(self) -> str:
+        return f"time() - max ({self.metric}{_selector(self.labels)}) > {self.above.total_seconds():g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """`name` is what rows and dashboards call it, `says` what a person reads first."""
+
+    name: str
+    severity: Severity
+    says: str
+    do: str
+    condition: Condition
+
+    @property
+    def prometheus_name(self) -> str:
+        return "".join(word.capitalize() for word in self.name.split("_"))
+
+
+_HEARTBEAT: Final = "mychatflow_heartbeat_timestamp_seconds"
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        name="high_error_rate",
+        severity="critical",
+        says="More than 1 % of HTTP answers are errors of ours",
+        do="Look at /ready and at the web log's errors.",
+        condition=Share(metric="mychatflow_http_answers_total", bad={"status": "5xx"}, above=0.01, least=100, few=3),
+    ),
+    Rule(
+        name="slow_ai_response",
+        severity="warning",
+        says="More than one model answer in twenty takes longer than 5 s",
+        do="See which provider is slow; a faster preset or hedging helps meanwhile.",
+        condition=Slow(metric="mychatflow_ai_seconds", above=5.0, least=20),
+    ),
+    Rule(
+        name="breaker_open",
+        severity="warning",
+        says="A model provider fails and is not asked",
+        do="Other providers answer; check the provider's status page and the key.",
+        condition=Level(metric="mychatflow_breaker_open", above=0, by="provider"),
+    ),
+    Rule(
+        name="webhook_failures",
+        severity="critical",
+        says="More than five webhooks of one number failed within five minutes",
+        do="The web log names the number; look at its dead letters and at the gateway's version.",
+        condition=Count(metric="mychatflow_webhook_failures_total", above=5, by="shard"),
+    ),
+    Rule(
+        name="database_errors",
+        severity="critical",
+        says="Postgres refused or lost a write",
+        do="Check Postgres, its disk and its connections; nothing was acknowledged meanwhile.",
+        condition=Count(metric="mychatflow_database_errors_total", above=0),
+    ),
+    Rule(
+        name="messages_wait",
+        severity="critical",
+        says="A customer's message has waited for more than 30 s",
+        do="Check that workers run and that a model answers.",
+        condition=Level(metric="mychatflow_inbox_oldest_seconds", above=30),
+    ),
+    Rule(
+        name="ambiguous_sends",
+        severity="warning",
+        says="Nobody knows whether a message reached its customer",
+        do="Check the gateway's history for the chat; the message is sent again only when it is surely not there.",
+        condition=Level(metric="mychatflow_sends_ambiguous", above=0),
+    ),
+    Rule(
+        name="backup_late",
+        severity="critical",
+        says="The last backup is older than 26 hours",
+        do="Run `mychatflow backup` and read why the schedule did not.",
+        condition=Age(metric=_HEARTBEAT, labels={"job": "backup"}, above=timedelta(hours=26)),
+    ),
+    Rule(
+        name="wal_stream_down",
+        severity="critical",
+        says="The stream of Postgres' log to the other disk has stopped",
+        do="Check the process that receives it and the disk's space.",
+        condition=Age(metric=_HEARTBEAT, labels={"job": "wal_stream"}, above=timedelta(seconds=60)),
+    ),
+    Rule(
+        name="audit_chain_broken",
+        severity="critical",
+        says="A row of the audit log was changed or removed",
+        do="Keep the database as it is and compare with the last backup.",
+        condition=Level(metric="mychatflow_audit_chains_broken", above=0),
+    ),
+    Rule(
+        name="analytics_late",
+        severity="warning",
+        says="The published numbers are older than two hours",
+        do="See the last runs in Dagster.",
+        condition=Age(metric=_HEARTBEAT, labels={"job": "snapshot"}, above=timedelta(hours=2)),
+    ),
+)
+BY_NAME: Final[Mapping[str, Rule]] = {rule.name: rule for rule in RULES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """An alert that has not cleared; `held_at` is when its condition last held."""
+
+    rule: str
+    subject: str
+    held_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What to write down: alerts that begin, go on, or end; a key is (rule, subject)."""
+
+    fired: Mapping[tuple[str, str], float]
+    held: Collection[tuple[str, str]]
+    cleared: Collection[tuple[str, str]]
+
+
+def judge(measured: Measured, firing: Collection[Firing], *, at: datetime) -> Changes:
+    """One look at all rules."""
+    holding = {
+        (rule.name, subject): value for rule in RULES for subject, value in rule.condition.holds(measured).items()
+    }
+    known = {(alert.rule, alert.subject): alert for alert in firing}
+    return Changes(
+        fired={key: value for key, value in holding.items() if key not in known},
+        held=[key for key in known if key in holding],
+        cleared=[key for key, alert in known.items() if key not in holding and at - alert.held_at >= KEPT],
+    )
+
+
+def _increase(metric: str, labels: Labels, by: str = "") -> str:
+    return f"sum{_by(by)} (increase({metric}{_selector(labels)}[{WINDOW.total_seconds():.0f}s]))"
+
+
+def _by(label: str) -> str:
+    return f" by ({label})" if label else ""
+
+
+def _selector(labels: Labels) -> str:
+    return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}" if labels else ""
+
+
+def _bound(seconds: float) -> str:
+    """As prometheus_client writes a bucket's bound."""
+    return str(float(seconds))

@@ -1,0 +1,196 @@
+"""Alerts of a running platform: counted by every process, judged by one, told once, and kept across restarts."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from mychatflow.settings import Settings
+from mychatflow.store import alerts as book
+from mychatflow.store import audit, heartbeats
+from mychatflow.store.session import Store
+from realtime import alerts, metrics
+from realtime.alerts import Alerts
+from realtime.channels.resend import Resend
+from tests.factories import a_tenant
+from tests.journeys.conftest import varied
+from tests.realtime.webhooks.conftest import Door, envelope
+
+PEOPLE = "duty@example.test, boss@example.test"
+
+
+@pytest.fixture
+async def evaluator(fresh: Settings, store: Store) -> AsyncIterator[Alerts]:
+    settings = varied(fresh, alert_emails=PEOPLE)
+    # What other tests of this process counted is not this one's.
+    alerts._counts().take()
+    async with Resend(settings) as resend:
+        yield Alerts(settings=settings, store=store, resend=resend, process="web")
+
+
+async def firing(store: Store) -> list[tuple[str, str]]:
+    async with store.platform_transaction() as transaction:
+        return [(alert.rule, alert.subject) for alert in await book.firing(transaction)]
+
+
+async def later(store: Store, minutes: float) -> None:
+    """As if all that was written had been written so long ago."""
+    async with store.platform_transaction() as transaction:
+        values = {"ago": timedelta(minutes=minutes)}
+        for change in (
+            "update measured_increments set counted_at = counted_at - :ago",
+            "update alerts set held_at = held_at - :ago, fired_at = fired_at - :ago, emailed_at = emailed_at - :ago",
+        ):
+            await transaction.execute(text(change), values)
+
+
+def told(settings: Settings, since: float) -> list[dict[str, Any]]:
+    """The e-mails about alerts, where no key is set."""
+    written = [path for path in (settings.data_dir / "outbox").glob("alert_*.json") if path.stat().st_mtime >= since]
+    return [json.loads(path.read_text()) for path in written]
+
+
+async def test_failures_fire_once_and_clear(evaluator: Alerts, store: Store) -> None:
+    began = time.time() - 1
+    number = uuid4()
+    for _ in range(6):
+        metrics.webhook_failed(number)
+
+    await evaluator.count()
+    for _ in range(3):
+        assert await evaluator.judge()
+
+    assert await firing(store) == [("webhook_failures", str(number.int % 16))]
+    [email] = told(evaluator.settings, began)
+    assert email["to"] == ["duty@example.test", "boss@example.test"]
+    assert "five webhooks of one number" in email["subject"]
+
+    await later(store, 6)
+    await evaluator.judge()
+    assert await firing(store) == []
+    async with store.platform_transaction() as transaction:
+        [over] = await book.past(transaction, since=datetime.now(UTC) - timedelta(hours=1))
+    assert over.says.startswith("More than five webhooks")
+    assert over.cleared_at is not None
+
+
+async def test_an_alert_that_comes_back_soon_is_not_told_again(evaluator: Alerts, store: Store) -> None:
+    began = time.time() - 1
+    for pause in (6, 6, 0):
+        metrics.database_errors.labels("engine").inc()
+        await evaluator.count()
+        await evaluator.judge()
+        await later(store, pause)
+        await evaluator.judge()
+
+    async with store.platform_transaction() as transaction:
+        fired = (await transaction.execute(text("select count(*) from alerts"))).scalar_one()
+    assert fired == 3
+    assert len(told(evaluator.settings, began)) == 1
+
+
+async def test_one_process_judges_until_it_is_gone(evaluator: Alerts, fresh: Settings, store: Store) -> None:
+    async with Resend(fresh) as resend:
+        other = Alerts(settings=fresh, store=store, resend=resend, process="worker-1")
+
+        assert await evaluator.judge()
+        assert not await other.judge()
+        async with store.platform_transaction() as transaction:
+            await transaction.execute(text("update alert_evaluator set leased_until = now() - interval '1 second'"))
+        assert await other.judge()
+
+
+async def test_counts_of_a_dead_process_stay(evaluator: Alerts, fresh: Settings, store: Store) -> None:
+    for _ in range(6):
+        metrics.webhook_failures.labels("7").inc()
+    await evaluator.count()
+
+    async with Resend(fresh) as resend:
+        await Alerts(settings=fresh, store=store, resend=resend, process="web").judge()
+
+    assert await firing(store) == [("webhook_failures", "7")]
+
+
+async def test_what_was_counted_without_postgres_is_told_later(evaluator: Alerts, store: Store) -> None:
+    metrics.database_errors.labels("engine").inc()
+    broken = Alerts(settings=evaluator.settings, store=Gone(), resend=evaluator.resend, process="web")
+    with pytest.raises(OSError, match="away"):
+        await broken.count()
+
+    await evaluator.count()
+    await evaluator.judge()
+
+    assert await firing(store) == [("database_errors", "")]
+
+
+class Gone:
+    """A store whose Postgres is away."""
+
+    def platform_transaction(self):
+        raise OSError("away")
+
+
+async def test_gauges_of_postgres_fire(evaluator: Alerts, store: Store) -> None:
+    tenant = await a_tenant(store)
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(
+            text(
+                "insert into inbox (tenant_id, instance_id, session, message_id, lane, kind, chat_id, sent_at,"
+                " received_at) values (:t, :i, :s, 'm', 'message', 'message', 'c', now(), now() - interval '31 s')"
+            ),
+            {"t": tenant.tenant_id, "i": tenant.instance_id, "s": tenant.session},
+        )
+        await transaction.execute(
+            text(
+                "insert into breaker_history (target, from_state, to_state, reason, changed_at)"
+                " values ('openai:gpt', 'closed', 'open', 'failures', now())"
+            )
+        )
+        await heartbeats.beat(transaction, "backup", at=datetime.now(UTC) - timedelta(hours=27))
+
+    await evaluator.judge()
+
+    assert set(await firing(store)) == {("messages_wait", ""), ("breaker_open", "openai"), ("backup_late", "")}
+
+
+async def test_a_changed_audit_row_fires(evaluator: Alerts, store: Store, fresh: Settings) -> None:
+    tenant = await a_tenant(store)
+    async with store.audit_transaction() as transaction:
+        await audit.record(transaction, tenant.tenant_id, actor="ann", action="looked", at=datetime.now(UTC))
+    await evaluator.judge()
+    assert await firing(store) == []
+
+    async with store._engine("owner").begin() as transaction:
+        await transaction.execute(text("alter table audit_log no force row level security"))
+        await transaction.execute(text("update audit_log set actor = 'bob'"))
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(text("update heartbeats set beat_at = beat_at - interval '25 hours'"))
+    await evaluator.judge()
+    await evaluator.judge()
+
+    assert ("audit_chain_broken", "") in await firing(store)
+
+
+async def test_strangers_page_nobody(door: Door, evaluator: Alerts, store: Store) -> None:
+    nonsense = json.dumps(envelope(door.tenant.session, {"body": "no id"})).encode()
+    for _ in range(20):
+        await door.send(nonsense, {"X-Webhook-Signature": "sha256=" + "0" * 64})
+    await evaluator.count()
+    await evaluator.judge()
+    assert await firing(store) == []
+
+    for _ in range(6):
+        assert (await door.send_signed(nonsense)).status == 400
+    # The door's own process counts and judges too.
+    async with asyncio.timeout(30):
+        while not await firing(store):
+            await evaluator.count()
+            await evaluator.judge()
+
+    assert [rule for rule, _ in await firing(store)] == ["webhook_failures"]
