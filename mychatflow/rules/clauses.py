@@ -8,7 +8,10 @@ from typing import Final
 from mychatflow.rules import phrases
 
 _TOKEN: Final = re.compile(rf"(?:{phrases.WORD}|(?<=\w)'(?=\w))+")
-_SENTENCE_END: Final = re.compile(r"[!?\n।。…]+|\.+(?!\w)")
+# "Dr. Weiß is in": the dot of a title ends no sentence.
+_SENTENCE_END: Final = re.compile(
+    r"[!?\n।。…]+|(?<!\bdr)(?<!\bmr)(?<!\bmrs)(?<!\bms)(?<!\bsr)(?<!\bsra)(?<!\bst)\.+(?!\w)"
+)
 _CLAUSE_END: Final = re.compile(r"[,;:،、()\[\]–—|]+(?!\d)")
 # Every part starts at a token and is bounded, so that no message can make the search slow.
 _ADDRESS: Final = re.compile(

@@ -7,9 +7,9 @@ import pytest
 
 from mychatflow.rules import language
 from mychatflow.rules.language import LanguageReason
+from tests.rules import talk
 
 EUROPE = ("en", "es", "pt", "fr", "de", "it")
-WORLD = ("en", "es", "pt", "fr", "de", "it", "nl", "tr", "ar", "he", "hi", "id", "ru", "zh", "ja", "sw")
 SAMPLES = Path(__file__).parent / "samples" / "languages.jsonl"
 
 
@@ -25,7 +25,7 @@ def decide(text, *, current=None, supported=EUROPE, default="en", **changes):
     ],
 )  # fmt: skip
 def test_a_script_decides_at_once(text, expected):
-    found = language.detect(text, supported=WORLD)
+    found = language.detect(text, supported=talk.WORLD)
 
     assert (found.language, found.probability, found.is_decisive) == (expected, 1.0, True)
 
@@ -45,9 +45,24 @@ def test_most_labelled_samples_are_recognised():
     rows = [json.loads(line) for line in SAMPLES.read_text(encoding="utf-8").splitlines()]
     plain = [row for row in rows if row["kind"] != "romanised"]
 
-    right = sum((language.detect(row["text"], supported=WORLD).language or "und") == row["lang"] for row in plain)
+    right = sum((language.detect(row["text"], supported=talk.WORLD).language or "und") == row["lang"] for row in plain)
 
     assert right / len(plain) >= 0.9
+
+
+def test_unseen_short_messages_are_recognised():
+    rows = talk.rows()
+
+    assert len(rows) >= 320
+    assert {row["lang"] for row in rows} == set(talk.WORLD)
+    assert talk.detected(rows) / len(rows) >= 0.92
+
+
+def test_conversations_are_rarely_answered_in_a_wrong_language():
+    told = talk.converse(talk.rows(), count=120, seed=1)
+
+    assert told.wrong_turns / told.turns <= 0.03
+    assert told.lag <= 1.5
 
 
 def test_one_short_word_does_not_turn_the_language():
