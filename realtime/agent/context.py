@@ -11,7 +11,7 @@ from realtime.agent.tenants import Tenant
 from realtime.agent.tools import Toolbox
 from realtime.engine.work import Recent
 from realtime.llm import presets
-from realtime.llm.contract import Picture, ReplyRequest, Turn
+from realtime.llm.contract import Picture, ReplyRequest, Target, Turn
 
 _REMEMBERED = 20
 _MOST_PICTURES = 4
@@ -33,16 +33,18 @@ def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = 
         has_knowledge=bool(tenant.knowledge),
         ahead=ahead,
     )
-    messages = (
-        *history,
-        Turn(role="user", text=beside),
-        replace(prompt.customer(question), pictures=_pictures(scene)),
-    )
+    shown = _pictures(scene)
+    targets = _targets(scene, available, must_see=bool(shown))
+    if shown and targets == (presets.SANDBOX_TARGET,):
+        # Nobody here can look at it: better said than guessed.
+        shown, targets = (), _targets(scene, available)
+        beside = f"{beside}\n{prompt.UNSEEN}"
+    messages = (*history, Turn(role="user", text=beside), replace(prompt.customer(question), pictures=shown))
     passages = "\n".join(f"{passage.title} {passage.body}" for passage in known.passages)
     said = tuple(turn.text for turn in history)
     return Brief(
         request=replace(
-            _request(scene, messages, prompt.system(tenant.switches, known, menu=menu), available),
+            _request(scene, messages, prompt.system(tenant.switches, known, menu=menu), targets),
             tools=toolbox.tools if toolbox else (),
         ),
         evidence=Evidence(
@@ -60,19 +62,25 @@ def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = 
     )
 
 
-def _request(scene: Scene, messages: tuple[Turn, ...], system: str, available: frozenset[str]) -> ReplyRequest:
+def _targets(scene: Scene, available: frozenset[str], *, must_see: bool = False) -> tuple[Target, ...]:
+    switches = scene.tenant.switches
+    return presets.targets(
+        "vision" if must_see else switches.llm_preset,
+        primary=(switches.primary_llm_provider, switches.primary_llm_model),
+        fallback=(switches.fallback_llm_provider, switches.fallback_llm_model),
+        available=available,
+        must_see=must_see,
+    )
+
+
+def _request(scene: Scene, messages: tuple[Turn, ...], system: str, targets: tuple[Target, ...]) -> ReplyRequest:
     switches = scene.tenant.switches
     return ReplyRequest(
         tenant_id=scene.tenant_id,
         turn_id=scene.turn_id,
         system=system,
         messages=messages,
-        targets=presets.targets(
-            "vision" if messages[-1].pictures else switches.llm_preset,
-            primary=(switches.primary_llm_provider, switches.primary_llm_model),
-            fallback=(switches.fallback_llm_provider, switches.fallback_llm_model),
-            available=available,
-        ),
+        targets=targets,
         temperature=switches.ai_temperature,
         max_tokens=switches.ai_max_tokens,
         attempt_timeout=switches.llm_timeout_ms / 1000,

@@ -46,6 +46,7 @@ One JSON object: {{"reply": text, "language": code, "action": "answer" | "clarif
 - "handoff" when the customer wants a person, complains seriously, or needs what only a person can do.
 - "none" only when no answer is wanted, for example after a mere thank you."""
 
+UNSEEN: Final = "You cannot look at the customer's picture: say so, and ask for it in words."
 RULES: Final = _RULES.replace("<booking>", _CANNOT_BOOK)
 RULES_WITH_TOOLS: Final = _RULES.replace("<booking>", _BOOKS)
 

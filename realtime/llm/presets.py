@@ -21,8 +21,11 @@ def targets(
     primary: Choice | None,
     fallback: Choice | None,
     available: Collection[str],
+    must_see: bool = False,
 ) -> tuple[Target, ...]:
     """The targets to ask, first to last, of the providers that have a key; the sandbox when none has.
+
+    With `must_see` none that is blind: a chosen model that sees no pictures gives way to its provider's that does.
 
     `preset` is `fast`, `quality` or `vision`, or one of a dated catalogue: `spec-2026-01/fast`.
     `primary` and `fallback` are (provider, model) as the tenant's settings hold them, each part may be missing.
@@ -30,11 +33,28 @@ def targets(
     if primary and primary[0] == SANDBOX:
         return (SANDBOX_TARGET,)
     known = _of(preset)
+    if must_see:
+        primary, fallback = _seeing(primary), _seeing(fallback)
     first = _chosen(primary, known) or known[0]
     second = _chosen(fallback, known) or next((pair for pair in known if pair[0] != first[0]), first)
     rest = (pair for pair in known if pair[0] not in {first[0], second[0]})
-    order = dict.fromkeys(pair for pair in (first, second, *rest) if pair[0] in available)
+    order = dict.fromkeys(
+        pair for pair in (first, second, *rest) if pair[0] in available and (not must_see or sees(*pair))
+    )
     return tuple(Target(provider=provider, model=model) for provider, model in order) or (SANDBOX_TARGET,)
+
+
+def sees(provider: str, model: str) -> bool:
+    """Whether the model looks at pictures; one that we do not know is not shown any."""
+    marks = _document()["sees"]
+    assert isinstance(marks, dict)
+    return model.startswith(tuple(marks.get(provider, ())))
+
+
+def _seeing(choice: Choice | None) -> Choice | None:
+    if choice is None or not choice[0] or not choice[1]:
+        return choice
+    return choice if sees(choice[0], choice[1]) else (choice[0], None)
 
 
 def names() -> tuple[str, ...]:

@@ -66,3 +66,24 @@ def test_every_preset_has_a_price():
             assert accounting.cost_of(
                 usage, provider=target.provider, model=target.model, on=accounting.date(2026, 11, 24)
             ).micro_usd
+
+
+@pytest.mark.parametrize(
+    ("primary", "order"),
+    [
+        (("openai", "o3-mini"), ["openai:gpt-5.5", "gemini:gemini-3.5-flash"]),
+        (("anthropic", "claude-2"), ["anthropic:claude-haiku-4-5", "gemini:gemini-3.5-flash", "openai:gpt-5.5"]),
+        (("openai", "gpt-4o"), ["openai:gpt-4o", "gemini:gemini-3.5-flash"]),
+        (None, ["gemini:gemini-3.5-flash", "openai:gpt-5.5"]),
+    ],
+)
+def test_a_blind_model_is_shown_no_picture(primary, order):
+    found = presets.targets("vision", primary=primary, fallback=None, available=presets.PROVIDERS, must_see=True)
+
+    assert [target.name for target in found] == order
+
+
+def test_every_shipped_vision_model_sees():
+    found = presets.targets("vision", primary=None, fallback=None, available=presets.PROVIDERS)
+
+    assert all(presets.sees(target.provider, target.model) for target in found)
