@@ -13,7 +13,7 @@ from mychatflow.store import quick_replies as knowledge
 from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
 from mychatflow.store.viewers import Workspace
-from warehouse import behind, reads
+from warehouse import behind, model_reads, reads
 from warehouse.periods import Period
 
 Rows = list[dict[str, Any]]
@@ -114,6 +114,21 @@ def provider_usage(tenant_id: UUID, period: Period) -> Rows:
 @st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
 def provider_per_day(tenant_id: UUID, period: Period) -> Rows:
     return reads.provider_per_day(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def model_usage(tenant_id: UUID, period: Period) -> Rows:
+    return model_reads.usage(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def latency_steps(tenant_id: UUID, period: Period) -> Rows:
+    return model_reads.latency_steps(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def failovers(tenant_id: UUID, period: Period) -> Rows:
+    return model_reads.failovers(tenant_id, period)
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)

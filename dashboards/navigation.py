@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards import shell, states
 from dashboards.ops import freshness
-from dashboards.tenant import conversations, inbox, leads, overview
+from dashboards.tenant import ai_agent, conversations, inbox, leads, overview
 from dashboards.viewer import Viewer
 
 Least = Literal["viewer", "agent", "admin", "owner", "staff"]
@@ -36,6 +36,7 @@ PLACES = (
     Place("Analytics", "Overview", "monitoring", _FIRST, "viewer", overview.show),
     Place("Analytics", "Leads", "group", "leads", "viewer", leads.show),
     Place("Analytics", "Conversations", "forum", "conversations", "viewer", conversations.show),
+    Place("Analytics", "AI agent", "smart_toy", "agent", "viewer", ai_agent.show),
     Place("Work", "Inbox", "inbox", "inbox", "agent", inbox.show),
     Place("Operations", "Pipeline & health", "monitor_heart", "operations", "staff", freshness.show),
 )

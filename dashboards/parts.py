@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dashboards import wording
 from dashboards.wording import escaped
 
 Tone = Literal["good", "warn", "bad", "quiet"]
@@ -120,6 +121,38 @@ def meter(share: float, *, mark: float, tone: Tone) -> str:
     width = min(max(share, 0.02), 1) * 100
     bar, tick = f'<i style="width:{width:.1f}%"></i>', f'<s style="left:{mark * 100:.1f}%"></s>'
     return f'<div class="mcf-meter mcf-{tone}">{bar}{tick}</div>'
+
+
+def waterfall(steps: Sequence[tuple[str, float, float, bool]]) -> str:
+    """Each step's median where it begins, with its 95th percentile pale behind; steps beyond us start anew."""
+    widest = max(sum(median for _, median, _, is_outside in steps if not is_outside), 1.0)
+    rows, start = [], 0.0
+    for name, median, p95, is_outside in steps:
+        left = 0.0 if is_outside else min(start / widest, 1) * 100
+        width, reach = (min(value / widest * 100, 100 - left) for value in (median, p95))
+        tone = "outside" if is_outside else "ours"
+        rows.append(
+            f'<div class="mcf-fall {tone}"><span>{escaped(name)}</span><div>'
+            f'<s style="left:{left:.1f}%;width:{max(reach, 0.4):.1f}%"></s>'
+            f'<i style="left:{left:.1f}%;width:{max(width, 0.4):.1f}%"></i></div>'
+            f"<b>{escaped(wording.short_ms(median))}</b><em>{escaped(wording.short_ms(p95))}</em></div>"
+        )
+        start += 0 if is_outside else median
+    head = '<div class="mcf-fall head"><span></span><div></div><b>median</b><em>p95</em></div>'
+    return f'<div class="mcf-falls" role="img" aria-label="Median and p95 of each step">{head}{"".join(rows)}</div>'
+
+
+def rate(found: tuple[float, float, float] | None) -> str:
+    """A measured share with its interval as a whisker, or that nothing was measured."""
+    if found is None:
+        return '<div class="mcf-rate"><strong>not measured</strong><span>Grade a few answers to know.</span></div>'
+    value, low, high = found
+    return (
+        f'<div class="mcf-rate"><strong>{value * 100:.0f}%</strong>'
+        f"<span>between {low * 100:.0f} and {high * 100:.0f} %, 95 of 100 times</span>"
+        f'<div><s style="left:{low * 100:.1f}%;width:{(high - low) * 100:.1f}%"></s>'
+        f'<i style="left:{value * 100:.1f}%"></i></div></div>'
+    )
 
 
 def strip(tones: Sequence[Tone], titles: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON, Business
-from warehouse import behind, metrics, models, ops_reads, reads, rollup
+from warehouse import behind, metrics, model_reads, models, ops_reads, reads, rollup
 from warehouse.periods import Period
 from warehouse.reader import Reader
 
@@ -237,3 +237,27 @@ def test_every_metric_stands_in_a_table(published: Reader, installation: Setting
             assert published.rows(f"select {expression} from {metric.model} limit 0") == [], metric.name
         assert metric.question.endswith("?")
         assert metric.question in metrics.help_text(metric.name)
+
+
+def test_models_add_up_to_the_tile(business: Business) -> None:
+    tile = reads.overview_kpis(business.tenant_id, MONTH)[0]
+    models_used = model_reads.usage(business.tenant_id, MONTH)
+
+    assert sum(row["reply_count"] for row in models_used) == tile["reply_count"]
+    assert sum(row["cost_usd"] for row in models_used) == pytest.approx(tile["cost_usd"])
+    assert sum(row["reply_share"] for row in models_used) == pytest.approx(1)
+
+
+def test_every_reply_is_timed_in_total(business: Business) -> None:
+    tile = reads.overview_kpis(business.tenant_id, MONTH)[0]
+    steps = {row["step"]: row for row in model_reads.latency_steps(business.tenant_id, MONTH)}
+
+    assert steps["total"]["value_count"] == tile["reply_count"]
+    assert steps["total"]["p95_ms"] == pytest.approx(tile["reply_p95_ms"], rel=0.02)
+    assert steps["total"]["median_ms"] <= steps["total"]["p95_ms"]
+
+
+def test_failovers_name_no_more_replies_than_there_were(business: Business) -> None:
+    tile = reads.overview_kpis(business.tenant_id, MONTH)[0]
+
+    assert sum(row["reply_count"] for row in model_reads.failovers(business.tenant_id, MONTH)) <= tile["fallback_count"]

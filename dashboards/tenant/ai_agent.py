@@ -1,0 +1,180 @@
+"""How the models do: who answers, what it costs, where the time goes, who stepped in, and how good answers are."""
+
+from datetime import datetime
+
+import streamlit as st
+
+from dashboards import behind, charts, data, exports, filters, parts, shell, states, wording
+from dashboards.filters import Choice
+from dashboards.parts import Column
+from dashboards.tenant import grading
+from dashboards.viewer import Viewer
+from warehouse import metrics
+
+_COLUMNS = (
+    "provider",
+    "model",
+    "reply_count",
+    "reply_share",
+    "attempt_count",
+    "failed_count",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+)
+_STEPS = {
+    "queued": "Waits for its turn",
+    "validate": "Validate",
+    "contact": "Contact",
+    "interaction": "Store",
+    "activation": "Activation",
+    "language": "Language",
+    "handoff": "Hand-off words",
+    "gates": "Gates",
+    "lead_score": "Lead score",
+    "context": "Context",
+    "reply": "Model",
+    "send": "Gateway",
+    "follow_ups": "Follow-ups",
+    "device ack": "Reaches the phone",
+    "read ack": "Is read",
+}
+# After the gateway took it, the customer's phone sets the pace.
+_OUTSIDE = {"device ack", "read ack"}
+
+
+def show(looking: Viewer, *, at: datetime) -> None:
+    """Numbers first, then models, time, failovers and quality."""
+    choice = filters.head(
+        "AI agent",
+        "Which models answer, what they cost and how good they are",
+        timezone=looking.timezone,
+        at=at,
+        updated=data.as_of(looking.tenant_id),
+    )
+    _unit_costs(looking, choice, at=at)
+    left, right = st.columns([1.25, 1])
+    with left.container(border=True, height="stretch", key="card-models"):
+        _models(looking, choice, at=at)
+    with right.container(border=True, height="stretch", key="card-waterfall"):
+        _waterfall(looking, choice)
+    left, right = st.columns([1.25, 1])
+    with left.container(border=True, height="stretch", key="card-failovers"):
+        _failovers(looking, choice)
+    with right.container(border=True, height="stretch", key="card-quality"):
+        grading.quality(looking, choice, at=at)
+
+
+def _unit_costs(looking: Viewer, choice: Choice, *, at: datetime) -> None:
+    """What one of each thing costs, every failed and lost call included."""
+    with states.reading(120):
+        kpis = data.overview_kpis(looking.tenant_id, choice.period)
+    cost = kpis["cost_usd"]
+    tiles = (
+        ("AI cost", wording.usd(cost), metrics.help_text("ai_cost")),
+        ("Per reply", _per(cost, kpis["reply_count"]), "The cost of all calls ÷ the agent's replies."),
+        ("Per conversation", _per(cost, kpis["involved_count"]), "The cost ÷ conversations the agent took part in."),
+        ("Per resolution", _per(cost, kpis["autonomous_count"]), "The cost ÷ conversations resolved by the agent."),
+        ("Per booking", _per(cost, kpis["booked_count"]), "The cost of all calls ÷ appointments booked."),
+    )
+    grid = st.grid(5, min_column_width=150, key="tiles")
+    for number, (label, value, told) in enumerate(tiles):
+        drawn, is_pressed = shell.covered(f"cost-{number}", f"{label} {value}: who is behind it", within=grid)
+        drawn.metric(label, value, help=told, border=True, height="stretch")
+        if is_pressed:
+            found = behind.calls(looking, choice.period, title="AI cost, dearest first")
+            behind.open_dialog(looking, found, choice.period, at=at)
+
+
+def _per(cost: float, count: int) -> str:
+    return wording.small_usd(cost / count) if count else wording.NO_DATA
+
+
+def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
+    st.html(
+        parts.card_title(
+            "Models", "Replies, calls and price. Select a model to see its calls", metrics.help_text("provider_share")
+        )
+    )
+    with states.reading(300):
+        rows = data.model_usage(looking.tenant_id, choice.period)
+    if not rows:
+        states.empty("No model was asked in this period", "Shares, speed and cost appear with the first answer.")
+        return
+    p95 = {row["provider"]: row["latency_p95_ms"] for row in data.provider_usage(looking.tenant_id, choice.period)}
+    per_day = data.provider_per_day(looking.tenant_id, choice.period)
+    figure = charts.providers(per_day, period_dates=list(choice.period.dates()), palette=shell.palette(), height=170)
+    st.plotly_chart(
+        figure, theme=None, config=charts.CONFIG, key="models-per-day", alt="Stacked bars: replies a day by provider."
+    )
+    shown = [
+        {
+            "Model": f"{wording.provider(row['provider'])} · {row['model']}",
+            "Share": wording.share(row["reply_share"]),
+            "Calls": row["attempt_count"],
+            "Failed": wording.share(row["failed_count"] / row["attempt_count"] if row["attempt_count"] else None),
+            "Tokens": wording.count(row["input_tokens"] + row["output_tokens"]),
+            "p95": wording.seconds(p95.get(row["provider"])),
+            "Cost": wording.usd(row["cost_usd"]),
+        }
+        for row in rows
+    ]
+    selected = st.dataframe(
+        shown,
+        hide_index=True,
+        height=38 + 34 * min(len(shown), 6),
+        row_height=34,
+        key=shell.renewed("models"),
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=f"Table of {len(rows)} models with share, calls, failures, tokens, speed and cost.",
+        column_config={"p95": st.column_config.TextColumn(help="Of the provider: 95 of 100 calls were faster.")},
+    )
+    exports.menu(looking, rows, columns=_COLUMNS, file="models")
+    chosen = selected["selection"]["rows"]
+    if chosen:
+        name = rows[chosen[0]]["provider"]
+        found = behind.calls(looking, choice.period, title=f"Calls to {wording.provider(name)}", provider=name)
+        behind.open_dialog(looking, found, choice.period, at=at, renews="models")
+
+
+def _waterfall(looking: Viewer, choice: Choice) -> None:
+    rows = {row["step"]: row for row in data.latency_steps(looking.tenant_id, choice.period)}
+    total = rows.pop("total", None)
+    told = (
+        f"Median {wording.seconds(total['median_ms'])}, p95 {wording.seconds(total['p95_ms'])} to the gateway"
+        if total
+        else "Step by step"
+    )
+    st.html(parts.card_title("Where the time goes", told, metrics.help_text("reply_time")))
+    steps = [(name, rows[step], step in _OUTSIDE) for step, name in _STEPS.items() if step in rows]
+    if not steps:
+        states.empty("No reply in this period", "Each step of a reply appears here.")
+        return
+    st.html(parts.waterfall([(name, row["median_ms"], row["p95_ms"], is_ours) for name, row, is_ours in steps]))
+
+
+def _failovers(looking: Viewer, choice: Choice) -> None:
+    kpis = data.overview_kpis(looking.tenant_id, choice.period)
+    told = f"Another model wrote {wording.share(kpis['fallback_rate'])} of replies ({kpis['fallback_count']:,})"
+    st.html(parts.card_title("Failover", told, metrics.help_text("failover")))
+    rows = data.failovers(looking.tenant_id, choice.period)
+    if not rows:
+        states.empty("No model was shut off in this period", "A breaker that opens is listed here, with whom it met.")
+        return
+    columns = [
+        Column(title="Model"),
+        Column(title="Shut off"),
+        *(Column(title=name, is_number=True) for name in ("For", "Replies", "People")),
+    ]
+    cells = [
+        (
+            f"{wording.escaped(row['target'])} <small>{wording.escaped(row['reason'])}</small>",
+            wording.clock(row["opened_at"], looking.timezone),
+            wording.age(row["closed_at"] - row["opened_at"]) if row["closed_at"] else "still",
+            f"{row['reply_count']:,}",
+            f"{row['contact_count']:,}",
+        )
+        for row in rows
+    ]
+    st.html(parts.table(columns, cells, label="Openings of circuit breakers, with replies others wrote meanwhile"))

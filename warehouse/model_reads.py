@@ -1,0 +1,26 @@
+"""The questions a tenant asks of its models: who answered, where the time went, who stepped in; from the marts."""
+
+from uuid import UUID
+
+from warehouse import questions
+from warehouse.periods import Period
+from warehouse.questions import Row
+
+
+def usage(tenant_id: UUID, period: Period) -> list[Row]:
+    """Replies, calls, tokens and price of each model."""
+    return _ask("model_usage", tenant_id, period)
+
+
+def latency_steps(tenant_id: UUID, period: Period) -> list[Row]:
+    """Median and 95th percentile of each step of a reply, of its total and of the phone's acknowledgements."""
+    return _ask("latency_steps", tenant_id, period)
+
+
+def failovers(tenant_id: UUID, period: Period) -> list[Row]:
+    """Openings of breakers, with how many replies and people another model served meanwhile."""
+    return _ask("failovers", tenant_id, period)
+
+
+def _ask(question: str, tenant_id: UUID, period: Period) -> list[Row]:
+    return questions.ask(question, tenant_id=tenant_id, since=period.since, until=period.until)
