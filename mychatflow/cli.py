@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "export": ("privacy:export", _SET_UP, "Copy what is kept of a person or a tenant into a zip."),
     "erase": ("privacy:erase", _SET_UP, "Forget a person everywhere, with a certificate."),
     "trace": ("trace", _LOOK, "Follow one message through every step."),
+    "audit": ("audit", _LOOK, "Prove that the record of who did what was not changed."),
     "dlq": ("dead_letters", _LOOK, "List and replay what could not be taken or sent."),
     "rules": ("rules", _LOOK, "Run the live rules on JSON lines from stdin."),
     "rollup": ("numbers:rollup", _NUMBERS, "Compute every number up to now and publish it."),

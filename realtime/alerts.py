@@ -197,7 +197,7 @@ class Alerts:
         broken = 0
         for tenant_id in known:
             async with self.store.audit_transaction() as transaction:
-                broken += await audit.first_break(transaction, tenant_id) is not None
+                broken += not (await audit.verify(transaction, tenant_id)).holds
         async with self.store.platform_transaction() as transaction:
             await heartbeats.beat(transaction, "audit_chain", at=at, value=broken)
 

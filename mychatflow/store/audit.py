@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -26,7 +27,7 @@ _ALL = text(
     from audit_log where tenant_id = :tenant_id order by id
     """
 )
-_TENANTS = text("select distinct tenant_id from audit_log")
+_TENANTS = text("select distinct tenant_id from audit_log order by tenant_id")
 _PAGE = text(
     """
     select id, at, actor, action, subject, detail from audit_log
@@ -34,6 +35,21 @@ _PAGE = text(
     order by id desc limit :limit
     """
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """What a walk found: the hash it ended with, and the first row that does not belong."""
+
+    tenant_id: UUID
+    row_count: int
+    head: bytes
+    broken_at: int | None = None
+    why: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.why is None
 
 
 async def record(
@@ -72,19 +88,27 @@ async def page(
 
 
 async def tenants(transaction: AsyncConnection) -> list[UUID]:
-    """Those with anything on record (audit transaction)."""
+    """Everybody of whom there is a record (audit transaction)."""
     return list((await transaction.execute(_TENANTS)).scalars())
 
 
-async def first_break(transaction: AsyncConnection, tenant_id: UUID) -> int | None:
-    """The id of the first row that was changed, or follows one that was removed; None when the chain holds."""
-    previous = _BEGINNING
-    for row in (await transaction.execute(_ALL, {"tenant_id": tenant_id})).mappings():
+async def verify(transaction: AsyncConnection, tenant_id: UUID, *, anchor: bytes | None = None) -> Chain:
+    """Walk the chain. `anchor` is a head kept elsewhere: without one, rows cut off at the end go unseen."""
+    previous, count, is_anchored = _BEGINNING, 0, anchor is None
+    rows = await transaction.stream(_ALL, {"tenant_id": tenant_id}, execution_options={"yield_per": 1_000})
+    async for row in rows.mappings():
         facts = {name: row[name] for name in ("actor", "action", "subject", "detail", "at")}
-        if bytes(row["previous_hash"]) != previous or bytes(row["row_hash"]) != _chained(previous, tenant_id, facts):
-            return int(row["id"])
-        previous = bytes(row["row_hash"])
-    return None
+        why = None
+        if bytes(row["previous_hash"]) != previous:
+            why = "a row before it is missing or was put in between"
+        elif bytes(row["row_hash"]) != _chained(previous, tenant_id, facts):
+            why = "it was changed after it was written"
+        if why:
+            return Chain(tenant_id=tenant_id, row_count=count, head=previous, broken_at=int(row["id"]), why=why)
+        previous, count = bytes(row["row_hash"]), count + 1
+        is_anchored = is_anchored or previous == anchor
+    why = None if is_anchored else "the head that was kept is not in it: rows were cut off"
+    return Chain(tenant_id=tenant_id, row_count=count, head=previous, why=why)
 
 
 def _chained(previous: bytes, tenant_id: UUID, facts: Mapping[str, Any]) -> bytes:

@@ -56,6 +56,22 @@ def test_a_tenants_copy_is_a_zip_for_its_owner_alone(run, business, contact_id, 
     assert [path.name for path in tmp_path.iterdir()] == ["all.zip"]
 
 
+def test_the_first_broken_audit_row_is_named(run, fresh, postgres, business, contact_id, tmp_path):
+    for name in ("a", "b", "c"):
+        run("export", "--tenant", business.tenant_id, "--contact", contact_id, "--out", tmp_path / name)
+    code, said = run("audit", "verify", "--json")
+    found = json.loads(said)
+    assert (code, found["rows"], found["broken"]) == (console.OK, 3, [])
+    with psycopg.connect(postgres.admin_url(fresh.database_name), autocommit=True) as connection:
+        (second,) = connection.execute("select id from audit_log order by id offset 1 limit 1").fetchone()
+        connection.execute("update audit_log set actor = 'nobody' where id = %s", (second,))
+
+    code, said = run("audit", "verify", "--json")
+
+    assert code == console.FAILED
+    assert [row["row_id"] for row in json.loads(said)["broken"]] == [second]
+
+
 def test_an_erasure_prints_its_certificate(run, fresh, business, contact_id):
     code, said = run("erase", "--tenant", business.tenant_id, "--contact", contact_id, "--json")
 

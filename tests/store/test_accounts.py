@@ -74,7 +74,9 @@ async def test_an_untouched_audit_chain_holds(store):
         await record(store, other, action)
 
     async with store.audit_transaction() as transaction:
-        assert await audit.first_break(transaction, tenant.tenant_id) is None
+        chain = await audit.verify(transaction, tenant.tenant_id)
+        assert (chain.holds, chain.row_count) == (True, 3)
+        assert (await audit.verify(transaction, tenant.tenant_id, anchor=chain.head)).holds
 
 
 async def test_a_changed_audit_row_is_found(store, postgres, fresh):
@@ -84,10 +86,17 @@ async def test_a_changed_audit_row_is_found(store, postgres, fresh):
 
     async with store.audit_transaction() as transaction:
         ids = (await transaction.execute(text("select id from audit_log order by id"))).scalars().all()
-    await as_superuser(postgres, fresh, f"update audit_log set action = 'other' where id = {ids[1]}")
+        head = (await audit.verify(transaction, tenant.tenant_id)).head
+    for damage, broken_at in (
+        (f"update audit_log set action = 'other' where id = {ids[1]}", ids[1]),
+        (f"delete from audit_log where id = {ids[1]}", ids[2]),
+        (f"delete from audit_log where id = {ids[2]}", None),
+    ):
+        await as_superuser(postgres, fresh, damage)
 
-    async with store.audit_transaction() as transaction:
-        assert await audit.first_break(transaction, tenant.tenant_id) == ids[1]
+        async with store.audit_transaction() as transaction:
+            chain = await audit.verify(transaction, tenant.tenant_id, anchor=head)
+        assert (chain.holds, chain.broken_at) == (False, broken_at), damage
 
 
 async def test_the_audit_writer_cannot_change_the_past(store):
