@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboards import shell, states
 from dashboards.ops import freshness
+from dashboards.setup import agent, knowledge, numbers, record, team
 from dashboards.tenant import ai_agent, conversations, inbox, leads, overview
 from dashboards.viewer import Viewer
 
@@ -38,6 +39,11 @@ PLACES = (
     Place("Analytics", "Conversations", "forum", "conversations", "viewer", conversations.show),
     Place("Analytics", "AI agent", "smart_toy", "agent", "viewer", ai_agent.show),
     Place("Work", "Inbox", "inbox", "inbox", "agent", inbox.show),
+    Place("Setup", "Agent settings", "tune", "settings", "admin", agent.show),
+    Place("Setup", "Knowledge", "menu_book", "knowledge", "admin", knowledge.show),
+    Place("Setup", "Numbers", "smartphone", "numbers", "admin", numbers.show),
+    Place("Setup", "Team & keys", "badge", "team", "admin", team.show),
+    Place("Setup", "Audit", "history", "audit", "admin", record.show),
     Place("Operations", "Pipeline & health", "monitor_heart", "operations", "staff", freshness.show),
 )
 

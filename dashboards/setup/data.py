@@ -1,0 +1,74 @@
+"""How a workspace is set up, as it is this second; nothing of it stays in a cache."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from dashboards.operational import bridge
+from mychatflow.store import api_keys, audit, documents, instances, members, quick_replies, tenant_settings, unanswered
+from mychatflow.store.api_keys import ApiKey
+from mychatflow.store.cipher import TenantCipher, Unreadable
+
+Rows = list[dict[str, Any]]
+_FIRST_PAGE: Mapping[str, Any] = {"before_at": None, "before_id": None, "limit": 200}
+
+
+def settings(tenant_id: UUID) -> dict[str, Any]:
+    found = bridge().in_tenant(tenant_id, partial(tenant_settings.read, tenant_id=tenant_id))
+    return {} if found is None else dict(found)
+
+
+def texts(tenant_id: UUID) -> Rows:
+    """Quick replies, newest first, those that rest too."""
+    return _rows(tenant_id, quick_replies.page)
+
+
+def files(tenant_id: UUID) -> Rows:
+    """Documents, newest first."""
+    return _rows(tenant_id, documents.page)
+
+
+def questions(tenant_id: UUID) -> Rows:
+    """What customers asked in vain, the latest first, in their words while these are kept."""
+
+    async def read(transaction: Any, cipher: TenantCipher) -> Rows:
+        rows = await unanswered.page(transaction, tenant_id, with_settled=False, **_FIRST_PAGE)
+        return [dict(row) | {"words": _words(row, cipher)} for row in rows]
+
+    return bridge().opened(tenant_id, read)
+
+
+def numbers(tenant_id: UUID) -> Rows:
+    return _rows(tenant_id, instances.page)
+
+
+def connection_changes(tenant_id: UUID, instance_id: UUID) -> Rows:
+    """How the number's connection came and went, newest first."""
+    read = partial(instances.changes, tenant_id=tenant_id, instance_id=instance_id, limit=20)
+    return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
+
+
+def team(tenant_id: UUID) -> Rows:
+    return _rows(tenant_id, members.of_tenant)
+
+
+def keys(tenant_id: UUID) -> list[ApiKey]:
+    return bridge().in_tenant(tenant_id, partial(api_keys.all_keys, tenant_id=tenant_id))
+
+
+def record(tenant_id: UUID) -> Rows:
+    """What was done, newest first."""
+    read = partial(audit.page, tenant_id=tenant_id, before_id=None, limit=200)
+    return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
+
+
+def _rows(tenant_id: UUID, page: Any) -> Rows:
+    return [dict(row) for row in bridge().in_tenant(tenant_id, partial(page, tenant_id=tenant_id, **_FIRST_PAGE))]
+
+
+def _words(row: Mapping[str, Any], cipher: TenantCipher) -> str:
+    try:
+        return cipher.decrypt(row["content"], row_id=row["interaction_id"]) if row["content"] else ""
+    except Unreadable:
+        return ""

@@ -1,0 +1,208 @@
+"""What the agent may say: quick replies, documents, and the questions that neither could answer."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from dashboards import parts, shell, states, wording
+from dashboards.parts import Column
+from dashboards.setup import data, teaching
+from dashboards.setup.data import Rows
+from dashboards.viewer import Viewer
+
+_PARTS = ("Quick replies", "Documents", "Unanswered")
+# A form in a dialog was saved: the dialog closes on its next run.
+_DONE = "knowledge-form-done"
+_KINDS = ("txt", "md", "pdf", "docx")
+_TONES: dict[str, parts.Tone] = {"ready": "good", "pending": "warn", "failed": "bad"}
+
+
+def show(looking: Viewer, *, at: datetime) -> None:
+    """One part at a time; the address says which."""
+    st.html(parts.page_title("Knowledge", "Numbers, prices and promises in a reply must come from here"))
+    chosen = st.segmented_control(
+        "Part", _PARTS, default=_PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
+    )
+    with st.container(border=True, key="card-knowledge"):
+        match chosen:
+            case "Documents":
+                _documents(looking, at=at)
+            case "Unanswered":
+                _questions(looking, at=at)
+            case _:
+                _texts(looking, at=at)
+
+
+def _texts(looking: Viewer, *, at: datetime) -> None:
+    rows = data.texts(looking.tenant_id)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.html(parts.card_title("Quick replies", "Select one to change it. The agent knows it with the next message"))
+        if st.button("New quick reply", type="primary", icon=":material/add:", key="new-text"):
+            _open_text(looking, None)
+    if not rows:
+        states.empty("Nothing taught yet", "Write your opening hours, prices and address first: most ask for these.")
+        return
+    shown = [
+        {
+            "Title": row["title"],
+            "Text": _line(row["body"]),
+            "Language": row["language"],
+            "Tags": wording.listed(row["tags"]) if row["tags"] else "",
+            "In use": row["is_active"],
+            "Changed": wording.ago(row["updated_at"], at=at),
+        }
+        for row in rows
+    ]
+    row = _selected(shown, "texts", alt=f"Table of {len(rows)} quick replies.")
+    if row is not None:
+        _open_text(looking, rows[row])
+
+
+def _open_text(looking: Viewer, row: dict[str, Any] | None) -> None:
+    title = "Change a quick reply" if row else "A new quick reply"
+    dialog = st.dialog(title, width="large", on_dismiss=partial(shell.renew, "texts"))
+    dialog(partial(_text_form, looking, row))()
+
+
+def _text_form(looking: Viewer, row: dict[str, Any] | None) -> None:
+    if st.session_state.pop(_DONE, False):
+        _close("texts")
+    known = row or {"title": "", "body": "", "language": _language(looking), "tags": ()}
+    mark = str(known.get("id", "new"))
+    st.text_input("Title", known["title"], max_chars=200, key=f"title-{mark}", placeholder="Opening hours")
+    st.text_area("Text", known["body"], max_chars=20_000, height=180, key=f"body-{mark}", placeholder="We are open …")
+    left, right = st.columns(2)
+    left.text_input("Language", known["language"], max_chars=2, key=f"language-{mark}")
+    right.text_input("Tags, separated by commas", ", ".join(known["tags"]), key=f"tags-{mark}")
+    if row:
+        st.toggle("In use", row["is_active"], key=f"active-{mark}", help="A resting text answers nobody.")
+    with st.container(horizontal=True):
+        st.button("Save", type="primary", key=f"save-{mark}", on_click=_save, args=(looking, row and row["id"]))
+        if row:
+            forget = partial(_forget, looking, row["id"])
+            st.button("Delete", icon=":material/delete:", key=f"delete-{mark}", on_click=forget)
+
+
+def _save(looking: Viewer, text_id: UUID | None) -> None:
+    """What stands in the form now."""
+    typed = {name: st.session_state[f"{name}-{text_id or 'new'}"] for name in ("title", "body", "language", "tags")}
+    wanted = teaching.Text(**typed, is_active=st.session_state.get(f"active-{text_id}", True))
+    st.session_state[_DONE] = (
+        teaching.change_text(looking, text_id, wanted) if text_id else teaching.new_text(looking, wanted)
+    )
+
+
+def _forget(looking: Viewer, text_id: UUID) -> None:
+    st.session_state[_DONE] = teaching.delete_text(looking, text_id)
+
+
+def _documents(looking: Viewer, *, at: datetime) -> None:
+    rows = data.files(looking.tenant_id)
+    st.html(parts.card_title("Documents", "Price lists, menus, terms and web pages, read within seconds"))
+    left, right = st.columns(2)
+    with left.form("upload", clear_on_submit=True, border=False):
+        file = st.file_uploader("A file", type=list(_KINDS), max_upload_size=10, help="At most 10 MB.")
+        if st.form_submit_button("Upload", icon=":material/upload:") and file is not None:
+            teaching.upload(looking, file.name, file.getvalue(), language=_language(looking))
+            rows = data.files(looking.tenant_id)
+    with right.form("address", clear_on_submit=True, border=False):
+        address = st.text_input("A public web page", placeholder="https://")
+        if st.form_submit_button("Read it", icon=":material/link:"):
+            teaching.add_page(looking, address, language=_language(looking))
+            rows = data.files(looking.tenant_id)
+    if not rows:
+        states.empty("No document yet", "Whatever you upload is cut into passages that answers can quote.")
+        return
+    columns = [Column(title=name) for name in ("Document", "State", "Changed")] + [
+        Column(title="Passages", is_number=True)
+    ]
+    cells = [
+        (
+            f"{wording.escaped(row['title'])}<br><small>{wording.escaped(row['source_url'] or row['kind'])}</small>",
+            _state(row),
+            wording.ago(row["updated_at"], at=at),
+            f"{row['chunk_count']:,}",
+        )
+        for row in rows
+    ]
+    st.html(parts.table(columns, cells, label="Documents"))
+    _forget_one(looking, rows)
+
+
+def _state(row: dict[str, Any]) -> str:
+    why = f"<br><small>{wording.escaped(row['failure'])}</small>" if row["failure"] else ""
+    return parts.status(wording.words(row["status"]), _TONES.get(row["status"], "quiet")) + why
+
+
+def _forget_one(looking: Viewer, rows: Rows) -> None:
+    by_id = {row["id"]: row["title"] for row in rows}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Forget a document", list(by_id), index=None, format_func=by_id.__getitem__, key=shell.renewed("forget")
+        )
+        if st.button("Forget it", disabled=chosen is None, key="forget-document") and chosen is not None:
+            _close_if(teaching.delete_document(looking, chosen), "forget")
+
+
+def _questions(looking: Viewer, *, at: datetime) -> None:
+    rows = data.questions(looking.tenant_id)
+    st.html(parts.card_title("Unanswered questions", "Asked in vain. Teach the answer once, and the next one gets it"))
+    if not rows:
+        states.empty("Nobody asked in vain", "Questions that the knowledge does not answer are listed here.")
+        return
+    for row in rows[:50]:
+        _question(looking, row, at=at)
+
+
+def _question(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
+    mark: UUID = row["id"]
+    with st.expander(_line(row["words"]) or "The question is no longer kept", key=f"question-{mark}"):
+        st.caption(f"{wording.words(row['reason'])} · {row['language']} · {wording.ago(row['asked_at'], at=at)}")
+        answer = st.text_area("The answer", max_chars=20_000, key=f"answer-{mark}")
+        title = st.text_input("Title", _line(row["words"]), max_chars=200, key=f"question-title-{mark}")
+        with st.container(horizontal=True):
+            wanted = teaching.Text(title=title, body=answer, language=row["language"], tags="", is_active=True)
+            if st.button("Teach it", type="primary", key=f"teach-{mark}"):
+                _close_if(teaching.answer(looking, mark, wanted), "questions")
+            if st.button("Let it go", type="tertiary", key=f"dismiss-{mark}"):
+                _close_if(teaching.dismiss(looking, mark), "questions")
+
+
+def _language(looking: Viewer) -> str:
+    return str(data.settings(looking.tenant_id).get("default_language") or "en")
+
+
+def _line(text: str) -> str:
+    """The first words, as plain text for a heading: Markdown of strangers stays what it is."""
+    flat = " ".join(text.split())[:200]
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+-.!|<>$~:" else letter for letter in flat)
+
+
+def _selected(rows: Rows, name: str, *, alt: str) -> int | None:
+    column = st.column_config
+    found = st.dataframe(
+        rows,
+        hide_index=True,
+        height="content",
+        row_height=34,
+        key=shell.renewed(name),
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=alt,
+        column_config={"Text": column.TextColumn(width="large"), "Language": column.TextColumn(width="small")},
+    )["selection"]["rows"]
+    return int(found[0]) if found else None
+
+
+def _close_if(is_done: bool, name: str) -> None:
+    if is_done:
+        _close(name)
+
+
+def _close(name: str) -> None:
+    """What was changed is read anew, and the dialog that changed it closes."""
+    shell.renew(name)
+    st.rerun()

@@ -1,0 +1,124 @@
+"""Who works here and what programs may do: the team, and the keys of the API."""
+
+from datetime import datetime
+from uuid import UUID
+
+import streamlit as st
+
+from dashboards import changes, parts, shell, states, wording
+from dashboards.changes import NotDone
+from dashboards.parts import Column
+from dashboards.setup import data
+from dashboards.viewer import Viewer
+from mychatflow.rules import role
+from mychatflow.rules.role import Permission, Role
+from mychatflow.store import api_keys
+from mychatflow.store.api_keys import ApiKey
+from mychatflow.store.cipher import TenantCipher
+from mychatflow.store.on_record import Change
+
+_NEW_KEY = "new-api-key"
+
+
+def show(looking: Viewer, *, at: datetime) -> None:
+    """People on the left, keys on the right."""
+    st.html(parts.page_title("Team & keys", "Each role may do all that the ones before it may"))
+    left, right = st.columns(2)
+    with left.container(border=True, height="stretch", key="card-team"):
+        _people(looking, at=at)
+    with right.container(border=True, height="stretch", key="card-keys"):
+        _keys(looking, at=at)
+
+
+def _people(looking: Viewer, *, at: datetime) -> None:
+    st.html(parts.card_title("People", "Whoever is on duty hears of hand-offs by e-mail"))
+    rows = data.team(looking.tenant_id)
+    if not rows:
+        states.empty("Nobody is a member yet", "People join through your identity provider's organization.")
+        return
+    columns = [Column(title=name) for name in ("Person", "Role", "On duty", "Joined")]
+    cells = [
+        (
+            f"{wording.escaped(row['name'] or row['email'])}<br><small>{wording.escaped(row['email'])}</small>",
+            parts.chip(wording.words(row["role"]), "good" if row["role"] == "owner" else "quiet"),
+            "yes" if row["is_on_duty"] else "no",
+            wording.ago(row["joined_at"], at=at) if row["joined_at"] else parts.chip("invited", "warn"),
+        )
+        for row in rows
+    ]
+    st.html(parts.table(columns, cells, label="Team"))
+
+
+def _keys(looking: Viewer, *, at: datetime) -> None:
+    st.html(parts.card_title("API keys", "Shown once, kept as a hash; a key cannot hold more than whoever makes it"))
+    secret = st.session_state.pop(_NEW_KEY, None)
+    if secret:
+        st.success("Copy the key now: it is not shown again.")
+        st.code(secret, language=None)
+    with st.form("new-key", clear_on_submit=True, border=False):
+        name = st.text_input("What it is for", max_chars=200, placeholder="Web shop")
+        grantable = [
+            each
+            for each in role.RANKS
+            if looking.workspace.role in set(Role) and role.may_grant(Role(looking.workspace.role), each)
+        ]
+        held = st.selectbox("Role", grantable, format_func=wording.words)
+        if st.form_submit_button("Make a key", type="primary") and held is not None:
+            make_key(looking, name, held)
+    live = [key for key in data.keys(looking.tenant_id) if key.revoked_at is None]
+    if not live:
+        states.empty("No key yet", "Programs that use the API need one.")
+        return
+    columns = [Column(title=title) for title in ("Key", "Role", "Last used")]
+    cells = [
+        (
+            f"{wording.escaped(key.name)}<br><small>{wording.escaped(key.prefix)}…</small>",
+            parts.chip(wording.words(key.role)),
+            wording.ago(key.last_used_at, at=at),
+        )
+        for key in live
+    ]
+    st.html(parts.table(columns, cells, label="API keys"))
+    _revoke_one(looking, live)
+
+
+def make_key(looking: Viewer, name: str, held: Role) -> None:
+    """The secret is shown on the next run and then forgotten."""
+
+    async def work(change: Change, cipher: TenantCipher, by: Viewer, _at: datetime) -> None:
+        label = name.replace("\x00", "").strip()
+        if not label:
+            raise NotDone("say what the key is for.")
+        if not role.may_grant(Role(by.workspace.role), held):
+            raise NotDone("a key cannot hold more than whoever makes it.")
+        key, secret = await api_keys.create(
+            change.transaction, cipher.tenant_id, name=label, role=held, created_by=by.workspace.member_id
+        )
+        change.subject = str(key.key_id)
+        change.detail.update(role=held.value, prefix=key.prefix)
+        made.append(secret)
+
+    made: list[str] = []
+    if changes.make(looking, Permission.MANAGE_API_KEYS, "api_key.created", None, work):
+        st.session_state[_NEW_KEY] = made[0]
+        st.rerun()
+
+
+def _revoke_one(looking: Viewer, keys: list[ApiKey]) -> None:
+    by_id = {key.key_id: f"{key.name} ({key.prefix}…)" for key in keys}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Revoke a key", list(by_id), index=None, format_func=by_id.__getitem__, key=shell.renewed("revoke")
+        )
+        if st.button("Revoke it", disabled=chosen is None, key="revoke-key") and chosen is not None:
+            revoke(looking, chosen)
+            shell.renew("revoke")
+            st.rerun()
+
+
+def revoke(looking: Viewer, key_id: UUID) -> bool:
+    async def work(change: Change, cipher: TenantCipher, _by: Viewer, at: datetime) -> None:
+        if not await api_keys.revoke(change.transaction, cipher.tenant_id, key_id, at=at):
+            raise NotDone("this key was revoked before.")
+
+    return changes.make(looking, Permission.MANAGE_API_KEYS, "api_key.revoked", key_id, work)

@@ -1,0 +1,99 @@
+"""An admin sets the workspace up from the pages: texts, switches, keys, on record and in one workspace."""
+
+import psycopg
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards.setup import data
+from tests.dashboards.conftest import HOSTILE, Town
+from tests.dashboards.shop import Shop
+from tests.dashboards.test_pages import html_of, opened
+
+PATHS = ("settings", "knowledge", "numbers", "team", "audit")
+
+
+def recorded(town: Town, shop: Shop) -> set[str]:
+    with psycopg.connect(town.settings.role_url("app")) as connection:
+        connection.execute("select set_config('app.tenant_id', %s, true)", (str(shop.tenant_id),))
+        return {str(row[0]) for row in connection.execute("select action from audit_log").fetchall()}
+
+
+def pressed(test: AppTest, label: str, *, nth: int = 0) -> AppTest:
+    return [button for button in test.button if button.label == label][nth].click().run()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_setup_page_opens_for_admins_alone(pages: Town, path: str) -> None:
+    assert not opened(path, workspace=pages.dental.name).exception
+    assert "closed to you" in html_of(opened(path, workspace=pages.dental.name, role="agent"))
+
+
+def test_a_text_is_taught_changed_and_forgotten(pages: Town) -> None:
+    shop = pages.hotel
+    before = len(data.texts(shop.tenant_id))
+    test = opened("knowledge", workspace=shop.name).button(key="new-text").click().run()
+    test.text_input(key="title-new").set_value(HOSTILE)
+    test.text_area(key="body-new").set_value("Rooms from 90 a night.")
+    test.text_input(key="tags-new").set_value("rooms, rooms , prices")
+    test = test.button(key="save-new").click().run()
+
+    (text, *_) = data.texts(shop.tenant_id)
+    assert not test.exception
+    assert len(data.texts(shop.tenant_id)) == before + 1
+    assert (text["title"], text["tags"], text["version"]) == (HOSTILE, ["rooms", "prices"], 1)
+    assert {"quick_reply.created"} <= recorded(pages, shop)
+    assert all(row["title"] != HOSTILE for row in data.texts(pages.dental.tenant_id))
+
+
+def test_a_text_without_words_is_refused(pages: Town) -> None:
+    before = data.texts(pages.dental.tenant_id)
+    test = opened("knowledge", workspace=pages.dental.name).button(key="new-text").click().run()
+    test = test.button(key="save-new").click().run()
+
+    assert "needs a title and a text" in test.toast[0].value
+    assert data.texts(pages.dental.tenant_id) == before
+
+
+def test_business_hours_are_typed_a_line_a_day(pages: Town) -> None:
+    shop = pages.dental
+    test = opened("settings", workspace=shop.name)
+    hours = next(area for area in test.text_area if area.label == "Business hours")
+    hours.set_value("mon 09:00-13:00, 14:00-18:00\nsat 22:00-02:00")
+    pressed(test, "Save", nth=1)
+
+    assert data.settings(shop.tenant_id)["business_hours"] == {
+        "mon": [["09:00", "13:00"], ["14:00", "18:00"]],
+        "sat": [["22:00", "02:00"]],
+    }
+    assert "settings.changed" in recorded(pages, shop)
+
+
+@pytest.mark.parametrize("typed", ["mon 25:00-26:00", "someday 09:00-18:00", "mon 09:00"])
+def test_hours_that_no_clock_follows_are_refused(pages: Town, typed: str) -> None:
+    shop = pages.hotel
+    before = data.settings(shop.tenant_id)
+    test = opened("settings", workspace=shop.name)
+    next(area for area in test.text_area if area.label == "Business hours").set_value(typed)
+    test = pressed(test, "Save", nth=1)
+
+    assert "Business hours" in test.toast[0].value
+    assert data.settings(shop.tenant_id) == before
+
+
+def test_a_message_is_tried_without_being_sent(pages: Town) -> None:
+    test = opened("settings", workspace=pages.dental.name)
+    shown = html_of(test.text_area(key="preview").set_value("I want to talk to a human please").run())
+
+    assert "a person takes over" in shown
+
+
+def test_a_key_is_shown_once(pages: Town) -> None:
+    test = opened("team", workspace=pages.dental.name)
+    next(field for field in test.text_input if field.label == "What it is for").set_value("Web shop")
+    test = pressed(test, "Make a key")
+
+    assert test.code[0].value.startswith("mcf_")
+    assert not test.run().code
+    assert "api_key.created" in recorded(pages, pages.dental)
+    assert data.keys(pages.dental.tenant_id)[0].name == "Web shop"
+    assert all(key.name != "Web shop" for key in data.keys(pages.hotel.tenant_id))
