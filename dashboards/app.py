@@ -12,14 +12,18 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from dashboards import sign_in, states
+from dashboards.analytics import routes as analytics
 from mychatflow import settings as configuration
 
 _SCRIPT = Path(__file__).with_name("main.py")
 # What the first page would otherwise import while its viewer waits.
 _WARMED = ("plotly.graph_objects", "dashboards.navigation")
+
+
+_ANALYTICS = analytics.app()
 
 
 @asynccontextmanager
@@ -28,7 +32,9 @@ async def _warm(_: st.App) -> AsyncIterator[None]:
         importlib.import_module(module)
     # Figures bring their whole look; merging the default template into each would cost more than drawing it.
     plotly.io.templates.default = "none"
+    store = analytics.open_with(_ANALYTICS, configuration.load())
     yield
+    await store.close()
 
 
 async def _health(_: Request) -> JSONResponse:
@@ -38,7 +44,7 @@ async def _health(_: Request) -> JSONResponse:
 app = st.App(
     _SCRIPT,
     lifespan=_warm,
-    routes=[Route("/health", _health)],
+    routes=[Route("/health", _health), Mount(analytics.PREFIX, _ANALYTICS)],
     # Streamlit serves its scripts uncompressed; here no proxy is expected to do it.
     middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
     on_script_error=states.explain_failure,

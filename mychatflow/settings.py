@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     web_url: _Text = Field(None, description="Where the gateway and integrators reach the webhook and API.")
     dashboards_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboards.")
     dashboards_url: _Text = Field(None, description="Where people reach the dashboards; OIDC returns there.")
+    analytics_url: _Text = Field(None, description="Where the API finds the numbers; the local dashboards when unset.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     phone_port: int = Field(3001, ge=1, le=65535, description="Port of the sandbox phone.")
     web_workers: int = Field(1, ge=1, le=64, description="Web processes.")

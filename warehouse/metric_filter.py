@@ -31,6 +31,10 @@ class Filter:
     def span(self) -> Period:
         return self.period or _EVER
 
+    def over(self, period: Period) -> "Filter":
+        """The same of another period."""
+        return Filter(period=period, where=self.where)
+
     def values(self) -> dict[str, object]:
         """What the SQL binds."""
         return {"since": self.span.since, "until": self.span.until, **self.where}

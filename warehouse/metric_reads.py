@@ -2,12 +2,17 @@
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
+
+import pyarrow as pa
 
 from warehouse import metric_filter, metric_sql, metrics, reader
 from warehouse.metric import Metric
 from warehouse.metric_filter import Filter
+from warehouse.metrics import UnknownMetric
 from warehouse.questions import Row
 
 _NAMED = re.compile(r"\$(\w+)")
@@ -18,7 +23,7 @@ _Z = 1.959964
 
 def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
     """The tile: value, numerator and denominator; of times also how many and the percentiles."""
-    metric = _checked(name, asked)
+    metric = checked(name, asked)
     match metric.kind:
         case "none":
             return _finished(metric, {"numerator": None})
@@ -32,7 +37,7 @@ def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
 
 def series(tenant_id: UUID, name: str, asked: Filter) -> list[Row]:
     """The chart: the same on every date of the period, zeros included; no data stays no data."""
-    metric = _checked(name, asked)
+    metric = checked(name, asked)
     if metric.kind in {"ratio", "lift"}:
         first, second = (series(tenant_id, part, _shared(part, asked)) for part in metric.divides or ())
         divided = {row["local_date"]: row for row in second}
@@ -52,7 +57,7 @@ def series(tenant_id: UUID, name: str, asked: Filter) -> list[Row]:
 
 def parts(tenant_id: UUID, name: str, asked: Filter, *, by: str) -> list[Row]:
     """The number of each value of a dimension, largest first; together they are the tile."""
-    metric = _checked(name, asked)
+    metric = checked(name, asked)
     metric_filter.refuse_unknown(metric, Filter(where={by: UUID(int=0)}))
     if metric.kind in {"ratio", "lift", "none"}:
         return []
@@ -70,17 +75,37 @@ def facts(
     tenant_id: UUID, name: str, asked: Filter, *, limit: int | None = _LISTED, of_denominator: bool = False
 ) -> list[Row]:
     """The drill-down and the file: every fact behind the number, newest first; of a ratio those of its numerator."""
-    metric = _checked(name, asked)
+    sql, values = _listing(tenant_id, name, asked, limit=limit, of_denominator=of_denominator)
+    return reader.current().rows(sql, values) if sql else []
+
+
+@contextmanager
+def batches(
+    tenant_id: UUID, name: str, asked: Filter, *, of_denominator: bool = False
+) -> Iterator[pa.RecordBatchReader]:
+    """All of the same facts for a file, a batch at a time."""
+    sql, values = _listing(tenant_id, name, asked, limit=None, of_denominator=of_denominator)
+    if not sql:
+        raise UnknownMetric(name)
+    with reader.current().batches(sql, values) as found:
+        yield found
+
+
+def _listing(
+    tenant_id: UUID, name: str, asked: Filter, *, limit: int | None, of_denominator: bool
+) -> tuple[str | None, dict[str, Any]]:
+    metric = checked(name, asked)
     if metric.divides:
         part = metric.divides[1 if of_denominator and metric.kind == "ratio" else 0]
-        return facts(tenant_id, part, _shared(part, asked), limit=limit)
+        return _listing(tenant_id, part, _shared(part, asked), limit=limit, of_denominator=False)
     if metric.kind == "none":
-        return []
+        return None, {}
     sql = metric_sql.listed(metric, asked, of_denominator=of_denominator)
-    return _ask(sql, tenant_id, asked, limit=2**62 if limit is None else limit)
+    return sql, _bound(sql, tenant_id, asked, limit=2**62 if limit is None else limit)
 
 
-def _checked(name: str, asked: Filter) -> Metric:
+def checked(name: str, asked: Filter) -> Metric:
+    """The registry's entry, when the filter fits it. Raises UnknownMetric, FilterRefused."""
     metric = metrics.by_name(name)
     metric_filter.refuse_unknown(metric, asked)
     return metric
@@ -92,11 +117,14 @@ def _shared(part: str, asked: Filter) -> Filter:
     return Filter(period=asked.period, where={name: item for name, item in asked.where.items() if name in known})
 
 
-def _ask(sql: str, tenant_id: UUID, asked: Filter, **more: Any) -> list[Row]:
+def _ask(sql: str, tenant_id: UUID, asked: Filter) -> list[Row]:
+    return reader.current().rows(sql, _bound(sql, tenant_id, asked))
+
+
+def _bound(sql: str, tenant_id: UUID, asked: Filter, **more: Any) -> dict[str, Any]:
     values = {"tenant_id": tenant_id, **asked.values(), **more}
     # The engine refuses values that the statement does not name.
-    named = {name: values[name] for name in set(_NAMED.findall(sql))}
-    return reader.current().rows(sql, named)
+    return {name: values[name] for name in set(_NAMED.findall(sql))}
 
 
 def _finished(metric: Metric, row: Row) -> Row:

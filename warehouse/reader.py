@@ -1,7 +1,8 @@
 """Opens the published marts for reading: one connection a process, following the link, deaf to everything else."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -42,6 +43,12 @@ class Reader:
         """The query's rows as an Arrow table, for what is large."""
         with self.cursor() as cursor:
             return cursor.execute(sql, parameters).to_arrow_table()
+
+    @contextmanager
+    def batches(self, sql: str, parameters: Parameters = None, *, rows: int = 10_000) -> Iterator[pa.RecordBatchReader]:
+        """The query's rows as Arrow batches, read as they are asked for."""
+        with self.cursor() as cursor:
+            yield cursor.sql(sql, params=parameters).to_arrow_reader(rows)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A cursor of its own on the newest published file. Raises NothingPublished."""

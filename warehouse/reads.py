@@ -23,6 +23,22 @@ def first_date(tenant_id: UUID) -> date | None:
     return found
 
 
+def timezone(tenant_id: UUID) -> str:
+    """The zone its days are counted in; UTC for a business that has not landed yet."""
+    rows = questions.ask("timezone", tenant_id=tenant_id)
+    return str(rows[0]["timezone"]) if rows else "UTC"
+
+
+def hourly(tenant_id: UUID, period: Period, *, instance_id: UUID | str | None = None) -> list[Row]:
+    """What happened in every hour (UTC) of the period's days, by number."""
+    return questions.ask("hourly", tenant_id=tenant_id, since=period.since, until=period.until, instance_id=instance_id)
+
+
+def daily(tenant_id: UUID, period: Period, *, instance_id: UUID | str | None = None) -> list[Row]:
+    """What happened on every local day of the period, by number; days without anything have no row."""
+    return questions.ask("daily", tenant_id=tenant_id, since=period.since, until=period.until, instance_id=instance_id)
+
+
 def overview_kpis(tenant_id: UUID, period: Period) -> list[Row]:
     """One row with the numbers at the top of the overview."""
     return _ask("overview_kpis", tenant_id, period)

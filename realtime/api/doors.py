@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import httpx
 import redis.asyncio
 from fastapi import FastAPI, Request
 
@@ -16,6 +17,10 @@ from realtime.api.problems import Problem
 from realtime.engine.gateways import Gateways
 
 _CONNECTIONS: Final = 8
+# A question of the dashboards may take seconds; that they are down must show at once.
+_PATIENCE: Final = httpx.Timeout(15, connect=0.5, pool=1)
+# More at once would only make each slower, and hold memory here.
+_QUESTIONS_AT_ONCE: Final = httpx.Limits(max_connections=8, max_keepalive_connections=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,7 @@ class Doors:
     identities: Identities
     allowance: Allowance
     gateways: Gateways
+    analytics: httpx.AsyncClient
     ring: Callable[[], None]
 
 
@@ -38,12 +44,19 @@ async def opened(
     store = Store(settings, pool_size=_CONNECTIONS)
     identities = Identities(settings, store)
     gateways = Gateways(settings)
+    numbers = httpx.AsyncClient(
+        base_url=settings.analytics_url or f"http://127.0.0.1:{settings.dashboards_port}",
+        timeout=_PATIENCE,
+        limits=_QUESTIONS_AT_ONCE,
+        trust_env=False,
+    )
     doors = Doors(
         settings=settings,
         store=store,
         identities=identities,
         allowance=Allowance(client),
         gateways=gateways,
+        analytics=numbers,
         ring=ring,
     )
     app.state.doors = doors
@@ -51,6 +64,7 @@ async def opened(
         yield doors
     finally:
         app.state.doors = None
+        await numbers.aclose()
         await gateways.close()
         await identities.close()
         await store.close()

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from realtime.api import (
     agent_settings,
+    analytics,
     api_keys,
     appointments,
     campaigns,
@@ -37,6 +38,7 @@ FAMILIES: Final[tuple[APIRouter, ...]] = (
     turns_of_hand.router,
     episodes.router,
     campaigns.router,
+    analytics.router,
     services.router,
     appointments.router,
     notifications.router,

@@ -1,0 +1,160 @@
+"""The numbers over HTTP: the pages' own, for callers with the permission, each about their own business."""
+
+import csv
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pyarrow.parquet
+import pytest
+
+from dashboards.analytics import routes
+from mychatflow.rules.role import Role
+from mychatflow.store import api_keys
+from mychatflow.store.session import Store
+from tests.dashboards.conftest import Town
+from warehouse import reads
+from warehouse.periods import Period
+
+_OWN = ("summary", "hourly", "daily", "funnel", "llm-usage", "outcomes", "grades", "metrics")
+_OF_A_METRIC = ("value", "series", "parts", "facts", "export")
+
+
+@pytest.fixture
+async def store(town: Town) -> AsyncIterator[Store]:
+    store = Store(town.settings)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def api(pages: Town) -> AsyncIterator[httpx.AsyncClient]:
+    app = routes.app()
+    opened = routes.open_with(app, pages.settings)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://analytics") as client:
+        yield client
+    await opened.close()
+
+
+async def _key(store: Store, tenant_id: UUID, role: Role = Role.OWNER, **more: Any) -> dict[str, str]:
+    async with store.tenant_transaction(tenant_id) as transaction:
+        _, secret = await api_keys.create(transaction, tenant_id, name=role.value, role=role, **more)
+    return {"authorization": f"Bearer {secret}"}
+
+
+async def test_the_api_tells_the_pages_numbers(api, store, town):
+    key = await _key(store, town.dental.tenant_id)
+    until = town.at.date()
+    period = Period(since=until - timedelta(days=28), until=until)
+
+    answer = await api.get("/summary", headers=key, params={"from": period.since, "to": period.until})
+
+    page = reads.overview_kpis(town.dental.tenant_id, period)[0]
+    told = answer.json()
+    assert told["data"]["messages"]["value"] == page["message_count"] > 0
+    assert told["data"]["people_reached"]["value"] == page["contact_count"]
+    assert told["data"]["answered"]["value"] == pytest.approx(page["answered_rate"])
+    assert told["data"]["messages"]["previous"] is not None
+    assert (told["timezone"], told["from"]) == ("Europe/Madrid", str(period.since))
+    assert told["as_of"] is not None
+    series = (
+        await api.get("/series", headers=key, params={"metric": "messages", "from": period.since, "to": period.until})
+    ).json()
+    assert sum(day["value"] for day in series["data"]) == page["message_count"]
+
+
+async def test_every_route_answers_its_own_business(api, store, town):
+    for shop in (town.dental, town.hotel):
+        key = await _key(store, shop.tenant_id)
+        for path in _OWN:
+            assert (await api.get(f"/{path}", headers=key)).status_code == 200, path
+        for path in _OF_A_METRIC:
+            answer = await api.get(f"/{path}", headers=key, params={"metric": "messages_sent", "by": "language"})
+            assert answer.status_code == 200, path
+    hotel = await _key(store, town.hotel.tenant_id)
+    mine = {
+        row["event_id"] for row in (await api.get("/facts?metric=messages&limit=500", headers=hotel)).json()["data"]
+    }
+    dental = await _key(store, town.dental.tenant_id)
+    theirs = {
+        row["event_id"] for row in (await api.get("/facts?metric=messages&limit=500", headers=dental)).json()["data"]
+    }
+    assert mine
+    assert mine.isdisjoint(theirs)
+
+
+async def test_nobody_asks_without_a_key_or_a_permission(api, store, town):
+    viewer = await _key(store, town.dental.tenant_id, Role.VIEWER)
+    narrow = await _key(store, town.dental.tenant_id, scopes=["view_leads"])
+    for path in (*_OWN, *_OF_A_METRIC):
+        stranger = await api.get(f"/{path}", params={"metric": "messages", "by": "language"})
+        forged = await api.get(f"/{path}", headers={"authorization": "Bearer mcf_unknown"})
+        assert stranger.status_code == forged.status_code == 401, path
+        assert stranger.headers["content-type"] == "application/problem+json"
+        refused = await api.get(f"/{path}", headers=narrow, params={"metric": "messages", "by": "language"})
+        assert refused.status_code == 403, path
+    assert (await api.get("/facts?metric=messages", headers=viewer)).status_code == 200
+    taken = await api.get("/export?metric=messages", headers=viewer)
+    assert (taken.status_code, taken.json()["permission"]) == (403, "export_data")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("from=2026-03-02&to=2026-03-01", "from"),
+        ("from=2026-03-01&to=2026-03-01", "from"),
+        ("from=2016-03-01&to=2026-03-01", "to"),
+        ("from=2025-01-01&to=2026-01-03", "to"),
+        ("timezone=Mars/X", "timezone"),
+        ("timezone=Asia/Kolkata", "timezone"),
+        ("from=yesterday", "from"),
+        ("instance_id=' or 1=1--", "instance_id"),
+        ("metric=sales", "metric"),
+        ("metric=messages&provider=openai", "provider"),
+        ("metric=answer_quality", "metric"),
+    ],
+)
+async def test_a_wrong_question_names_its_field(api, store, town, query, field):
+    key = await _key(store, town.dental.tenant_id)
+
+    answer = await api.get(f"/export?{'' if 'metric' in query else 'metric=messages&'}{query}", headers=key)
+
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["where"] == ["query", field]
+
+
+async def test_a_filter_that_would_be_ignored_is_refused(api, store, town):
+    key = await _key(store, town.dental.tenant_id)
+
+    assert (await api.get("/funnel?language=es", headers=key)).status_code == 422
+    assert (await api.get("/daily?grade=A", headers=key)).status_code == 422
+
+
+async def test_each_file_holds_exactly_the_facts(api, store, town):
+    key = await _key(store, town.dental.tenant_id)
+    value = (await api.get("/value?metric=messages", headers=key)).json()["data"]["value"]
+
+    files = {
+        kind: await api.get(f"/export?metric=messages&format={kind}", headers=key)
+        for kind in ("csv", "xlsx", "parquet")
+    }
+
+    rows = list(csv.DictReader(io.StringIO(files["csv"].content.decode("utf-8-sig"))))
+    sheet = zipfile.ZipFile(io.BytesIO(files["xlsx"].content)).read("xl/worksheets/sheet1.xml")
+    table = pyarrow.parquet.read_table(io.BytesIO(files["parquet"].content))
+    assert len(rows) == sheet.count(b"<row ") - 1 == table.num_rows == value > 0
+    assert [row["event_id"] for row in rows] == table.column("event_id").to_pylist()
+    assert "messages_" in files["csv"].headers["content-disposition"]
+
+
+async def test_an_empty_period_is_a_file_with_its_header(api, store, town):
+    key = await _key(store, town.dental.tenant_id)
+
+    answer = await api.get("/export?metric=messages&from=2020-01-01&to=2020-02-01", headers=key)
+
+    assert answer.content.decode("utf-8-sig").startswith("local_date,event_id")
+    assert len(answer.content.splitlines()) == 1

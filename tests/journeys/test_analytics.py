@@ -1,0 +1,134 @@
+"""The API's numbers come from the dashboards' process, and only from there."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from dashboards.analytics import routes
+from mychatflow.rules.role import Role
+from mychatflow.settings import Settings
+from mychatflow.store import api_keys
+from mychatflow.store.session import Store
+from tests.realtime.webhooks.conftest import LoopServer, serving
+from tests.warehouse import history
+from tests.warehouse.history import NOON
+from warehouse import publish, reader, rollup
+from warehouse.reader import Reader
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: Starlette, port: int) -> AsyncIterator[None]:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        server = LoopServer(uvicorn.Config(app, log_config=None, access_log=False))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        await server.is_up.wait()
+        yield
+        server.should_exit = True
+        await task
+
+
+def _a_free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def installation(fresh: Settings, tmp_path, redis_client) -> Settings:
+    changes = {"warehouse_url": f"duckdb:///{tmp_path}/w/warehouse.duckdb", "dashboards_port": _a_free_port()}
+    return fresh.model_copy(update=changes)
+
+
+@pytest.fixture
+def published(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """What the dashboards' process reads, in this one."""
+    found = Reader(publish.published_dir(installation))
+    monkeypatch.setattr(reader, "current", lambda: found)
+    yield found
+    found.close()
+
+
+async def _a_key(store: Store, tenant_id, role: Role = Role.OWNER) -> dict[str, str]:
+    async with store.tenant_transaction(tenant_id) as transaction:
+        _, secret = await api_keys.create(transaction, tenant_id, name=role.value, role=role)
+    return {"authorization": f"Bearer {secret}"}
+
+
+@pytest.mark.usefixtures("published")
+async def test_a_number_travels_from_postgres_to_the_api(installation: Settings, store: Store) -> None:
+    business = history.a_business(installation, timezone="Asia/Kolkata")
+    history.write(installation, history.a_past(business, turns=50, days=10))
+    await asyncio.to_thread(rollup.rollup, installation, at=NOON)
+    key = await _a_key(store, business.tenant_id)
+    app = routes.app()
+    opened = routes.open_with(app, installation)
+    whole = Starlette(routes=[Mount(routes.PREFIX, app)])
+    async with (
+        serving(installation) as (base_url, _),
+        _listening(whole, installation.dashboards_port),
+        httpx.AsyncClient(base_url=base_url, headers=key) as client,
+    ):
+        query = {"metric": "messages", "from": "2026-11-01", "to": "2026-11-26"}
+        value = await client.get("/api/v1/analytics/value", params=query)
+        file = await client.get("/api/v1/analytics/export", params=query)
+        wrong = await client.get("/api/v1/analytics/summary", params={"from": "2026-11-02", "to": "2026-11-01"})
+        viewer = await _a_key(store, business.tenant_id, Role.VIEWER)
+        refused = await client.get("/api/v1/analytics/export", params=query, headers=viewer)
+    await opened.close()
+
+    assert value.json()["data"]["value"] == 100
+    assert "ratelimit-remaining" in value.headers
+    assert len(file.content.splitlines()) == 101
+    assert file.headers["content-type"] == "text/csv; charset=utf-8"
+    assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
+    assert refused.status_code == 403
+
+
+async def test_without_dashboards_the_api_says_so_at_once(installation: Settings, store: Store) -> None:
+    business = history.a_business(installation)
+    key = await _a_key(store, business.tenant_id)
+    async with serving(installation) as (base_url, _), httpx.AsyncClient(base_url=base_url, headers=key) as client:
+        answer = await client.get("/api/v1/analytics/summary")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "analytics_unavailable")
+    assert answer.headers["retry-after"] == "60"
+
+
+async def test_slow_questions_hold_up_nothing_else(installation: Settings, store: Store) -> None:
+    business = history.a_business(installation)
+    key = await _a_key(store, business.tenant_id)
+    asked, done = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(_request):
+        asked.release()
+        await done.wait()
+        return JSONResponse({})
+
+    whole = Starlette(routes=[Route("/api/v1/analytics/{question}", slow)])
+    limits = httpx.Limits(max_connections=50)
+    async with (
+        serving(installation) as (base_url, _),
+        _listening(whole, installation.dashboards_port),
+        httpx.AsyncClient(base_url=base_url, headers=key, limits=limits, timeout=60) as client,
+    ):
+        questions = [asyncio.create_task(client.get("/api/v1/analytics/summary")) for _ in range(12)]
+        for _ in range(8):
+            await asked.acquire()
+        beside = await client.get("/api/v1/tenant")
+        alive = await client.get("/health")
+        done.set()
+        answers = [answer.status_code for answer in await asyncio.gather(*questions)]
+
+    assert (beside.status_code, alive.status_code) == (200, 200)
+    assert set(answers) <= {200, 503}
+    assert answers.count(200) >= 8
