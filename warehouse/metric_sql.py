@@ -90,7 +90,14 @@ def _mart_knows(metric: Metric, asked: Filter, by: str | None) -> bool:
 
 
 # Marts with a row for each fact: the facts beside them say the same with more columns.
-_FACT_GRAIN = {"episodes", "lead_conversions", "lead_scores_current", "campaign_recipients", "follow_up_runs"}
+_FACT_GRAIN = {
+    "episodes",
+    "lead_conversions",
+    "lead_scores_current",
+    "campaign_recipients",
+    "follow_up_runs",
+    "failover_impact",
+}
 
 
 def _mart(metric: Metric, asked: Filter) -> str:

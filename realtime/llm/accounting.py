@@ -1,8 +1,9 @@
 """What each call to a model cost, in whole millionths of a dollar, by a dated price table."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,10 +28,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceList:
-    """The prices that hold from a day on."""
+    """The prices that hold from an instant on."""
 
     version: str
-    since: date
+    since: datetime
     models: dict[tuple[str, str], Price]
 
 
@@ -43,9 +44,9 @@ class Cost:
     is_estimated: bool = False
 
 
-def cost_of(usage: Usage, *, provider: str, model: str, on: date) -> Cost:
-    """The cost of those tokens on that day."""
-    prices = _list_on(on)
+def cost_of(usage: Usage, *, provider: str, model: str, at: datetime) -> Cost:
+    """The cost of those tokens in a call that began then."""
+    prices = in_force(_lists(), at)
     if provider == SANDBOX:
         return Cost(micro_usd=0, price_version=prices.version)
     known = prices.models.get((provider, model))
@@ -78,10 +79,9 @@ def estimated(request: ReplyRequest, *, output_tokens: int) -> Usage:
     return Usage(input_tokens=prompt_tokens(request), output_tokens=output_tokens, is_estimated=True)
 
 
-@functools.lru_cache(maxsize=8)
-def _list_on(day: date) -> PriceList:
-    lists = _lists()
-    return next((prices for prices in reversed(lists) if prices.since <= day), lists[0])
+def in_force(lists: Sequence[PriceList], at: datetime) -> PriceList:
+    """The newest list that holds at that instant; the oldest for what was before all of them."""
+    return next((prices for prices in reversed(lists) if prices.since <= at), lists[0])
 
 
 @functools.cache
@@ -89,7 +89,7 @@ def _lists() -> tuple[PriceList, ...]:
     lists = (
         PriceList(
             version=entry["version"],
-            since=entry["from"],
+            since=_instant(entry["from"]),
             models={
                 (provider, model): _price(row)
                 for provider, models in entry["models"].items()
@@ -99,6 +99,13 @@ def _lists() -> tuple[PriceList, ...]:
         for entry in yaml.safe_load(_FILE.read_text())
     )
     return tuple(sorted(lists, key=lambda prices: prices.since))
+
+
+def _instant(since: date | datetime) -> datetime:
+    """A price may change within a day; a date alone is its midnight, UTC."""
+    if isinstance(since, datetime):
+        return since if since.tzinfo else since.replace(tzinfo=UTC)
+    return datetime.combine(since, time(), tzinfo=UTC)
 
 
 def _price(row: list[str]) -> Price:

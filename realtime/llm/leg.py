@@ -37,9 +37,7 @@ class Leg:
     def attempt(self, winner_tokens: int) -> Attempt:
         """The row of llm_attempts; `winner_tokens` is how long an answer was, for calls whose own is unknown."""
         usage = self._usage(winner_tokens)
-        cost = accounting.cost_of(
-            usage, provider=self.target.provider, model=self.target.model, on=self.started_at.date()
-        )
+        cost = accounting.cost_of(usage, provider=self.target.provider, model=self.target.model, at=self.started_at)
         return Attempt(
             attempt_id=uuid.uuid4(),
             role=self.role,

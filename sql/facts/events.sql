@@ -18,7 +18,8 @@ written as (
             '{"author": "VARCHAR", "provider": "VARCHAR", "model": "VARCHAR", "type": "VARCHAR",
             "reason": "VARCHAR", "outcome": "VARCHAR", "cause": "VARCHAR", "role": "VARCHAR",
             "used_fallback": "BOOLEAN", "is_question": "BOOLEAN", "cost_micro_usd": "BIGINT",
-            "latency_ms": "BIGINT", "waits_since": "TIMESTAMPTZ"}'
+            "latency_ms": "BIGINT", "queued_ms": "BIGINT", "ms_since_sent": "BIGINT",
+            "waits_since": "TIMESTAMPTZ"}'
         ) as facts,
         occurred_at
     from marts.analytics_events
@@ -54,6 +55,8 @@ happened as (
         coalesce(is_question, false) as is_question,
         coalesce(cost_micro_usd, 0) as cost_micro_usd,
         latency_ms,
+        queued_ms,
+        ms_since_sent,
         waits_since,
         occurred_at
     from spread

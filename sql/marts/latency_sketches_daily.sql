@@ -44,12 +44,58 @@ calls as (
         and latency_ms is not null
 ),
 
+replies as (
+    select
+        tenant_id,
+        instance_id,
+        local_date,
+        map_entries(steps) as steps
+    from intermediate.int_events_localised
+    where
+        event_type = 'message_sent'
+        and author = 'agent'
+),
+
+steps as (
+    select
+        tenant_id,
+        instance_id,
+        local_date,
+        'latency_step' as measure,
+        unnest(steps).key as subject,
+        unnest(steps).value as value_ms
+    from replies
+),
+
+edges as (
+    -- What comes before the first step and after the last: the wait in line, the phone's two ticks.
+    select
+        tenant_id,
+        instance_id,
+        local_date,
+        'latency_step' as measure,
+        case event_type
+            when 'message_received' then 'queued'
+            when 'message_delivered' then 'device ack'
+            else 'read ack'
+        end as subject,
+        if(event_type = 'message_received', queued_ms, ms_since_sent) as value_ms
+    from intermediate.int_events_localised
+    where
+        event_type in ('message_received', 'message_delivered', 'message_read')
+        and if(event_type = 'message_received', queued_ms, ms_since_sent) is not null
+),
+
 measured as (
     select * from waits
     union all by name
     select * from latencies
     union all by name
     select * from calls
+    union all by name
+    select * from steps
+    union all by name
+    select * from edges
 ),
 
 bucketed as (

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from warehouse.metric import DURATION, EVENT, NO_DATA, PROVIDER_CALL, RATIO, REPLY, Metric
+from warehouse.metric import DURATION, EVENT, NO_DATA, PEOPLE, PROVIDER_CALL, RATIO, REPLY, Metric
 
 _BY_AGENT: Final = "event_type = 'message_sent' and author = 'agent'"
 _ATTEMPT: Final = "event_type = 'llm_attempt'"
@@ -31,6 +31,56 @@ MODELS: Final[tuple[Metric, ...]] = (
         name="reply_time",
         question="How fast does the agent answer, and how slow are the slowest?",
         numerator="median, 95th and 99th percentile from the webhook's receipt to the gateway's acceptance",
+    ),
+    *(
+        replace(
+            _LATENCY,
+            name=name,
+            question=question,
+            numerator=numerator,
+            within=f"measure = 'latency_step' and subject = '{subject}'",
+            counted=f"case when event_type = '{event_type}' then {column} end",
+            dimensions=PEOPLE,
+        )
+        for name, question, numerator, subject, event_type, column in (
+            (
+                "queue_time",
+                "How long do messages wait for a worker?",
+                "from the webhook's receipt to the start of the turn",
+                "queued",
+                "message_received",
+                "queued_ms",
+            ),
+            (
+                "time_to_device",
+                "How soon is a message on the phone?",
+                "from the gateway's acceptance to the phone's acknowledgement",
+                "device ack",
+                "message_delivered",
+                "ms_since_sent",
+            ),
+            (
+                "time_to_read",
+                "How soon is a message read?",
+                "from the gateway's acceptance to the reader's acknowledgement",
+                "read ack",
+                "message_read",
+                "ms_since_sent",
+            ),
+        )
+    ),
+    replace(
+        EVENT,
+        name="failover_contacts",
+        question="How many people did an outage touch?",
+        grain="breaker opening",
+        axis="the day the breaker opened",
+        numerator="people answered by another model, per opening",
+        model="failover_impact",
+        column="contact_count",
+        facts="failovers",
+        counted="contact_count",
+        dimensions=(),
     ),
     replace(
         PROVIDER_CALL,

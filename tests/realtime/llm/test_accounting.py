@@ -1,6 +1,6 @@
 """A call costs whole millionths of a dollar, by the prices of its day."""
 
-from datetime import date
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -23,33 +23,47 @@ from tests.realtime.llm.conftest import a_request
     ],
 )
 def test_tokens_cost_what_the_list_says(usage, micro_usd):
-    cost = accounting.cost_of(usage, provider="openai", model="gpt-4o-mini", on=date(2026, 3, 1))
+    cost = accounting.cost_of(usage, provider="openai", model="gpt-4o-mini", at=datetime(2026, 3, 1, tzinfo=UTC))
 
     assert (cost.micro_usd, cost.price_version, cost.is_estimated) == (micro_usd, "2026-01-01", False)
 
 
 @pytest.mark.parametrize(
-    ("day", "version"),
+    ("at", "version"),
     [
-        (date(2020, 1, 1), "2026-01-01"),
-        (date(2026, 10, 31), "2026-01-01"),
-        (date(2026, 11, 1), "2026-11-01"),
-        (date(2030, 1, 1), "2026-11-01"),
+        (datetime(2020, 1, 1, tzinfo=UTC), "2026-01-01"),
+        (datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC), "2026-01-01"),
+        (datetime(2026, 11, 1, tzinfo=UTC), "2026-11-01"),
+        (datetime(2030, 1, 1, tzinfo=UTC), "2026-11-01"),
     ],
 )
-def test_a_day_has_one_price_list(day, version):
-    assert accounting.cost_of(Usage(), provider="openai", model="gpt-4o", on=day).price_version == version
+def test_an_instant_has_one_price_list(at, version):
+    assert accounting.cost_of(Usage(), provider="openai", model="gpt-4o", at=at).price_version == version
+
+
+def test_a_price_may_change_at_noon():
+    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    before, after = (
+        accounting.PriceList(version=name, since=since, models={})
+        for name, since in (("old", noon - timedelta(days=90)), ("new", noon))
+    )
+
+    found = [accounting.in_force((before, after), noon + timedelta(seconds=late)).version for late in (-1, 0, 1)]
+
+    assert found == ["old", "new", "new"]
 
 
 def test_an_unlisted_model_is_priced_and_flagged():
-    cost = accounting.cost_of(Usage(input_tokens=1_000_000), provider="gemini", model="gemini-9", on=date(2026, 11, 24))
+    cost = accounting.cost_of(
+        Usage(input_tokens=1_000_000), provider="gemini", model="gemini-9", at=datetime(2026, 11, 24, tzinfo=UTC)
+    )
 
     assert (cost.micro_usd, cost.is_estimated) == (1_500_000, True)
 
 
 def test_the_sandbox_is_free():
     cost = accounting.cost_of(
-        Usage(input_tokens=10**6), provider="sandbox", model="quick-replies", on=date(2026, 11, 24)
+        Usage(input_tokens=10**6), provider="sandbox", model="quick-replies", at=datetime(2026, 11, 24, tzinfo=UTC)
     )
 
     assert (cost.micro_usd, cost.is_estimated) == (0, False)

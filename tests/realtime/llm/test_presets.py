@@ -1,5 +1,7 @@
 """A preset says who is asked first, second and third; the tenant's own choice comes first."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from realtime.llm import accounting, presets
@@ -64,7 +66,7 @@ def test_every_preset_has_a_price():
         for target in presets.targets(preset, primary=None, fallback=None, available=EVERYBODY):
             usage = accounting.Usage(input_tokens=1000, output_tokens=1000)
             assert accounting.cost_of(
-                usage, provider=target.provider, model=target.model, on=accounting.date(2026, 11, 24)
+                usage, provider=target.provider, model=target.model, at=datetime(2026, 11, 24, tzinfo=UTC)
             ).micro_usd
 
 

@@ -1,0 +1,156 @@
+"""Each planted fault shows exactly what it should, on the numbers that people look at."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from mychatflow.events import EventType
+from mychatflow.settings import Settings
+from tests.warehouse import history
+from tests.warehouse.history import NOON
+from warehouse import metric_reads, models, rollup
+from warehouse.metric_filter import Filter
+from warehouse.periods import Period
+from warehouse.reader import Reader
+from warehouse.windows import of_days
+
+_BREAKERS = "insert into breaker_history (target, from_state, to_state, reason, changed_at) values (%s, %s, %s, %s, %s)"
+
+
+def _day(day: date) -> Filter:
+    return Filter(period=Period(since=day, until=day + timedelta(days=1)))
+
+
+def test_an_event_thirty_hours_late_changes_its_own_day_alone(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation, timezone="America/New_York")
+    history.write(installation, history.a_past(business, turns=60, days=5, until=NOON - timedelta(hours=1)))
+    rollup.rollup(installation, at=NOON)
+    happened = NOON - timedelta(hours=30)
+    day = happened.astimezone(ZoneInfo("America/New_York")).date()
+    period = Filter(period=Period(since=day - timedelta(days=4), until=day + timedelta(days=3)))
+    before = metric_reads.series(business.tenant_id, "messages_received", period)
+
+    history.write_events(installation, [history.an_event(business, EventType.MESSAGE_RECEIVED, at=happened)])
+    rollup.rollup(installation, at=NOON + timedelta(hours=1))
+
+    after = metric_reads.series(business.tenant_id, "messages_received", period)
+    changed = {row["local_date"]: row["value"] - old["value"] for row, old in zip(after, before, strict=True)}
+    assert {at: by for at, by in changed.items() if by} == {day: 1}
+    restated = published.rows(
+        "select model, new_value - coalesce(old_value, 0) as difference, cause from restatements"
+        " where column_name = 'message_received_count' order by model"
+    )
+    assert restated == [
+        {"model": name, "difference": 1.0, "cause": "late_events"}
+        for name in ("analytics_summary_daily", "analytics_summary_hourly")
+    ]
+    assert len(metric_reads.facts(business.tenant_id, "messages_received", _day(day))) == next(
+        row["value"] for row in after if row["local_date"] == day
+    )
+
+
+def test_a_price_change_at_noon_splits_the_day(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    rows = [
+        history.an_event(
+            business, EventType.LLM_ATTEMPT, at=NOON + timedelta(minutes=minute), provider="openai", model="m",
+            outcome="ok" if minute % 2 else "failed", cost_micro_usd=100 if minute < 0 else 250,
+            price_version="old" if minute < 0 else "new",
+        )
+        for minute in range(-10, 10)
+    ]  # fmt: skip
+    history.write_events(installation, rows)
+
+    rollup.rollup(installation, at=NOON + timedelta(hours=2))
+
+    # Failed calls are paid for, too; nothing is priced anew by the prices of today.
+    cost = metric_reads.value(business.tenant_id, "ai_cost", _day(NOON.date()))
+    assert cost["numerator"] == 10 * 100 + 10 * 250
+    hours = published.rows("select hour_at, cost_micro_usd from provider_availability_hourly order by hour_at")
+    assert [row["cost_micro_usd"] for row in hours] == [1000, 2500]
+    margin = metric_reads.value(business.tenant_id, "margin", _day(NOON.date()))
+    assert margin["numerator"] == -3500
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Madrid", date(2026, 10, 25), 25),
+        ("America/New_York", date(2026, 3, 8), 23),
+        ("Australia/Lord_Howe", date(2026, 10, 4), 23.5),
+    ],
+)
+def test_a_clock_change_night_has_its_own_length(
+    installation: Settings, published: Reader, zone: str, day: date, hours: float
+) -> None:
+    del published
+    business = history.a_business(installation, timezone=zone)
+    begin = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=2)
+    quarters = [begin + timedelta(minutes=15 * number) for number in range(5 * 96)]
+    history.write_events(
+        installation, [history.an_event(business, EventType.MESSAGE_RECEIVED, at=at) for at in quarters]
+    )
+
+    rollup.rollup(installation, at=NOON)
+
+    week = Filter(period=Period(since=day - timedelta(days=1), until=day + timedelta(days=2)))
+    course = metric_reads.series(business.tenant_id, "messages_received", week)
+    assert [row["value"] for row in course] == [96, hours * 4, 96]
+    tile = metric_reads.value(business.tenant_id, "messages_received", week)["value"]
+    listed = metric_reads.facts(business.tenant_id, "messages_received", week, limit=None)
+    assert tile == len(listed) == sum(row["value"] for row in course)
+    by_hour = metric_reads.value(business.tenant_id, "when_people_write", _day(day))["value"]
+    assert by_hour == hours * 4
+
+
+def test_the_first_reply_counts_whichever_day_is_computed(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    waits, person = NOON - timedelta(days=4), history.a_contact_id()
+    more = {"contact_id": person, "waits_since": waits.isoformat()}
+    past = history.a_past(business, turns=5, days=5)
+    history.write(installation, past)
+    first = history.an_event(
+        business, EventType.MESSAGE_SENT, at=waits + timedelta(seconds=9), author="agent", latency_ms=9, **more
+    )
+    second = history.an_event(business, EventType.HUMAN_REPLY, at=waits + timedelta(days=3), **more)
+    history.write_events(installation, [first, second])
+    rollup.rollup(installation, at=NOON)
+    whole = published.rows("from response_times_daily order by all")
+
+    for index in range(6):
+        day = (NOON - timedelta(days=index)).date()
+        rollup.rollup(installation, at=NOON, window=of_days(day, day), only=models.discover())
+
+    assert published.rows("from response_times_daily order by all") == whole
+    assert sum(row["reply_count"] for row in whole) == 6
+
+
+def test_an_outage_is_told_by_whom_it_touched(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    opened, closed = NOON - timedelta(hours=3), NOON - timedelta(hours=2)
+    history.write(installation, history.a_past(business, turns=50, days=3, until=opened - timedelta(minutes=5)))
+    touched = [history.a_contact_id() for _ in range(3)]
+    fallbacks = [
+        history.an_event(
+            business, EventType.MESSAGE_SENT, at=opened + timedelta(minutes=number), author="agent",
+            used_fallback=True, latency_ms=60_000, cost_micro_usd=900, contact_id=touched[number % 3],
+        )
+        for number in range(6)
+    ]  # fmt: skip
+    history.write_events(installation, fallbacks)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(_BREAKERS, ("openai/gpt", "closed", "open", "timeout", opened))
+        engine.execute(_BREAKERS, ("openai/gpt", "open", "half_open", "probe", opened + timedelta(minutes=30)))
+        engine.execute(_BREAKERS, ("openai/gpt", "half_open", "closed", "answered", closed))
+
+    rollup.rollup(installation, at=NOON)
+
+    impact = published.rows("from failover_impact")
+    assert len(impact) == 1
+    assert (impact[0]["reply_count"], impact[0]["contact_count"], impact[0]["closed_at"]) == (6, 3, closed)
+    assert impact[0]["fallback_median_ms"] == 60_000
+    assert impact[0]["added_ms"] == 60_000 - impact[0]["usual_median_ms"] > 0
+    assert (impact[0]["fallback_mean_cost_micro_usd"], impact[0]["usual_mean_cost_micro_usd"]) == (900, 412)
+    assert metric_reads.value(business.tenant_id, "failover_contacts", _day(NOON.date()))["value"] == 3
