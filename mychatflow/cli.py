@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "tenant": ("tenant", _SET_UP, "Create a tenant and its owner's API key."),
     "instance": ("instance", _SET_UP, "Connect a WhatsApp number."),
     "settings": ("tenant_settings", _SET_UP, "Change a tenant's settings."),
+    "keys": ("keys", _SET_UP, "Rotate the keys over people's words, or drop a tenant's for good."),
     "export": ("privacy:export", _SET_UP, "Copy what is kept of a person or a tenant into a zip."),
     "erase": ("privacy:erase", _SET_UP, "Forget a person everywhere, with a certificate."),
     "trace": ("trace", _LOOK, "Follow one message through every step."),

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(
         None,
         validation_alias="MYCHATFLOW_MASTER_KEY",
-        description="Wraps the tenants' keys: 64 hex digits. Made at first start when unset.",
+        description="Wraps the tenants' keys: 64 hex digits; `new,old` while rotating. Made at first start when unset.",
     )
     database_url: SecretStr | None = Field(
         None, description="A real Postgres (15 or newer); the embedded one when unset."
@@ -174,10 +174,15 @@ class Settings(BaseSettings):
 
     @property
     def master(self) -> bytes:
-        """The 32 bytes that wrap every tenant's key."""
+        """The first master key there was: roles' passwords, cursors and hashes of people come from it for good."""
+        return self.masters[-1]
+
+    @property
+    def masters(self) -> tuple[bytes, ...]:
+        """The newest wraps the tenants' keys, and all of them unwrap."""
         if self.master_key is not None:
-            return bytes.fromhex(self.master_key.get_secret_value())
-        return bytes.fromhex(_kept_secret(self.data_dir / "keys" / "master.key", lambda: secrets.token_hex(32)))
+            return tuple(bytes.fromhex(key) for key in self.master_key.get_secret_value().split(","))
+        return (bytes.fromhex(_kept_secret(self.data_dir / "keys" / "master.key", lambda: secrets.token_hex(32))),)
 
     @property
     def webhook_secrets(self) -> tuple[bytes, ...]:

@@ -109,7 +109,7 @@ class Web:
         self.readings = Readings(opened.store)
         await stack.enter_async_context(alerts.judging(settings, opened.store, process="web"))
         self._webhook = whatsapp.WhatsAppWebhook(
-            directory=Directory(pool, KeyRing(settings.master)),
+            directory=Directory(pool, KeyRing(*settings.masters)),
             acceptor=acceptor,
             dead_letters=DeadLetters(pool, platform_cipher(settings.master)),
             duplicates=duplicates,

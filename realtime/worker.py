@@ -113,7 +113,7 @@ class Worker:
             gateways = Gateways(settings)
             stack.push_async_callback(gateways.close)
             claims = Claims(pool, index=self._index)
-            key_ring = KeyRing(settings.master)
+            key_ring = KeyRing(*settings.masters)
             tenants = TenantBook(pool, key_ring)
             agent = Agent(
                 claims=claims,

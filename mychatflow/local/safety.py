@@ -42,7 +42,7 @@ def _production_reasons(settings: Settings, keys: tuple[bytes, ...]) -> list[str
         )
         if value is None
     ]
-    if settings.master_key and len(set(settings.master)) < 8:
+    if settings.master_key and any(len(set(master)) < 8 for master in settings.masters):
         found.append("MYCHATFLOW_MASTER_KEY: is no random key; make one with: openssl rand -hex 32")
     if settings.webhook_secret and any(_is_weak(key) for key in keys):
         found.append(f"WEBHOOK_SECRET: is known to all or shorter than {_SHORTEST_SECRET} characters.")

@@ -26,6 +26,6 @@ def signing_secrets(value: str) -> None:
 
 
 def hex_key(value: str) -> None:
-    """Raises ValueError unless it is 32 bytes in hex."""
-    if not re.fullmatch(r"[0-9A-Fa-f]{64}", value):
+    """Raises ValueError unless it is 32 bytes in hex, or several of them between commas."""
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}(,[0-9A-Fa-f]{64})*", value):
         raise ValueError("must be 64 hex digits (32 bytes); make one with: openssl rand -hex 32")

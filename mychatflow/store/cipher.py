@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import time
 import unicodedata
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -13,8 +14,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _NONCE_BYTES = 12
+# Other processes' new keys are known, and dropped ones forgotten, after this long.
+CACHED_SECONDS = 30.0
+# Whose keys were dropped gets no new one.
 _INSERT_KEY = text(
-    "insert into tenant_keys (tenant_id, id, wrapped_key) values (:tenant_id, 1, :wrapped_key) on conflict do nothing"
+    """
+    insert into tenant_keys (tenant_id, id, wrapped_key)
+    select id, 1, :wrapped_key from tenants where id = :tenant_id and deleted_at is null
+    on conflict do nothing
+    """
 )
 _SELECT_KEYS = text("select id, wrapped_key from tenant_keys where tenant_id = :tenant_id order by id")
 
@@ -75,18 +83,22 @@ class TenantCipher:
 
 
 class KeyRing:
-    """The tenants' keys of this process, unwrapped once and kept in memory."""
+    """The tenants' keys of this process, unwrapped once and kept in memory for a while.
 
-    def __init__(self, master: bytes) -> None:
-        self._master = AESGCM(master)
-        self._ciphers: dict[UUID, TenantCipher] = {}
+    Several master keys, the newest first: it wraps, and all of them unwrap.
+    """
+
+    def __init__(self, *masters: bytes) -> None:
+        self._masters = [AESGCM(master) for master in masters]
+        self._ciphers: dict[UUID, tuple[float, TenantCipher]] = {}
 
     def known(self, tenant_id: UUID) -> TenantCipher | None:
-        return self._ciphers.get(tenant_id)
+        expires_at, cipher = self._ciphers.get(tenant_id, (0.0, None))
+        return cipher if time.monotonic() < expires_at else None
 
     async def for_tenant(self, tenant_id: UUID, transaction: AsyncConnection) -> TenantCipher:
-        """The tenant's cipher; makes and stores the tenant's first key inside this transaction."""
-        cipher = self._ciphers.get(tenant_id)
+        """The tenant's cipher; makes and stores the tenant's first key inside this transaction. Raises Unreadable."""
+        cipher = self.known(tenant_id)
         if cipher is not None:
             return cipher
         parameters = {"tenant_id": tenant_id}
@@ -101,7 +113,7 @@ class KeyRing:
     def remember(self, tenant_id: UUID, wrapped: dict[int, bytes]) -> TenantCipher:
         """For callers that read tenant_keys (version → wrapped key) with statements of their own."""
         cipher = self._unwrap_all(tenant_id, wrapped)
-        self._ciphers[tenant_id] = cipher
+        self._ciphers[tenant_id] = (time.monotonic() + CACHED_SECONDS, cipher)
         return cipher
 
     def forget(self, tenant_id: UUID) -> None:
@@ -109,21 +121,32 @@ class KeyRing:
 
     def wrap_new_key(self, tenant_id: UUID) -> bytes:
         """A fresh tenant key under the master key, for the column tenant_keys.wrapped_key."""
+        return self._wrap(tenant_id, os.urandom(32))
+
+    def rewrap(self, tenant_id: UUID, blob: bytes) -> bytes:
+        """The same key under the newest master key. Raises Unreadable."""
+        return self._wrap(tenant_id, self._unwrap(tenant_id, blob))
+
+    def _wrap(self, tenant_id: UUID, key: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._master.encrypt(nonce, os.urandom(32), tenant_id.bytes)
+        return nonce + self._masters[0].encrypt(nonce, key, tenant_id.bytes)
 
     def _unwrap_all(self, tenant_id: UUID, wrapped: dict[int, bytes]) -> TenantCipher:
+        if not wrapped:
+            raise Unreadable(f"the keys of tenant {tenant_id} were dropped")
         raw = {version: self._unwrap(tenant_id, blob) for version, blob in wrapped.items()}
-        newest = max(raw)
-        keys = {version: AESGCM(key) for version, key in raw.items()}
-        token_key = hmac.digest(raw[min(raw)], b"word search", "sha256")
-        return TenantCipher(tenant_id, newest, keys, token_key)
+        # A negative version is on its way: it reads already, and never writes.
+        keys = {abs(version): AESGCM(key) for version, key in raw.items()}
+        token_key = hmac.digest(raw[min(raw, key=abs)], b"word search", "sha256")
+        return TenantCipher(tenant_id, max(raw), keys, token_key)
 
     def _unwrap(self, tenant_id: UUID, blob: bytes) -> bytes:
-        try:
-            return self._master.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], tenant_id.bytes)
-        except InvalidTag as error:
-            raise Unreadable(f"the master key does not open the key of tenant {tenant_id}") from error
+        for master in self._masters:
+            try:
+                return master.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], tenant_id.bytes)
+            except InvalidTag:
+                continue
+        raise Unreadable(f"no master key opens the key of tenant {tenant_id}")
 
 
 def wa_hash(master: bytes, tenant_id: UUID, wa_id: str) -> str:

@@ -1,6 +1,7 @@
 """The bytes of pictures, voice notes and documents: one sealed file each, under the tenant's own folder."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -33,6 +34,9 @@ class MediaVault:
 
     def remove(self, tenant_id: UUID, media_id: UUID) -> None:
         self._path(tenant_id, media_id).unlink(missing_ok=True)
+
+    def remove_all(self, tenant_id: UUID) -> None:
+        shutil.rmtree(self.folder / str(tenant_id), ignore_errors=True)
 
     def _path(self, tenant_id: UUID, media_id: UUID) -> Path:
         return self.folder / str(tenant_id) / media_id.hex[:2] / media_id.hex

@@ -33,7 +33,7 @@ class Store:
         self._settings = settings
         self._pool_size = pool_size
         self._engines: dict[Role, AsyncEngine] = {}
-        self.key_ring = KeyRing(settings.master)
+        self.key_ring = KeyRing(*settings.masters)
 
     @asynccontextmanager
     async def tenant_transaction(self, tenant_id: UUID) -> AsyncIterator[AsyncConnection]:

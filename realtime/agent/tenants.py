@@ -141,7 +141,7 @@ class TenantBook:
 
     def _cipher(self, tenant_id: UUID, wrapped: dict[int, bytes]) -> TenantCipher:
         known = self._key_ring.known(tenant_id)
-        if known is not None and set(known.keys) == set(wrapped):
+        if known is not None and set(known.keys) == set(wrapped) and known.version == max(wrapped):
             return known
         return self._key_ring.remember(tenant_id, wrapped)
 

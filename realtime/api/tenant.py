@@ -1,12 +1,16 @@
-"""GET /tenant: who the caller works for, and as what."""
+"""/tenant: who the caller works for, and as what; and the end of it."""
 
+import asyncio
 from uuid import UUID
 
 from mychatflow.rules.plan import DAILY_MESSAGES, USERS
 from mychatflow.rules.role import Permission
-from mychatflow.store import tenants
-from realtime.api.bodies import Shown
+from mychatflow.store import tenant_keys, tenants
+from mychatflow.store.export_vault import ExportVault
+from mychatflow.store.media_vault import MediaVault
+from realtime.api.bodies import Body, Line, Shown
 from realtime.api.desk import AtDesk, not_found
+from realtime.api.problems import Problem
 from realtime.api.routes import needs, tenant_router
 
 router = tenant_router("tenant")
@@ -21,6 +25,27 @@ class ShownTenant(Shown):
     daily_message_limit: int
     user_limit: int
     role: str
+
+
+class TheEnd(Body):
+    """The tenant's name, typed out: there is no way back."""
+
+    confirm: Line
+
+
+@router.delete("/tenant", status_code=204, summary="End it and drop its keys", **needs(Permission.DELETE_TENANT))
+async def end_tenant(desk: AtDesk, wanted: TheEnd) -> None:
+    """Nobody reads its words again, not in a backup either."""
+    store, settings = desk.doors.store, desk.doors.settings
+    async with desk.changing("tenant.shredded", desk.tenant_id), store.platform_transaction() as transaction:
+        if await tenants.is_on_legal_hold(transaction, desk.tenant_id):
+            raise Problem(409, "legal_hold", "This tenant is on legal hold: nothing may be deleted until it ends.")
+        if wanted.confirm != await tenant_keys.name_of(transaction, desk.tenant_id):
+            raise Problem(422, "not_confirmed", "`confirm` must be the tenant's name.")
+        await tenant_keys.shred(transaction, desk.tenant_id, at=desk.at)
+    store.key_ring.forget(desk.tenant_id)
+    await asyncio.to_thread(MediaVault(settings.media_dir).remove_all, desk.tenant_id)
+    await asyncio.to_thread(ExportVault(settings.data_dir / "exports").remove_all, desk.tenant_id)
 
 
 @router.get("/tenant", summary="The tenant of this token", **needs(Permission.VIEW_ANALYTICS))

@@ -38,7 +38,9 @@ left join lateral (
 where instances.session = any(%(sessions)b::text[])
 """
 _MAKE_KEY: Final = """
-insert into tenant_keys (tenant_id, id, wrapped_key) values (%(tenant_id)s, 1, %(wrapped_key)s) on conflict do nothing
+insert into tenant_keys (tenant_id, id, wrapped_key)
+select id, 1, %(wrapped_key)s from tenants where id = %(tenant_id)s and deleted_at is null
+on conflict do nothing
 """
 log = structlog.get_logger(__name__)
 

@@ -84,3 +84,17 @@ def test_an_erasure_prints_its_certificate(run, fresh, business, contact_id):
     assert run("erase", "--tenant", business.tenant_id, "--contact", contact_id)[0] == console.FAILED
     assert run("erase", "--tenant", business.tenant_id)[0] == console.USAGE
     assert run("erase", "--replay", "--json") == (console.OK, '{"erased_again": 0}\n')
+
+
+def test_keys_are_rotated_and_dropped_by_name_alone(run, fresh, business):
+    assert run("keys", "rotate", "--tenant", business.tenant_id, "--wait", 0)[0] == console.FAILED
+    run("export", "--tenant", business.tenant_id, "--out", fresh.data_dir / "makes-a-key.zip")
+
+    code, said = run("keys", "rotate", "--tenant", business.tenant_id, "--wait", 0, "--json")
+    assert (code, json.loads(said)["version"]) == (console.OK, 2)
+    code, said = run("keys", "rewrap", "--json")
+    assert (code, json.loads(said)) == (console.OK, {"tenants": 1, "keys": 2})
+    assert run("keys", "shred", "--tenant", business.tenant_id, "--confirm", "Shopp")[0] == console.USAGE
+    code, said = run("keys", "shred", "--tenant", business.tenant_id, "--confirm", "Shop", "--json")
+    assert (code, json.loads(said)["keys_dropped"]) == (console.OK, 2)
+    assert run("audit", "verify")[0] == console.OK

@@ -26,7 +26,7 @@ def generate(settings: Settings, *, until: datetime, seed: int = DEFAULT_SEED, s
 
     `scale` is the share of the usual number of customers.
     """
-    rows, ring = Rows(), KeyRing(settings.master)
+    rows, ring = Rows(), KeyRing(*settings.masters)
     known = models.incidents(until)
     # Texts repeat, so each is read once.
     signals = functools.cache(intents.extract)

@@ -3,10 +3,11 @@
 import asyncio
 from datetime import timedelta
 
+from mychatflow.rules.role import Role
 from mychatflow.store import audit
 from realtime.api import allowance
 from tests.factories import a_contact
-from tests.realtime.api.conftest import NOW, a_message, a_shop, bearer
+from tests.realtime.api.conftest import NOW, a_key, a_message, a_shop, bearer
 
 
 async def test_pages_hold_everyone_once(api, shop, store):
@@ -161,7 +162,7 @@ async def test_hostile_queries_are_refused_plainly(api, shop):
     assert (await api.put("/settings", json={"business_description": "a\x00b"})).status_code == 422
     assert (await api.get("/contacts/%00")).status_code == 422
     assert (await api.get("/nowhere")).status_code == 404
-    assert (await api.delete("/tenant")).status_code == 405
+    assert (await api.put("/tenant")).status_code == 405
 
 
 async def test_every_change_is_on_record(api, shop, store, rows):
@@ -204,3 +205,24 @@ async def test_every_change_is_on_record(api, shop, store, rows):
 async def test_a_refused_change_leaves_no_record(api, rows):
     assert (await api.patch("/quick-replies/00000000-0000-0000-0000-000000000001", json={})).status_code == 404
     assert rows("select 1 from audit_log") == []
+
+
+async def test_only_an_owner_ends_a_tenant_and_by_its_name(api, shop, store, rows):
+    (tenant,) = rows("select name from tenants where id = %s", shop.tenant.tenant_id)
+    _, agent = await a_key(store, shop.tenant, Role.AGENT)
+    _, admin = await a_key(store, shop.tenant, Role.ADMIN)
+
+    async def end(words, **headers):
+        return await api.request("DELETE", "/tenant", json={"confirm": words}, headers=headers)
+
+    for key in (agent, admin):
+        assert (await end(tenant["name"], **bearer(key))).status_code == 403
+    refused = rows("select subject from audit_log where action = 'access.refused'")
+    assert [row["subject"] for row in refused] == ["delete_tenant"] * 2
+    assert (await end("Something else")).status_code == 422
+    assert (await api.get("/contacts")).status_code == 200
+
+    assert (await end(tenant["name"])).status_code == 204
+
+    assert (await api.get("/contacts")).status_code == 401
+    assert rows("select 1 from tenant_keys where tenant_id = %s", shop.tenant.tenant_id) == []
