@@ -3,13 +3,13 @@
 import itertools
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
-from mychatflow.store import campaigns, services
+from mychatflow.store import campaigns, follow_up_sequences, services
 from mychatflow.store.session import Store
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -109,4 +109,13 @@ async def a_campaign(store: Store, tenant: Tenant, **values: Any) -> UUID:
     usual = {"name": "Offer", "template": "Hello {{name|friend}}", "audience": "{}", "messages_per_minute": 600}
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         made = await campaigns.create(transaction, tenant.tenant_id, usual | values, created_by=None)
+    return UUID(str(made["id"]))
+
+
+async def a_sequence(store: Store, tenant: Tenant, *templates: str, **values: Any) -> UUID:
+    """One step an hour, at any hour of the day, by hand alone."""
+    usual = {"name": "Silence", "trigger": "manual", "quiet_from": time(), "quiet_until": time()}
+    steps = [{"delay_minutes": 60, "template": each, "condition": {}} for each in templates or ("Still there?",)]
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        made = await follow_up_sequences.create(transaction, tenant.tenant_id, usual | values, steps)
     return UUID(str(made["id"]))

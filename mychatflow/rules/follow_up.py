@@ -26,6 +26,8 @@ class FollowUpReason(StrEnum):
     TOO_MANY_UNANSWERED = "too_many_unanswered"
     SESSION_WINDOW_CLOSED = "session_window_closed"
     TOO_LATE = "too_late"
+    CONDITION_NOT_MET = "condition_not_met"
+    INVALID_TEMPLATE = "invalid_template"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class FollowUpFacts:
     is_sequence_active: bool = True
     is_connected: bool = True
     unanswered_count: int = 0
+    is_condition_met: bool = True
     session_window: timedelta | None = None
 
 
@@ -70,6 +73,8 @@ def decide(facts: FollowUpFacts, *, at: datetime) -> FollowUpDecision:
         return FollowUpDecision(action="drop", reason=FollowUpReason.TOO_LATE)
     if _is_outside_window(facts, at):
         return FollowUpDecision(action="drop", reason=FollowUpReason.SESSION_WINDOW_CLOSED)
+    if not facts.is_condition_met:
+        return FollowUpDecision(action="drop", reason=FollowUpReason.CONDITION_NOT_MET)
     allowed_at = next_allowed(at, timezone=facts.timezone, quiet_from=facts.quiet_from, quiet_until=facts.quiet_until)
     if allowed_at > at:
         return FollowUpDecision(action="wait", reason=FollowUpReason.QUIET_HOURS, until=allowed_at)

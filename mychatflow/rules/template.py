@@ -56,8 +56,11 @@ class Template:
         return written.strip()[:LONGEST]
 
 
-def parse(text: str, *, attributes: Collection[str] = ()) -> Template:
-    """Raises InvalidTemplate for a brace that is not closed or a variable that no contact has."""
+def parse(text: str, *, attributes: Collection[str] | None = ()) -> Template:
+    """Raises InvalidTemplate for a brace that is not closed or a variable that no contact has.
+
+    Without a list of attributes any may stand in it: that was checked when the text was saved.
+    """
     parts: list[str | Variable] = []
     end = 0
     for found in _VARIABLE.finditer(text):
@@ -88,10 +91,11 @@ def values_of(
     }
 
 
-def _refuse_unknown(name: str, attributes: Collection[str]) -> None:
-    if name in BUILT_IN or (name.startswith(ATTRIBUTE) and name.removeprefix(ATTRIBUTE) in attributes):
+def _refuse_unknown(name: str, attributes: Collection[str] | None) -> None:
+    is_own = name.startswith(ATTRIBUTE) and (attributes is None or name.removeprefix(ATTRIBUTE) in attributes)
+    if name in BUILT_IN or is_own:
         return
-    known = ", ".join((*BUILT_IN, *(f"{ATTRIBUTE}{key}" for key in sorted(attributes))))
+    known = ", ".join((*BUILT_IN, *(f"{ATTRIBUTE}{key}" for key in sorted(attributes or ()))))
     raise InvalidTemplate(f"there is no variable {name!r}; known are {known}", variable=name)
 
 

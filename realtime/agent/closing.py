@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from mychatflow.events import EventType, event_id, named_id
+from mychatflow.rules import holdout
 from mychatflow.rules.gates import GateDecision
 from mychatflow.rules.guard import GuardReason
 from realtime.agent.drafting import Decision, Draft
@@ -75,6 +76,8 @@ def follow_up(scene: Scene, outgoing: Outgoing) -> FollowUpPlan | None:
         id=named_id("follow_up", scene.tenant_id, f"{run_id}:{step.step}"),
         run_id=run_id,
         sequence_id=step.sequence_id,
+        version=step.version,
+        is_held_out=holdout.is_held_out(step.sequence_id, scene.contact_id, share=step.holdout_share),
         step=step.step,
         due_at=scene.at + step.delay,
         at=scene.at,

@@ -10,8 +10,11 @@ import psycopg
 import structlog
 
 from mychatflow.events import named_id
-from mychatflow.rules import business_hours, follow_up
-from mychatflow.rules.follow_up import FollowUpDecision, FollowUpFacts
+from mychatflow.rules import business_hours, contact_filter, follow_up, template
+from mychatflow.rules.contact_filter import ContactFacts
+from mychatflow.rules.follow_up import FollowUpDecision, FollowUpFacts, FollowUpReason
+from mychatflow.rules.template import InvalidTemplate
+from mychatflow.store import contact_filters
 from realtime.agent.tenants import Tenant, TenantBook
 from realtime.channels.waha import make_message_id
 from realtime.engine import sql
@@ -35,6 +38,7 @@ class Due:
     due_at: datetime
     scheduled_at: datetime
     template: str
+    condition: Any
     delay_minutes: int
     next_step: int | None
     next_delay_minutes: int | None
@@ -42,6 +46,11 @@ class Due:
     quiet_from: time
     quiet_until: time
     name: str | None
+    phone: str | None
+    tags: list[str]
+    attributes: Any
+    lead_grade: str
+    owner: str
     chat_id: str
     preferred_language: str | None
     last_inbound_at: datetime | None
@@ -58,6 +67,7 @@ class Due:
     session_window_hours: int | None
     episode_id: UUID | None
     last_human_at: datetime | None
+    has_opted_in: bool
     has_booked: bool
 
 
@@ -83,7 +93,7 @@ class FollowUps:
         (rows,) = await sql.run(self._pool, ("due_follow_ups", {"most": _MOST}), is_durable=False)
         decisions = []
         for due in (Due(**row) for row in rows):
-            decision = follow_up.decide(_facts(due), at=at)
+            decision = follow_up.decide(_facts(due, at), at=at)
             if decision.action == "wait" and decision.until is None:
                 continue
             tenant = await self._tenants.get(due.tenant_id, version=due.tenant_version)
@@ -94,16 +104,21 @@ class FollowUps:
         return int(counts[0]["sent_count"])
 
 
-def rendered(template: str, *, name: str | None, business_name: str | None) -> str:
-    """The template with the customer's and the business's name; a name that is not known leaves no gap."""
-    known = {"name": name or "", "business_name": business_name or ""}
-    for key, value in known.items():
-        for form in ("{{" + key + "}}", "{" + key + "}"):
-            template = template.replace(form if value else f" {form}", value).replace(form, value)
-    return template.strip()
+def _is_condition_met(due: Due, at: datetime) -> bool:
+    facts = ContactFacts(
+        tags=frozenset(due.tags),
+        grade=due.lead_grade,
+        language=due.preferred_language,
+        last_inbound_at=due.last_inbound_at,
+        is_opted_in=due.has_opted_in and not due.is_opted_out,
+        is_handed_off=due.is_handed_off,
+        owner=due.owner,
+        attributes=due.attributes,
+    )
+    return contact_filter.matches(contact_filters.read(due.condition), facts, at=at)
 
 
-def _facts(due: Due) -> FollowUpFacts:
+def _facts(due: Due, at: datetime) -> FollowUpFacts:
     return FollowUpFacts(
         scheduled_at=due.scheduled_at,
         due_at=due.due_at,
@@ -119,6 +134,7 @@ def _facts(due: Due) -> FollowUpFacts:
         is_sequence_active=due.is_sequence_active,
         is_connected=due.is_connected,
         unanswered_count=due.unanswered_count,
+        is_condition_met=_is_condition_met(due, at),
         session_window=timedelta(hours=due.session_window_hours) if due.session_window_hours else None,
     )
 
@@ -155,7 +171,7 @@ def _written(due: Due, decision: FollowUpDecision, tenant: Tenant, *, at: dateti
         case "drop":
             return row | {"state": "dropped"} | _following(due, at)
         case "send":
-            return row | {"state": "sent"} | _message(due, tenant) | _following(due, at)
+            return row | _said(due, tenant) | _following(due, at)
 
 
 def _following(due: Due, at: datetime) -> dict[str, Any]:
@@ -169,8 +185,20 @@ def _following(due: Due, at: datetime) -> dict[str, Any]:
     }
 
 
-def _message(due: Due, tenant: Tenant) -> dict[str, Any]:
-    text = rendered(due.template, name=due.name, business_name=due.business_name)
+def _said(due: Due, tenant: Tenant) -> dict[str, Any]:
+    """The message; a text that nobody can fill in is dropped, and its sequence goes on."""
+    try:
+        words = template.parse(due.template, attributes=None).render(
+            template.values_of(
+                name=due.name, phone=due.phone, business_name=due.business_name, attributes=due.attributes
+            )
+        )
+    except InvalidTemplate:
+        return {"state": "dropped", "reason": str(FollowUpReason.INVALID_TEMPLATE)}
+    return {"state": "sent"} | _message(due, words, tenant)
+
+
+def _message(due: Due, text: str, tenant: Tenant) -> dict[str, Any]:
     key = f"follow_up:{due.id}"
     outbox_id = named_id("outbox", due.tenant_id, key)
     interaction_id = named_id("interaction", due.tenant_id, key)

@@ -70,6 +70,8 @@ class FirstStep:
     """How a follow-up sequence begins after a reply that stays unanswered."""
 
     sequence_id: UUID
+    version: int
+    holdout_share: float
     step: int
     delay_minutes: int
 

@@ -139,6 +139,8 @@ class FollowUpPlan:
     id: UUID
     run_id: UUID
     sequence_id: UUID
+    version: int
+    is_held_out: bool
     step: int
     due_at: datetime
     at: datetime

@@ -1,5 +1,6 @@
 """Follow-ups after a reply that stays unanswered."""
 
+from mychatflow.store import follow_up_sequences
 from tests.journeys.conftest import House, until
 
 
@@ -59,3 +60,60 @@ async def test_an_answer_cancels_the_follow_up(house: House):
 
     states = house.rows("select state, reason from follow_ups order by scheduled_at")
     assert states[0] == {"state": "cancelled", "reason": "customer_wrote"}
+
+
+async def test_a_step_whose_condition_fails_is_left_out_and_the_next_one_comes(house: House):
+    tenant = await house.a_business()
+    await a_sequence(house, tenant, "For the best only", "For all")
+    await house.execute('update follow_up_steps set condition = \'{"tags_all": ["best"]}\' where step = 1')
+    chat = house.a_customer()
+    house.write(tenant, chat, "Hello")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+
+    await due(house)
+    await until(lambda: house.rows("select 1 from follow_ups where step = 2") != [])
+    await due(house)
+    texts = await house.answers(tenant, chat, 2)
+    await house.quiet(tenant)
+
+    assert texts[1] == "For all"
+    reasons = house.rows("select state, reason from follow_ups order by step")
+    assert reasons == [{"state": "dropped", "reason": "condition_not_met"}, {"state": "sent", "reason": "due"}]
+
+
+async def test_a_run_keeps_the_version_it_began_with(house: House):
+    tenant = await house.a_business()
+    await a_sequence(house, tenant, "Old words")
+    chat = house.a_customer()
+    house.write(tenant, chat, "Hello")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+    (sequence,) = house.rows("select id from follow_up_sequences")
+    async with house.store.tenant_transaction(tenant.tenant_id) as transaction:
+        steps = [{"delay_minutes": 60, "template": "New words", "condition": {}}]
+        await follow_up_sequences.change(transaction, tenant.tenant_id, sequence["id"], {}, steps)
+
+    await due(house)
+    texts = await house.answers(tenant, chat, 2)
+
+    assert texts[1] == "Old words"
+
+
+async def test_who_is_held_out_is_on_record_and_hears_nothing(house: House):
+    tenant = await house.a_business()
+    await a_sequence(house, tenant, "Still interested?")
+    await house.execute("update follow_up_sequences set holdout_share = 0.9")
+    for _ in range(6):
+        chat = house.a_customer()
+        house.write(tenant, chat, "Hello")
+        await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+
+    runs = house.rows("select id, state, reason, version from follow_up_runs")
+    held = [run for run in runs if run["state"] == "held_out"]
+    assert len(runs) == 6
+    assert held
+    assert all((run["reason"], run["version"]) == ("control group", 1) for run in held)
+    planned = {row["run_id"] for row in house.rows("select run_id from follow_ups")}
+    assert planned == {run["id"] for run in runs if run["state"] == "running"}

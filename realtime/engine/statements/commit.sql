@@ -304,10 +304,19 @@ given_back as (
 ),
 
 started_runs as (
-    insert into follow_up_runs (tenant_id, id, sequence_id, contact_id, state, started_at)
-    select held.tenant_id, given.run_id, given.sequence_id, held.contact_id, 'running', given.at
+    insert into follow_up_runs (tenant_id, id, sequence_id, version, contact_id, state, reason, started_at, ended_at)
+    select
+        held.tenant_id,
+        given.run_id,
+        given.sequence_id,
+        given.version,
+        held.contact_id,
+        case when given.is_held_out then 'held_out' else 'running' end,
+        case when given.is_held_out then 'control group' end,
+        given.at,
+        case when given.is_held_out then given.at end
     from jsonb_to_recordset(%(follow_ups)s::jsonb) as given (
-        n integer, run_id uuid, sequence_id uuid, at timestamptz
+        n integer, run_id uuid, sequence_id uuid, version integer, is_held_out boolean, at timestamptz
     )
     inner join held using (n)
     on conflict do nothing
@@ -319,10 +328,12 @@ first_steps as (
     select
         held.tenant_id, given.id, given.run_id, given.sequence_id, held.contact_id, given.step, given.due_at, given.at
     from jsonb_to_recordset(%(follow_ups)s::jsonb) as given (
-        n integer, id uuid, run_id uuid, sequence_id uuid, step integer, due_at timestamptz, at timestamptz
+        n integer, id uuid, run_id uuid, sequence_id uuid, is_held_out boolean, step integer, due_at timestamptz,
+        at timestamptz
     )
     inner join held using (n)
     inner join started_runs on started_runs.tenant_id = held.tenant_id and started_runs.id = given.run_id
+    where not given.is_held_out
     on conflict do nothing
 ),
 

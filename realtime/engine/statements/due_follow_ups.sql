@@ -9,6 +9,7 @@ select
     follow_ups.due_at,
     follow_ups.scheduled_at,
     steps.template,
+    steps.condition,
     steps.delay_minutes,
     later.step as next_step,
     later.delay_minutes as next_delay_minutes,
@@ -16,6 +17,11 @@ select
     sequences.quiet_from,
     sequences.quiet_until,
     contacts.name,
+    contacts.phone,
+    contacts.tags,
+    contacts.attributes,
+    contacts.lead_grade,
+    contacts.owner,
     contacts.chat_id,
     contacts.preferred_language,
     contacts.last_inbound_at,
@@ -40,6 +46,13 @@ select
             and interactions.occurred_at > follow_ups.scheduled_at
     ) as last_human_at,
     exists (
+        select 1 from consents
+        where
+            consents.tenant_id = follow_ups.tenant_id
+            and consents.contact_id = follow_ups.contact_id
+            and consents.kind = 'opt_in'
+    ) as has_opted_in,
+    exists (
         select 1 from appointments
         where
             appointments.tenant_id = follow_ups.tenant_id
@@ -50,9 +63,12 @@ select
 from follow_ups
 inner join follow_up_sequences as sequences
     on sequences.tenant_id = follow_ups.tenant_id and sequences.id = follow_ups.sequence_id
+inner join follow_up_runs as runs
+    on runs.tenant_id = follow_ups.tenant_id and runs.id = follow_ups.run_id
 inner join follow_up_steps as steps
     on steps.tenant_id = follow_ups.tenant_id
     and steps.sequence_id = follow_ups.sequence_id
+    and steps.version = runs.version
     and steps.step = follow_ups.step
 inner join contacts on contacts.tenant_id = follow_ups.tenant_id and contacts.id = follow_ups.contact_id
 inner join instances on instances.tenant_id = contacts.tenant_id and instances.id = contacts.instance_id
@@ -65,6 +81,7 @@ left join lateral (
     where
         following.tenant_id = follow_ups.tenant_id
         and following.sequence_id = follow_ups.sequence_id
+        and following.version = runs.version
         and following.step > follow_ups.step
     order by following.step
     limit 1

@@ -16,11 +16,11 @@ from sqlalchemy import text
 
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
-from mychatflow.store import api_keys, data_requests, documents
+from mychatflow.store import api_keys, data_requests, documents, follow_up_runs, follow_up_sequences
 from mychatflow.store.data_requests import Kind
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
-from tests.factories import Tenant, a_campaign, a_contact, a_quick_reply, a_resource, a_service, a_tenant
+from tests.factories import Tenant, a_campaign, a_contact, a_quick_reply, a_resource, a_sequence, a_service, a_tenant
 from tests.realtime.webhooks.conftest import serving
 
 NOW = datetime.now(UTC)
@@ -41,6 +41,8 @@ class Shop:
     document_id: UUID
     question_id: UUID
     campaign_id: UUID
+    sequence_id: UUID
+    run_id: UUID
     key_id: UUID
     key: str
     export_id: UUID
@@ -61,6 +63,8 @@ class Shop:
             "document_id": self.document_id,
             "question_id": self.question_id,
             "campaign_id": self.campaign_id,
+            "sequence_id": self.sequence_id,
+            "run_id": self.run_id,
             "key_id": self.key_id,
             "export_id": self.export_id,
             "erasure_id": self.erasure_id,
@@ -206,11 +210,22 @@ async def a_data_request(store: Store, tenant: Tenant, kind: Kind, contact_id: U
     return UUID(str(asked["id"]))
 
 
+async def a_run(store: Store, tenant: Tenant, sequence_id: UUID, contact_id: UUID) -> UUID:
+    """Begun by hand."""
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        sequence = await follow_up_sequences.by_id(transaction, tenant.tenant_id, sequence_id)
+        made = await follow_up_runs.assign(
+            transaction, tenant.tenant_id, sequence, contact_id, started_by="test", at=NOW
+        )
+    return UUID(str(made["id"]))
+
+
 async def a_shop(store: Store, **settings: Any) -> Shop:
     tenant = await a_tenant(store, **settings)
     contact_id = await a_contact(store, tenant, last_message_at=NOW, lead_grade="A", tags=["vip"])
     key_id, key = await a_key(store, tenant)
     service, resource_id = await a_service(store, tenant), await a_resource(store, tenant)
+    sequence_id = await a_sequence(store, tenant)
     return Shop(
         tenant=tenant,
         contact_id=contact_id,
@@ -223,6 +238,8 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
         document_id=await a_document(store, tenant),
         question_id=await a_question(store, tenant, contact_id),
         campaign_id=await a_campaign(store, tenant),
+        sequence_id=sequence_id,
+        run_id=await a_run(store, tenant, sequence_id, contact_id),
         key_id=key_id,
         key=key,
         export_id=await a_data_request(store, tenant, "exports", contact_id),

@@ -33,6 +33,9 @@ BODIES = {
     ("POST", "/campaigns"): {"name": "c", "template": "Hello"},
     ("PATCH", "/campaigns/{campaign_id}"): {"name": "c"},
     ("POST", "/campaigns/{campaign_id}/test"): {"contact_id": str(UUID(int=1))},
+    ("POST", "/follow-up-sequences"): {"name": "s", "steps": [{"delay_minutes": 60, "template": "t"}]},
+    ("PATCH", "/follow-up-sequences/{sequence_id}"): {"name": "s"},
+    ("POST", "/follow-up-sequences/{sequence_id}/runs"): {"contact_id": str(UUID(int=1))},
     ("POST", "/services"): {"name": "s", "duration_minutes": 30},
     ("PATCH", "/services/{service_id}"): {"name": "s"},
     ("POST", "/resources"): {"name": "r", "timezone": "UTC"},
@@ -146,6 +149,10 @@ async def test_nobody_reaches_another_tenants_rows(api, shop, store, rows):
         "unanswered_questions",
         "campaigns",
         "campaign_recipients",
+        "follow_up_sequences",
+        "follow_up_steps",
+        "follow_up_runs",
+        "follow_ups",
     )
     before = {name: _held(rows, name, theirs) for name in watched}
 
