@@ -93,6 +93,11 @@ class Settings(BaseSettings):
     anthropic_base_url: _Text = Field(None, description="The vendor's address when unset.")
     gemini_api_key: _Secret = Field(None, description="A provider without a key is skipped.")
     gemini_base_url: _Text = Field(None, description="The vendor's address when unset.")
+    openai_requests_per_minute: int = Field(
+        10_000, ge=0, description="Requests a minute, per key; the next provider takes what is above. 0 is no limit."
+    )
+    anthropic_requests_per_minute: int = Field(4_000, ge=0, description="The same for Anthropic.")
+    gemini_requests_per_minute: int = Field(1_500, ge=0, description="The same for Gemini.")
     clerk_issuer: _Text = Field(
         None, description="Any OIDC issuer; without one a local owner is signed in, on loopback only."
     )

@@ -9,6 +9,7 @@ from time import monotonic
 
 from realtime.llm import contract
 from realtime.llm.breaker import Breaker, Permit
+from realtime.llm.ceilings import Ceilings
 from realtime.llm.contract import (
     AllProvidersUnavailable,
     Attempt,
@@ -43,6 +44,7 @@ class Race:
     targets: tuple[Target, ...]
     providers: Mapping[str, Provider]
     breaker: Breaker
+    ceilings: Ceilings
     latencies: Latencies
     seconds: float
     _begun: float = field(default_factory=monotonic)
@@ -131,13 +133,21 @@ class Race:
         if admission.permit is None:
             return None
         target = admission.permit.target
-        now = monotonic()
+        if not await self.ceilings.admits(target):
+            await self._report_unused(admission.permit)
+            others = tuple(other for other in targets if other != target)
+            return await self._start(others, closed_only=closed_only, role=role)
+        self._launch(admission.permit, role)
+        return target
+
+    def _launch(self, permit: Permit, role: Role | None) -> None:
+        target, now = permit.target, monotonic()
         task = asyncio.create_task(
             self._call(self.request, target, ends_at=self._ends_at(now)), name=f"llm {target.name}"
         )
         leg = Leg(
-            permit=admission.permit,
-            role=self._role(admission.permit, role),
+            permit=permit,
+            role=self._role(permit, role),
             request=self.request,
             task=task,
             started_at=datetime.now(UTC),
@@ -145,7 +155,6 @@ class Race:
             hedge_at=now + self.latencies.hedge_delay(target.name),
         )
         self._running.append(leg)
-        return target
 
     def _ends_at(self, now: float) -> float:
         return min(now + self.request.attempt_timeout, self._begun + self.seconds)
@@ -196,6 +205,10 @@ class Race:
 
     async def _report(self, leg: Leg, verdict: Verdict, *, wait: float | None = None) -> None:
         self._transitions += await self.breaker.report(leg.permit, verdict, wait=wait)
+
+    async def _report_unused(self, permit: Permit) -> None:
+        """A probe that was not sent is given back; nothing was learnt of the target."""
+        self._transitions += await self.breaker.report(permit, Verdict.NEUTRAL)
 
     async def _won(self, leg: Leg, completion: Completion) -> RoutedReply:
         leg.won = True

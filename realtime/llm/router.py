@@ -12,6 +12,7 @@ from mychatflow.settings import Settings
 from realtime import metrics
 from realtime.llm import breaker
 from realtime.llm.breaker import Breaker
+from realtime.llm.ceilings import Ceilings
 from realtime.llm.contract import (
     SANDBOX,
     AllProvidersUnavailable,
@@ -42,6 +43,7 @@ class Router:
 
     providers: Mapping[str, Provider]
     breaker: Breaker
+    ceilings: Ceilings
     latencies: Latencies = field(default_factory=Latencies)
     _owned: redis.asyncio.Redis | None = None
 
@@ -51,7 +53,12 @@ class Router:
         owned = breaker.connect(settings.redis_address) if client is None else None
         shared = client or owned
         assert shared is not None
-        return cls(providers=_providers(settings), breaker=Breaker(client=shared), _owned=owned)
+        return cls(
+            providers=_providers(settings),
+            breaker=Breaker(client=shared),
+            ceilings=Ceilings.from_settings(settings, shared),
+            _owned=owned,
+        )
 
     @property
     def available(self) -> frozenset[str]:
@@ -70,6 +77,7 @@ class Router:
             targets=tuple(target for target in request.targets if target.provider in self.providers),
             providers=self.providers,
             breaker=self.breaker,
+            ceilings=self.ceilings,
             latencies=self.latencies,
             seconds=min(request.total_timeout, deadline if deadline is not None else request.total_timeout),
         )
