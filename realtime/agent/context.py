@@ -1,5 +1,6 @@
 """What the model is told of this conversation, and what its answer is held against."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mychatflow.rules.guard import Evidence
@@ -63,14 +64,22 @@ def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = 
 
 
 def _targets(scene: Scene, available: frozenset[str], *, must_see: bool = False) -> tuple[Target, ...]:
-    switches = scene.tenant.switches
-    return presets.targets(
+    switches, own_keys = scene.tenant.switches, scene.tenant.own_keys
+    found = presets.targets(
         "vision" if must_see else switches.llm_preset,
         primary=(switches.primary_llm_provider, switches.primary_llm_model),
         fallback=(switches.fallback_llm_provider, switches.fallback_llm_model),
-        available=available,
+        available=available | own_keys.keys(),
         must_see=must_see,
     )
+    return tuple(_with_own_key(target, own_keys) for target in found)
+
+
+def _with_own_key(target: Target, own_keys: Mapping[str, tuple[str, str]]) -> Target:
+    if target.provider not in own_keys:
+        return target
+    key_id, key = own_keys[target.provider]
+    return replace(target, key_id=key_id, api_key=key)
 
 
 def _request(scene: Scene, messages: tuple[Turn, ...], system: str, targets: tuple[Target, ...]) -> ReplyRequest:

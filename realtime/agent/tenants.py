@@ -1,6 +1,7 @@
 """What the agent knows of the business it speaks for: its switches, its hours, its knowledge, its keys."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cached_property
@@ -11,7 +12,7 @@ import structlog
 
 from mychatflow.rules import business_hours
 from mychatflow.rules.activation import ActivationMode, ActivationSettings
-from mychatflow.store.cipher import KeyRing, TenantCipher
+from mychatflow.store.cipher import KeyRing, TenantCipher, Unreadable
 from realtime.engine import sql
 from realtime.engine.pool import Pool
 from realtime.llm.contract import Passage
@@ -90,6 +91,8 @@ class Tenant:
     cipher: TenantCipher
     knowledge: tuple[Passage, ...]
     first_step: FirstStep | None
+    # Provider → (id, key) that the tenant brought along.
+    own_keys: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     @property
     def supported_languages(self) -> tuple[str, ...]:
@@ -125,20 +128,23 @@ class TenantBook:
 
     async def _read(self, tenant_id: UUID, *, knowledge: tuple[Passage, ...] | None) -> Tenant:
         wanted = {"tenant_id": tenant_id}
-        names = ["tenant_settings", "tenant_keys", "tenant_sequence"] + ["tenant_knowledge"] * (knowledge is None)
-        settings, keys, sequence, *read = await sql.run(
+        names = ["tenant_settings", "tenant_keys", "tenant_sequence", "tenant_provider_keys"]
+        names += ["tenant_knowledge"] * (knowledge is None)
+        settings, keys, sequence, own_keys, *read = await sql.run(
             self._pool, *((name, wanted) for name in names), is_durable=False
         )
         if knowledge is None:
             knowledge = tuple(Passage(**row | {"id": str(row["id"])}) for row in read[0])
         switches = _switches(settings[0] if settings else {})
+        cipher = self._cipher(tenant_id, {row["id"]: row["wrapped_key"] for row in keys})
         return Tenant(
             tenant_id=tenant_id,
             switches=switches,
             activation=_activation(tenant_id, switches),
-            cipher=self._cipher(tenant_id, {row["id"]: row["wrapped_key"] for row in keys}),
+            cipher=cipher,
             knowledge=knowledge,
             first_step=FirstStep(**sequence[0]) if sequence else None,
+            own_keys=_own_keys(own_keys, cipher),
         )
 
     def _cipher(self, tenant_id: UUID, wrapped: dict[int, bytes]) -> TenantCipher:
@@ -146,6 +152,17 @@ class TenantBook:
         if known is not None and set(known.keys) == set(wrapped) and known.version == max(wrapped):
             return known
         return self._key_ring.remember(tenant_id, wrapped)
+
+
+def _own_keys(rows: list[sql.Row], cipher: TenantCipher) -> dict[str, tuple[str, str]]:
+    """A key that does not open is left out: the house's own answers, and the log says why."""
+    found = {}
+    for row in rows:
+        try:
+            found[row["provider"]] = (str(row["id"]), cipher.decrypt(row["sealed_key"], row_id=row["id"]))
+        except Unreadable:
+            log.warning("provider key does not open", tenant_id=str(cipher.tenant_id), provider=row["provider"])
+    return found
 
 
 def _switches(row: sql.Row) -> Switches:

@@ -20,6 +20,7 @@ from realtime.api import (
     notifications,
     people,
     privacy,
+    provider_keys,
     quick_replies,
     services,
     tenant,
@@ -45,6 +46,7 @@ FAMILIES: Final[tuple[APIRouter, ...]] = (
     appointments.router,
     notifications.router,
     api_keys.router,
+    provider_keys.router,
     people.router,
     privacy.router,
 )

@@ -1,7 +1,8 @@
 """The door to the language models: asks the tenant's targets in order until one answers."""
 
+import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import redis.asyncio
@@ -41,9 +42,13 @@ log = structlog.get_logger(__name__)
 class Router:
     """Holds the providers' clients and what is known of their speed; one a process."""
 
-    providers: Mapping[str, Provider]
+    providers: dict[str, Provider]
     breaker: Breaker
     ceilings: Ceilings
+    # What `presets.targets` wants to know: the providers that the house itself has a key of. The others are reached
+    # with a tenant's key alone, at these addresses.
+    available: frozenset[str] = frozenset()
+    base_urls: Mapping[str, str | None] = field(default_factory=dict)
     latencies: Latencies = field(default_factory=Latencies)
     _owned: redis.asyncio.Redis | None = None
 
@@ -57,13 +62,10 @@ class Router:
             providers=_providers(settings),
             breaker=Breaker(client=shared),
             ceilings=Ceilings.from_settings(settings, shared),
+            available=frozenset(name for name, (key, _) in _keys(settings).items() if key),
+            base_urls={name: base_url for name, (_, base_url) in _keys(settings).items()},
             _owned=owned,
         )
-
-    @property
-    def available(self) -> frozenset[str]:
-        """The providers that have a key; `presets.targets` wants to know."""
-        return frozenset(self.providers) - {SANDBOX}
 
     @property
     def is_degraded(self) -> bool:
@@ -72,6 +74,9 @@ class Router:
 
     async def reply(self, request: ReplyRequest, *, deadline: float | None = None) -> RoutedReply:
         """The first usable answer within `deadline` seconds; raises AllProvidersUnavailable."""
+        for target in request.targets:
+            if target.api_key and target.provider not in self.providers:
+                await self._open(target.provider)
         race = Race(
             request=request,
             targets=tuple(target for target in request.targets if target.provider in self.providers),
@@ -91,6 +96,12 @@ class Router:
         _tell(reply.attempts, reply.transitions)
         return reply
 
+    async def _open(self, name: str) -> None:
+        """A provider that only a tenant has a key of; its SDK takes seconds to import, so not in this thread."""
+        adapter = await asyncio.to_thread(_adapter, name)
+        # Every call brings its own key along; this one is never accepted anywhere.
+        self.providers.setdefault(name, adapter(api_key="a tenant's own", base_url=self.base_urls.get(name)))
+
     async def close(self) -> None:
         await self.breaker.close()
         for provider in self.providers.values():
@@ -101,16 +112,24 @@ class Router:
 
 def _providers(settings: Settings) -> dict[str, Provider]:
     providers: dict[str, Provider] = {SANDBOX: Sandbox()}
-    keys = {
-        "openai": (settings.openai_api_key, settings.openai_base_url),
-        "anthropic": (settings.anthropic_api_key, settings.anthropic_base_url),
-        "gemini": (settings.gemini_api_key, settings.gemini_base_url),
-    }
-    for name, (secret, base_url) in keys.items():
-        if key := _secret(secret):
-            module, adapter = _ADAPTERS[name]
-            providers[name] = getattr(importlib.import_module(module), adapter)(api_key=key, base_url=base_url)
+    for name, (key, base_url) in _keys(settings).items():
+        if key:
+            providers[name] = _adapter(name)(api_key=key, base_url=base_url)
     return providers
+
+
+def _keys(settings: Settings) -> dict[str, tuple[str, str | None]]:
+    return {
+        "openai": (_secret(settings.openai_api_key), settings.openai_base_url),
+        "anthropic": (_secret(settings.anthropic_api_key), settings.anthropic_base_url),
+        "gemini": (_secret(settings.gemini_api_key), settings.gemini_base_url),
+    }
+
+
+def _adapter(name: str) -> Callable[..., Provider]:
+    module, adapter = _ADAPTERS[name]
+    found: Callable[..., Provider] = getattr(importlib.import_module(module), adapter)
+    return found
 
 
 def _secret(value: SecretStr | None) -> str:

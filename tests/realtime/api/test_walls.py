@@ -25,6 +25,7 @@ BODIES = {
     ("POST", "/conversations/{contact_id}/reply"): {"text": "t"},
     ("POST", "/api-keys"): {"name": "k"},
     ("DELETE", "/tenant"): {"confirm": "not its name"},
+    ("PUT", "/provider-keys"): {"provider": "openai", "key": "a-key-of-ours"},
     ("POST", "/exports"): {},
     ("POST", "/erasures"): {"contact_id": str(UUID(int=1))},
     ("POST", "/documents/urls"): {"urls": ["https://example.test/"]},
