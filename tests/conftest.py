@@ -46,6 +46,7 @@ def postgres(settings: Settings) -> Iterator[EmbeddedPostgres]:
         # Hundreds of short-lived databases. The servers that tests kill keep the product's own settings.
         connection.execute("alter system set fsync = off")
         connection.execute("alter system set full_page_writes = off")
+        connection.execute("alter system set autovacuum = off")
         connection.execute("select pg_reload_conf()")
     yield server
     server.stop()
@@ -88,7 +89,8 @@ def a_database(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Setti
     """Settings for an empty migrated database, which goes with the block."""
     name = f"test_{next(_databases)}"
     with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {DATABASE}")
+        # Copied file by file, not block by block through the log: a third of the work.
+        connection.execute(f"create database {name} template {DATABASE} strategy file_copy")
     yield DatabaseSettings(
         _env_file=None,
         MYCHATFLOW_DATA_DIR=settings.data_dir,

@@ -38,7 +38,7 @@ def town(settings: Settings, postgres: EmbeddedPostgres, tmp_path_factory: pytes
     """Written and rolled up once; pages only read it."""
     name = f"dashboards_{next(_databases)}"
     with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {DATABASE}")
+        connection.execute(f"create database {name} template {DATABASE} strategy file_copy")
     environment = _environment(settings, name, tmp_path_factory.mktemp("published"))
     at = datetime.now(UTC).replace(second=0, microsecond=0)
     values: dict[str, Any] = dict(environment)
