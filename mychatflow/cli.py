@@ -26,6 +26,8 @@ _COMMANDS: Final = {
     "keys": ("keys", _SET_UP, "Rotate the keys over people's words, or drop a tenant's for good."),
     "export": ("privacy:export", _SET_UP, "Copy what is kept of a person or a tenant into a zip."),
     "erase": ("privacy:erase", _SET_UP, "Forget a person everywhere, with a certificate."),
+    "backup": ("backup", _RUN, "Copy the running installation, or check a copy."),
+    "restore": ("backup:restore", _RUN, "Bring a stopped installation back from a backup."),
     "trace": ("trace", _LOOK, "Follow one message through every step."),
     "audit": ("audit", _LOOK, "Prove that the record of who did what was not changed."),
     "dlq": ("dead_letters", _LOOK, "List and replay what could not be taken or sent."),

@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     web_workers: int = Field(1, ge=1, le=64, description="Web processes.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes.")
     warehouse_url: str | None = Field(None, description="`duckdb:///path`; a file under the data dir when unset.")
+    backup_dir: Path | None = Field(None, description="Where the daily backup goes; no backups when unset.")
+    wal_dir: Path | None = Field(
+        None, description="Where the embedded Postgres's log is copied as it is written, on another disk."
+    )
     waha_base_url: str | None = Field(None, description="A real WAHA gateway; the sandbox phone when unset.")
     waha_api_key: SecretStr | None = Field(None, description="The gateway's X-Api-Key.")
     waha_engine: Literal["NOWEB", "GOWS", "WEBJS"] = Field("NOWEB", description="The gateway's engine.")
@@ -120,10 +124,10 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: _Text = Field(None, description="Traces; off when unset.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "backup_dir", "wal_dir")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
 
     @field_validator("clerk_webhook_secret", "master_key")
     @classmethod

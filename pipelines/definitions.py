@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from pipelines.assets.backups import backup_copy, restore_drill
 from pipelines.assets.follow_ups import follow_ups
 from pipelines.assets.landing import landing
 from pipelines.assets.lead_scores import lead_scores
@@ -13,7 +14,7 @@ from pipelines.resources import Installation
 from pipelines.schedules import JOBS, SCHEDULES
 from pipelines.sensors import SENSORS
 
-ASSETS = [landing, sql_models, snapshot, lead_scores, follow_ups, retention]
+ASSETS = [landing, sql_models, snapshot, lead_scores, follow_ups, retention, backup_copy, restore_drill]
 
 defs = dg.Definitions(
     assets=[*ASSETS, *VIEWS],

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipelines.assets import follow_ups
+from pipelines.assets.backups import backup_copy, restore_drill
 from pipelines.assets.landing import landing
 from pipelines.assets.lead_scores import lead_scores
 from pipelines.assets.retention import retention
@@ -38,7 +39,19 @@ follow_up_check = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="Marks follow-ups and campaigns that have come due.",
 )
-JOBS = [hourly_analytics, daily_analytics, retention_cleanup, follow_up_check]
+backup_job = dg.define_asset_job(
+    "backup",
+    selection=[backup_copy],
+    executor_def=dg.in_process_executor,
+    description="A checked copy of the installation in BACKUP_DIR.",
+)
+restore_drill_job = dg.define_asset_job(
+    "restore_drill",
+    selection=[restore_drill],
+    executor_def=dg.in_process_executor,
+    description="Brings the newest backup back beside the living and says how long that took.",
+)
+JOBS = [hourly_analytics, daily_analytics, retention_cleanup, follow_up_check, backup_job, restore_drill_job]
 
 
 @dg.schedule(job=hourly_analytics, cron_schedule="5 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
@@ -74,4 +87,32 @@ def follow_up_check_schedule(
     return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}")
 
 
-SCHEDULES = [hourly_analytics_schedule, daily_analytics_schedule, retention_schedule, follow_up_check_schedule]
+def _where_backups_go(job_name: str, cron: str, form: str) -> dg.ScheduleDefinition:
+    """Runs only where there is somewhere to put a backup."""
+
+    @dg.schedule(
+        job_name=job_name,
+        name=f"{job_name}_schedule",
+        cron_schedule=cron,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def scheduled(
+        context: dg.ScheduleEvaluationContext, installation: dg.ResourceParam[Installation]
+    ) -> dg.RunRequest | dg.SkipReason:
+        if installation.settings.backup_dir is None or not installation.settings.is_embedded_database:
+            return dg.SkipReason("BACKUP_DIR is not set, or the database is somebody else's to back up")
+        return dg.RunRequest(run_key=f"{context.scheduled_execution_time:{form}}")
+
+    return scheduled
+
+
+backup_schedule = _where_backups_go("backup", "30 2 * * *", "%Y-%m-%d")
+restore_drill_schedule = _where_backups_go("restore_drill", "0 4 * * 0", "%G-W%V")
+SCHEDULES = [
+    hourly_analytics_schedule,
+    daily_analytics_schedule,
+    retention_schedule,
+    follow_up_check_schedule,
+    backup_schedule,
+    restore_drill_schedule,
+]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from mychatflow.local import process, programs, setup
+from mychatflow.local import backup, process, programs, setup
 from mychatflow.local.console import DEPENDENCY_DOWN, Failure, say
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.local.programs import Program
@@ -26,6 +26,7 @@ _STOP_ORDER = (
     tuple(f"worker-{index}" for index in range(1, 65)),
     ("phone",),
     ("redis",),
+    ("wal-stream",),
     ("postgres",),
 )
 
@@ -83,6 +84,18 @@ class Installation:
         if settings.is_embedded_redis:
             redis.finish_start()
 
+    def start_wal_stream(self) -> None:
+        """The copy of the log, where one is wanted: what a lost disk would take with it is seconds."""
+        if self._settings.wal_dir is None or not self._settings.is_embedded_database:
+            return
+        try:
+            backup.make_stream_ready(self._settings)
+        except backup.BackupFailed as failed:
+            raise Failure(f"the log cannot be copied to WAL_DIR: {failed}", next_step="check WAL_DIR") from failed
+        command, environment = backup.stream_command(self._settings)
+        launch = functools.partial(self._launch, "wal-stream", command, environment)
+        self.supervisor.start(Spec(name="wal-stream", launch=launch, stop_signal=signal.SIGINT, patience_seconds=10))
+
     def migrate(self) -> str:
         say("bringing the database to the newest version …")
         return setup.migrate(self._settings, today=datetime.now(UTC).date())
@@ -124,11 +137,13 @@ class Installation:
         self.supervisor.stop(_STOP_ORDER)
         (self._settings.run_dir / "addresses.json").unlink(missing_ok=True)
 
-    def _launch(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+    def _launch(
+        self, name: str, command: list[str], environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         started = process.spawn(
             command,
             log=self._settings.logs_dir / f"{name}.log",
-            environment=self._environment,
+            environment=environment or self._environment,
             cwd=programs.CHECKOUT,
         )
         process.write_pid(self._settings.run_dir / f"{name}.pid", started.pid)

@@ -38,6 +38,8 @@ full_page_writes = on
 synchronous_commit = on
 wal_level = replica
 max_wal_size = 2GB
+# A copy of the log that stopped must not fill the disk.
+max_slot_wal_keep_size = 4GB
 checkpoint_timeout = 10min
 random_page_cost = 1.1
 jit = off
@@ -73,6 +75,20 @@ class EmbeddedPostgres:
         password = self._settings.derived_secret("postgres-role:admin")
         host = quote(str(self._settings.socket_dir), safe="")
         return f"postgresql://postgres:{password}@/{database}?host={host}"
+
+    def program(self, name: str) -> str:
+        """One of the server's own programs, as a path."""
+        return str(BINARIES / name)
+
+    def client_environment(self) -> dict[str, str]:
+        """What those programs need to reach this server; the password is in no command line."""
+        password = self._settings.derived_secret("postgres-role:admin")
+        return os.environ | {"PGHOST": str(self._settings.socket_dir), "PGUSER": "postgres", "PGPASSWORD": password}
+
+    def own_all(self) -> None:
+        """Give the data directory to the server's user, after somebody else wrote it."""
+        for path in (self.data_dir, *self.data_dir.rglob("*")):
+            self._own(path)
 
     def start(self, *, patience_seconds: float = 60) -> None:
         """Raises process.ServerFailed when the server is not up in time or exits."""

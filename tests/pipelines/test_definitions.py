@@ -61,6 +61,8 @@ def test_schedules_run_when_they_promise() -> None:
         "daily_analytics": "30 0 * * *",
         "retention_cleanup": "15 3 * * *",
         "follow_up_check": "*/5 * * * *",
+        "backup": "30 2 * * *",
+        "restore_drill": "0 4 * * 0",
     }
     assert all(schedule.default_status.value == "RUNNING" for schedule in map(_resolved, SCHEDULES))
 

@@ -119,6 +119,7 @@ def _bring_up(installation: Installation, settings: Settings, running: Sequence[
     if settings.is_production:
         loading.with_store(settings, lambda store: safety.refuse_unsafe_role(store, settings))
     installation.migrate()
+    installation.start_wal_stream()
     for program in awaited:
         if program not in early:
             installation.start(program)

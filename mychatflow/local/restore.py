@@ -1,0 +1,179 @@
+"""Brings an installation back from a backup: checked first, what was there kept aside, the erased erased again."""
+
+import asyncio
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from mychatflow.local import backup, backup_manifest, process
+from mychatflow.local.postgres import EmbeddedPostgres
+from mychatflow.settings import DATABASE, Settings
+from mychatflow.store.privacy import Privacy
+from mychatflow.store.session import Store
+
+_PATIENCE_SECONDS: Final = 3600
+# The last file of a stream that was cut off is not finished, and holds the newest commits.
+_FETCH: Final = 'test -f "{wal}/%f" && cp "{wal}/%f" "%p" || cp "{wal}/%f.partial" "%p"'
+
+
+class RestoreRefused(Exception):
+    """Nothing was touched; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """`newest_message_at` is how far it reaches; `kept_aside` is what stood there before."""
+
+    newest_message_at: datetime | None
+    erased_again: int
+    seconds: float
+    kept_aside: tuple[str, ...]
+
+
+def restore(settings: Settings, source: Path, *, wal: Path | None, keys: Path | None, at: datetime) -> Restored:
+    """The server must not run, and does not run afterwards. Raises RestoreRefused, BackupDamaged, ServerFailed."""
+    began = time.monotonic()
+    if not settings.is_embedded_database:
+        raise backup.NotOurServer
+    server = EmbeddedPostgres(settings)
+    if (settings.data_dir / "postgres").exists() and server.answers():
+        raise RestoreRefused(f"the installation of {settings.data_dir} runs: stop it first")
+    manifest = backup_manifest.verify(source)
+    _bring_keys(settings, keys)
+    if backup.key_check(settings) != manifest.key_check:
+        raise RestoreRefused("the master key here is not the one of this backup: give its keys with --keys DIR")
+    kept_aside = _set_aside(settings, at)
+    _copy_back(settings, server, source, wal)
+    try:
+        newest = _recover(server)
+        erased_again = asyncio.run(_forget_again(settings, at))
+    finally:
+        server.stop()
+    if not erased_again:
+        _publish(settings, source)
+    seconds = time.monotonic() - began
+    return Restored(newest_message_at=newest, erased_again=erased_again, seconds=seconds, kept_aside=kept_aside)
+
+
+def row_counts(settings: Settings) -> dict[str, int]:
+    """Of the tables that matter most, in an installation that is stopped."""
+    server = EmbeddedPostgres(settings)
+    server.start()
+    try:
+        with psycopg.connect(server.admin_url(DATABASE)) as connection:
+            return {name: _count(connection, name) for name in ("tenants", "contacts", "interactions", "inbox")}
+    finally:
+        server.stop()
+
+
+def _count(connection: psycopg.Connection[tuple[object, ...]], table: str) -> int:
+    found = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(table))).fetchone()
+    return int(str(found[0])) if found else 0
+
+
+def _bring_keys(settings: Settings, keys: Path | None) -> None:
+    """Never over a key that is there: it may be the only one that opens something else."""
+    if keys is None:
+        return
+    target = settings.data_dir / "keys"
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for key in sorted(keys.glob("*.key")):
+        ours = target / key.name
+        if ours.exists() and ours.read_bytes() != key.read_bytes():
+            raise RestoreRefused(f"{ours} is another key than {key}: move it away first")
+        if not ours.exists():
+            shutil.copy2(key, ours)
+            ours.chmod(0o600)
+
+
+def _set_aside(settings: Settings, at: datetime) -> tuple[str, ...]:
+    """The warehouse too: it may know what the restored database does not, and is made from that one anew."""
+    moved = []
+    for name in ("postgres", "warehouse", "media"):
+        path = settings.data_dir / name
+        if path.exists():
+            aside = path.with_name(f"{name}.before-{at:%Y%m%dT%H%M%SZ}")
+            path.rename(aside)
+            moved.append(aside.name)
+    return tuple(moved)
+
+
+def _copy_back(settings: Settings, server: EmbeddedPostgres, source: Path, wal: Path | None) -> None:
+    shutil.copytree(source / "postgres", server.data_dir)
+    server.data_dir.chmod(0o700)
+    if wal is not None:
+        _replay(server, wal)
+    server.own_all()
+    if (source / "media").is_dir():
+        shutil.copytree(source / "media", settings.media_dir)
+    told = source / "erased.jsonl"
+    if told.is_file():
+        _add_erased(settings.data_dir / told.name, told)
+
+
+def _replay(server: EmbeddedPostgres, wal: Path) -> None:
+    """From a copy inside the server's own folder, which its user may read."""
+    copied = server.data_dir / "restored_wal"
+    shutil.copytree(wal, copied)
+    with (server.data_dir / "postgresql.auto.conf").open("a") as file:
+        file.write(f"restore_command = '{_FETCH.format(wal=copied)}'\n")
+    (server.data_dir / "recovery.signal").touch()
+
+
+def _add_erased(ours: Path, theirs: Path) -> None:
+    """Who was erased stays erased, whichever of the two lists knows it."""
+    known = ours.read_text().splitlines() if ours.exists() else []
+    lines = dict.fromkeys(known + theirs.read_text().splitlines())
+    with os.fdopen(os.open(ours, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def _recover(server: EmbeddedPostgres) -> datetime | None:
+    """Up to the last commit that the log holds; then a normal server, with its roles in order."""
+    started = server.launch()
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while not _has_recovered(server):
+        if started.poll() is not None or time.monotonic() > until:
+            raise process.ServerFailed(f"the restored server did not come up.\n{process.log_tail(server.log)}")
+        time.sleep(0.1)
+    server.finish_start()
+    with psycopg.connect(server.admin_url(DATABASE), autocommit=True) as connection:
+        connection.execute("alter system reset restore_command")
+        found = connection.execute("select max(received_at) from inbox").fetchone()
+    shutil.rmtree(server.data_dir / "restored_wal", ignore_errors=True)
+    return found[0] if found else None
+
+
+def _has_recovered(server: EmbeddedPostgres) -> bool:
+    try:
+        with psycopg.connect(server.admin_url(), connect_timeout=2) as connection:
+            row = connection.execute("select pg_is_in_recovery()").fetchone()
+    except psycopg.OperationalError:
+        return False
+    return row is not None and not row[0]
+
+
+async def _forget_again(settings: Settings, at: datetime) -> int:
+    store = Store(settings)
+    try:
+        return await Privacy(store, settings).forget_again(at=at)
+    finally:
+        await store.close()
+
+
+def _publish(settings: Settings, source: Path) -> None:
+    """Yesterday's numbers for readers until the next roll-up; not when they hold who was erased since."""
+    copies = sorted((source / "warehouse").glob("marts-*.duckdb"))
+    if not copies:
+        return
+    published = settings.warehouse_dir / "published"
+    published.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(copies[-1], published / copies[-1].name)
+    (published / "current").symlink_to(copies[-1].name)

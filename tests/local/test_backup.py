@@ -1,0 +1,248 @@
+"""A backup is checked byte by byte, brings back what was committed, and never the people who were erased."""
+
+import asyncio
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from mychatflow.local import backup, backup_manifest, process, programs, restore
+from mychatflow.local.backup_manifest import BackupDamaged
+from mychatflow.local.postgres import EmbeddedPostgres
+from mychatflow.settings import Settings
+from mychatflow.store import schema
+from mychatflow.store.privacy import Privacy
+from mychatflow.store.session import Store
+from tests.factories import Tenant, a_contact, a_tenant
+from tests.journeys.conftest import varied
+from tests.local.test_up import until
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass(slots=True)
+class Place:
+    """An installation's database, its backups and its copied log."""
+
+    settings: Settings
+    server: EmbeddedPostgres
+    tenant: Tenant
+
+    @property
+    def backups(self) -> Path:
+        return self.settings.data_dir.parent / "backups"
+
+    @property
+    def wal(self) -> Path:
+        assert self.settings.wal_dir is not None
+        return self.settings.wal_dir
+
+    def take(self) -> Path:
+        return backup.make(self.settings, self.backups, at=datetime.now(UTC))[0]
+
+    def add(self, wa_id: str) -> UUID:
+        async def work(store: Store) -> UUID:
+            return await a_contact(store, self.tenant, wa_id=wa_id)
+
+        return with_store(self.settings, work)
+
+    def people(self) -> set[str]:
+        with psycopg.connect(self.settings.role_url("pipeline")) as connection:
+            rows = connection.execute("select wa_id from contacts where erased_at is null").fetchall()
+        return {row[0] for row in rows}
+
+    def restore(self, source: Path, **how: Any) -> restore.Restored:
+        self.server.stop()
+        usual = {"wal": None, "keys": None, "at": datetime.now(UTC)}
+        done = restore.restore(self.settings, source, **(usual | how))
+        self.server.start()
+        return done
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "mychatflow", *arguments],
+            env=programs.environment(self.settings),
+            cwd=programs.CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def with_store(settings: Settings, work):
+    async def run():
+        store = Store(settings)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def place():
+    with tempfile.TemporaryDirectory(prefix="mcf-bk-", ignore_cleanup_errors=True) as directory:
+        root = Path(directory)
+        settings = Settings(
+            _env_file=None, MYCHATFLOW_DATA_DIR=root / "data", wal_dir=root / "wal", webhook_secret=SecretStr("s")
+        )
+        server = EmbeddedPostgres(settings)
+        server.start()
+        schema.migrate(settings, today=datetime.now(UTC).date())
+        (settings.media_dir / "t").mkdir(parents=True)
+        (settings.media_dir / "t" / "one").write_bytes(b"sealed")
+        yield Place(settings, server, with_store(settings, a_tenant))
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def taken(place: Place) -> Path:
+    place.add("34600000001@c.us")
+    return place.take()
+
+
+def test_a_backup_is_checked_file_by_file(place, taken):
+    checked = place.run("backup", "verify", str(place.backups), "--json")
+
+    assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout)["files"] > 900
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("postgres/PG_VERSION", "changed"),
+        ("postgres/PG_VERSION", "missing"),
+        ("media/t/one", "changed"),
+        ("postgres/global/more", "not of this backup"),
+    ],
+)
+def test_every_kind_of_damage_is_named(taken, tmp_path, name, damage):
+    copy = tmp_path / "copy"
+    shutil.copytree(taken, copy)
+    if damage == "missing":
+        (copy / name).unlink()
+    else:
+        (copy / name).write_bytes(b"19\n")
+
+    with pytest.raises(BackupDamaged, match=f"{name} .*{damage}"):
+        backup_manifest.verify(copy)
+
+
+def test_what_postgres_told_of_its_files_is_checked_too(taken, tmp_path):
+    """Damage from before our own list was made."""
+    copy = tmp_path / "copy"
+    shutil.copytree(taken, copy)
+    manifest = backup_manifest.read(copy)
+    (copy / "postgres" / "PG_VERSION").write_bytes(b"19\n")
+    backup_manifest.write(copy, made_at=manifest.made_at, key_check=manifest.key_check, wal_file=manifest.wal_file)
+
+    with pytest.raises(BackupDamaged, match="checksum that Postgres told"):
+        backup_manifest.verify(copy)
+
+
+def test_a_backup_holds_no_key(place, taken):
+    secrets = {path.read_bytes() for path in (place.settings.data_dir / "keys").glob("*.key")}
+
+    held = b"".join(path.read_bytes() for path in taken.rglob("*") if path.is_file())
+
+    assert secrets
+    assert not [secret for secret in secrets if secret in held]
+
+
+def test_keys_may_not_lie_with_the_backup(place):
+    answer = place.run("backup", "--to", str(place.backups), "--keys-to", str(place.backups / "keys"))
+
+    assert answer.returncode == 2
+    assert "--keys-to lies inside --to" in answer.stderr
+
+
+def test_the_erased_stay_erased_after_a_restore(place):
+    gone = place.add("34600000002@c.us")
+    source = place.take()
+    privacy = lambda store: Privacy(store, place.settings).forget(  # noqa: E731
+        place.tenant.tenant_id, gone, actor="test", at=datetime.now(UTC)
+    )
+    with_store(place.settings, privacy)
+
+    done = place.restore(source)
+
+    assert done.erased_again == 1
+    assert "34600000002@c.us" not in place.people()
+    assert "34600000001@c.us" in place.people()
+
+
+def test_a_killed_server_comes_back_with_its_last_commit(place):
+    """The copied log holds what was committed after the backup, up to the kill."""
+    backup.make_stream_ready(place.settings)
+    command, environment = backup.stream_command(place.settings)
+    stream = process.spawn(command, log=place.settings.logs_dir / "wal-stream.log", environment=environment)
+    try:
+        source = place.take()
+        wanted = {f"346000001{number:02d}@c.us" for number in range(10)}
+        for wa_id in sorted(wanted):
+            place.add(wa_id)
+        until(lambda: _is_copied(place))
+    finally:
+        place.server.process.send_signal(signal.SIGKILL)
+        place.server.process.wait()
+        process.stop(stream, stop_signal=signal.SIGINT, patience_seconds=10)
+    shutil.rmtree(place.server.data_dir)
+
+    done = place.restore(source, wal=place.wal)
+
+    assert wanted <= place.people()
+    assert (place.settings.media_dir / "t" / "one").read_bytes() == b"sealed"
+    assert done.seconds < 120
+
+
+def test_a_backup_of_another_installation_needs_its_keys(place, taken, tmp_path):
+    stranger = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path / "new", webhook_secret=SecretStr("s"))
+    backup.copy_keys(place.settings, tmp_path / "keys")
+
+    with pytest.raises(restore.RestoreRefused, match="not the one"):
+        restore.restore(stranger, taken, wal=None, keys=None, at=datetime.now(UTC))
+    shutil.rmtree(stranger.data_dir / "keys")
+    done = restore.restore(stranger, taken, wal=None, keys=tmp_path / "keys", at=datetime.now(UTC))
+
+    assert done.erased_again == 0
+    assert (stranger.data_dir / "postgres" / "PG_VERSION").exists()
+
+
+def test_a_running_installation_is_not_restored_over(place, taken):
+    answer = place.run("restore", "--from", str(taken))
+
+    assert answer.returncode == 1
+    assert "runs: stop it first" in answer.stderr
+
+
+def test_for_a_server_of_others_the_command_says_what_to_run(place):
+    theirs = varied(place.settings, database_url=SecretStr(place.settings.role_url("app")))
+
+    answer = Place(theirs, place.server, place.tenant).run("backup", "--to", str(place.backups))
+
+    assert answer.returncode == 1
+    assert "pg_basebackup" in answer.stderr
+    assert "mychatflow erase --replay" in answer.stderr
+
+
+def _is_copied(place: Place) -> bool:
+    with psycopg.connect(place.server.admin_url(), autocommit=True) as connection:
+        row = connection.execute(
+            "select restart_lsn >= pg_current_wal_flush_lsn() or flush_lsn >= pg_current_wal_flush_lsn()"
+            " from pg_replication_slots left join pg_stat_replication on pid = active_pid"
+            " where slot_name = 'mychatflow_wal'"
+        ).fetchone()
+    return row is not None and bool(row[0])
