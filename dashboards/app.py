@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from dashboards import sign_in, states
 from dashboards.analytics import routes as analytics
 from mychatflow import settings as configuration
+from mychatflow.local import json_lines
 
 _SCRIPT = Path(__file__).with_name("main.py")
 # What the first page would otherwise import while its viewer waits.
@@ -55,6 +56,7 @@ app = st.App(
 def main() -> None:
     """Serve until stopped."""
     settings = configuration.load()
+    json_lines.put_before("dashboards")
     # No access log: addresses of pages carry filters, and health checks would drown the rest.
     uvicorn.run(
         app,

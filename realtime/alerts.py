@@ -116,17 +116,17 @@ class Alerts:
     store: Store
     resend: Resend
     process: str
-    _judged_at: float = -JUDGED_EVERY
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop. Postgres may be away: what was counted meanwhile is told afterwards."""
         _counts()
         running = asyncio.get_running_loop()
+        judged_at = running.time()
         while not stopping.is_set():
             try:
                 await self.count()
-                if running.time() - self._judged_at >= JUDGED_EVERY:
-                    self._judged_at = running.time()
+                if running.time() - judged_at >= JUDGED_EVERY:
+                    judged_at = running.time()
                     await self.judge()
             except _DATABASE_AWAY as error:
                 log.warning("alerts wait for Postgres", cause=type(error).__name__)

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing, platform_cipher
-from realtime import alerts, logs, metrics, shared_metrics, start
+from realtime import alerts, metrics, shared_metrics, start, tracing
 from realtime.api import docs, doors, problems, router
 from realtime.api.security_headers import SecurityHeaders
 from realtime.engine.accept import Acceptor
@@ -75,6 +75,7 @@ class Web:
             log.info("web is up", port=self._settings.web_port)
             yield
             self._webhook = self._directory = _starting
+            tracing.stop()
 
     async def _open(self, stack: AsyncExitStack) -> None:
         settings = self._settings
@@ -123,7 +124,7 @@ class Web:
 def create() -> Web:
     """What uvicorn's processes call."""
     settings = configuration.load()
-    logs.configure(process="web", level=settings.log_level)
+    start.begin(settings, process="web")
     return Web(settings)
 
 
@@ -174,7 +175,7 @@ def main() -> int:
     """Refuse what is unsafe (exit 78), then serve."""
     try:
         settings = configuration.load()
-        logs.configure(process="web", level=settings.log_level)
+        start.begin(settings, process="web")
         start.refuse_unsafe_settings(settings)
         asyncio.run(_refuse_unsafe_role(settings))
     except ConfigurationRefused as refused:

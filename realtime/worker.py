@@ -18,7 +18,7 @@ from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
-from realtime import alerts, logs, start
+from realtime import alerts, start, tracing
 from realtime.agent.campaigns import Campaigns
 from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
@@ -147,7 +147,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         settings = configuration.load()
-        logs.configure(process=f"worker-{given.index}", level=settings.log_level)
+        start.begin(settings, process=f"worker-{given.index}")
         start.refuse_unsafe_settings(settings)
     except ConfigurationRefused as refused:
         sys.stderr.write(f"{refused}\n")
@@ -155,6 +155,7 @@ def main() -> int:
     if settings.worker_metrics_port is not None:
         start_http_server(settings.worker_metrics_port + given.index - 1, addr=settings.web_host)
     uvloop.run(serve(settings, index=given.index))
+    tracing.stop()
     return 0
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from mychatflow.rules import settling
 from mychatflow.rules.gates import GateAction
 from mychatflow.rules.phone_twins import twin
-from realtime.agent import context, deciding, endings, happened, reading, steps
+from realtime.agent import context, deciding, endings, happened, reading, steps, telling
 from realtime.agent.drafting import Brief, Draft, Drafter
 from realtime.agent.ledger import Ledger
 from realtime.agent.outgoing import parcel_of
@@ -186,6 +186,7 @@ class Agent:
             trace.note("reply", "waits", "no model answers")
             return Ended(chat=chat, scene=scene, end=endings.waiting(scene, retry_at=unavailable.retry_at))
         steps.note_reply(draft, trace, toolbox)
+        telling.answered(scene, draft)
 
         # 10 send, 11 follow-ups: durable before the gateway hears of the reply
         steps.note_sending(scene, draft, trace)
@@ -244,6 +245,7 @@ class Agent:
             return committed.is_due
         if not committed.is_new or queue.is_blocked:
             return await self.claims.release(lease, due_at=due_at)
-        parcel = parcel_of(scene, end.outgoing, ended.draft)
+        parcel, handed_at = parcel_of(scene, end.outgoing, ended.draft), time.time()
         handed = await self.courier.send(ended.chat, parcel, tenant.cipher, releases=True, due_at=due_at)
+        telling.sent(scene, handed_at=handed_at)
         return handed.is_due

@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
-from realtime import metrics
+from realtime import metrics, tracing
 from realtime.engine import receipts, session_changes
 from realtime.engine.pool import Pool
 
@@ -126,6 +126,9 @@ async def _apply_claimed(connection: AsyncConnection[Any], limit: int) -> int:
     changes = [_change(row) for row in rows if row[5] == "session"]
     await session_changes.apply_changes(connection, changes)
     await connection.execute(_FINISH, {"tenant_ids": [row[0] for row in rows], "seqs": [row[1] for row in rows]})
+    if tracing.is_on() and acks:
+        receipts_told = [(row[0], *acknowledged(row[3]), row[6]) for row in acks]
+        await tracing.acknowledged(connection, receipts_told, at=time.time())
     for level, count in Counter(acknowledged(row[3])[1] for row in acks).items():
         metrics.acknowledged(level, count)
     metrics.statuses_applied.labels("ack").inc(len(acks))

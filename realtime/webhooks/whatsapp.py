@@ -13,8 +13,9 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from realtime import metrics
+from realtime import metrics, tracing
 from realtime.engine.accept import Acceptor, RateExceeded
+from realtime.tracing import Span
 from realtime.webhooks import envelope as wire
 from realtime.webhooks.arrivals import arrival_of
 from realtime.webhooks.dead_letters import DeadLetters
@@ -179,6 +180,8 @@ class WhatsAppWebhook:
             await self._dead_letters.keep(raw, session=envelope.session, message_id=message.inbox_id, reason=reason)
             return _counted(envelope.event, "kept")
         if isinstance(message, IncomingMessage):
+            if tracing.is_on() and outcome == "stored" and not message.from_me:
+                _traced(envelope, instance, message, received_at)
             self._duplicates.look(message, instance, is_first=outcome == "stored")
         return _counted(envelope.event, outcome)
 
@@ -221,6 +224,13 @@ def _head(scope: Scope) -> _Head:
         # A unix socket has no address: all its clients are one.
         peer=client[0] if client else "local",
     )
+
+
+def _traced(envelope: wire.Envelope, instance: Instance, message: IncomingMessage, received_at: datetime) -> None:
+    attributes = {"event": known_event(envelope.event), "tenant_id": str(instance.tenant_id)}
+    ended = datetime.now(UTC).timestamp()
+    root = Span(name="webhook", began=received_at.timestamp(), ended=ended, attributes=attributes, is_root=True)
+    tracing.record(instance.session, message.inbox_id, root)
 
 
 def _counted(event: str, outcome: str) -> str:

@@ -1,4 +1,4 @@
-"""One JSON object a line on stderr, without message text, secrets or phone numbers."""
+"""One JSON object a line on stderr, without message text, secrets or phone numbers, for every program of ours."""
 
 import logging
 import re
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -18,30 +19,52 @@ _PATTERNS: Final = re.compile(
     r"""
     eyJ[\w-]{8,}\.[\w-]+\.[\w-]*            # a JWT
     | \b(?:sk|pk|rk|whsec|mcf|re)[-_][\w-]{8,}  # keys of vendors and ours
+    | \bAIza[\w-]{20,}
     | Bearer\s+[\w.~+/-]+=*
-    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)       # user and password in an address
+    | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)       # user and password in an address
     | [\w.+-]+@[\w-]+(?:\.[\w-]+)+          # e-mail addresses, chat ids with a dot
     | \b\d{5,20}@lid\b
     | (?<![\w.-])\+?\d{10,15}(?![\w.-])     # phone numbers
+    | \+\d[\d\ ().-]{7,17}\d               # and as people write them
     """,
     re.VERBOSE,
 )
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
+# What we write ourselves into every line.
+_OURS: Final = frozenset({"timestamp", "level", "logger", "process", "_record", "_from_structlog"})
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Hide by key what is secret by name, and by pattern what looks secret anywhere else."""
-    return {key: value if key in _OURS else _clean(key, value, depth=0) for key, value in event.items()}
+    return {key: value if key in _OURS else clean(value, key=key) for key, value in event.items()}
 
 
-def configure(*, process: str, level: str = "info") -> None:
-    """Our own log and every library's go through the same chain; a line is one JSON object."""
+def clean(value: Any, *, key: str = "") -> Any:
+    """The same value with everything secret in it hidden, however deep."""
+    if _SECRET_KEYS.search(key):
+        return None if value is None else _HIDDEN
+    if isinstance(value, str):
+        return _PATTERNS.sub(_HIDDEN, _CONTROL.sub("\ufffd", value))
+    if isinstance(value, bytes):
+        return f"[{len(value)} bytes]"
+    if isinstance(value, Mapping):
+        return {clean(str(name)): clean(inner, key=str(name)) for name, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [clean(inner) for inner in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value if not isinstance(value, int) or abs(value) < 10**9 else clean(str(value))
+    return clean(str(value), key=key)
+
+
+def configure(*, process: str, level: str = "info", is_production: bool = False) -> None:
+    """Our own log and every library's go through the same chain: JSON, but for a developer at a terminal."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.format_exc_info,
         _process_name(process),
         redact,
@@ -52,30 +75,35 @@ def configure(*, process: str, level: str = "info") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         cache_logger_on_first_use=True,
     )
+    is_read_by_a_person = sys.stderr.isatty() and not is_production
+    last: list[Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if is_read_by_a_person
+        else [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(serializer=_json)]
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+    _let_libraries_speak_through_us()
+
+
+def _let_libraries_speak_through_us() -> None:
     for noisy in ("httpx", "httpx2", "httpcore", "openai", "anthropic", "asyncio"):
         logging.getLogger(noisy).setLevel("WARNING")
-    for server in ("uvicorn", "uvicorn.error", "faststream"):
+    for server in ("uvicorn", "uvicorn.error", "faststream", "faststream.access", "faststream.access.redis"):
         logging.getLogger(server).handlers = []
         logging.getLogger(server).propagate = True
     # A line for each request would cost more than a webhook does, and metrics count them.
     logging.getLogger("uvicorn.access").handlers = []
     logging.getLogger("uvicorn.access").propagate = False
-
-
-_OURS: Final = frozenset({"at", "level", "logger", "process", "_record", "_from_structlog"})
 
 
 def _process_name(process: str) -> Processor:
@@ -86,17 +114,5 @@ def _process_name(process: str) -> Processor:
     return add
 
 
-def _clean(key: str, value: Any, *, depth: int) -> Any:
-    if _SECRET_KEYS.search(key):
-        return None if value is None else _HIDDEN
-    if isinstance(value, str):
-        return _PATTERNS.sub(_HIDDEN, _CONTROL.sub("\ufffd", value))
-    if isinstance(value, bytes):
-        return f"[{len(value)} bytes]"
-    if isinstance(value, Mapping):
-        return {str(name): _clean(str(name), inner, depth=depth + 1) for name, inner in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_clean("", inner, depth=depth + 1) for inner in value]
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    return _clean(key, str(value), depth=depth)
+def _json(event: EventDict, **_options: Any) -> str:
+    return _ENCODER.encode(event).decode()
