@@ -32,6 +32,7 @@ from realtime.engine.pool import engine_pool
 from realtime.gauges import Readings
 from realtime.health import Probes
 from realtime.webhooks import clerk, whatsapp
+from realtime.webhooks.admission import InstanceAdmission
 from realtime.webhooks.dead_letters import DeadLetters
 from realtime.webhooks.directory import Directory
 from realtime.webhooks.duplicates import Duplicates
@@ -101,7 +102,7 @@ class Web:
         acceptor = self._acceptor(
             pool,
             ring=bell.ring,
-            admission=whatsapp.InstanceAdmission(limiter, Rate.parse(settings.webhook_instance_rate)),
+            admission=InstanceAdmission(limiter, Rate.parse(settings.webhook_instance_rate)),
         )
         stack.push_async_callback(acceptor.drain)
         duplicates = Duplicates(pool, opened.store)

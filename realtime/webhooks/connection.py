@@ -5,6 +5,8 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from realtime.webhooks.http import WHOLE_ANSWER
+
 SLOWEST_HEADERS_SECONDS: Final = 10.0
 LARGEST_HEADERS: Final = 32 * 1024
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -47,6 +49,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        self.scope["extensions"] = {WHOLE_ANSWER: self._answer_whole}
         self._is_head_open = False
         self._head_size = 0
         if self._head_deadline is not None:
@@ -56,6 +59,19 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._is_resting = True
         super().on_response_complete()
+
+    def _answer_whole(self, head: bytes, body: bytes) -> bool:
+        """Write a whole answer to the request under way; False where uvicorn must do it, who looks at every header."""
+        cycle = self.cycle
+        if self.pipeline or cycle.response_started or not cycle.keep_alive or self.flow.write_paused:
+            return False
+        if not cycle.disconnected:
+            cycle.response_started = cycle.response_complete = True
+            defaults = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+            self.transport.write(head + defaults + b"\r\n" + body)
+            cycle.message_event.set()
+            self.on_response_complete()
+        return True
 
     def _await_head(self) -> None:
         self._head_deadline = self.loop.call_later(SLOWEST_HEADERS_SECONDS, self._refuse, _TOO_SLOW)

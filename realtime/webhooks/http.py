@@ -3,11 +3,14 @@
 import asyncio
 import types
 from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import msgspec
-from starlette.types import Message, Receive, Send
+from starlette.types import Message, Receive, Scope, Send
 
+# The name of an ASGI extension of ours: the same bytes every time need not be put together every time.
+WHOLE_ANSWER: Final = "mychatflow.whole_answer"
 LARGEST_BODY: Final = 1 << 20
 SLOWEST_BODY_SECONDS: Final = 10.0
 SECURITY_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
@@ -130,10 +133,18 @@ class Answer:
             ],
         }
         self._body: Message = {"type": "http.response.body", "body": body}
+        lines = b"".join(b"%s: %s\r\n" % header for header in self._start["headers"])
+        self._head, self._raw = b"HTTP/1.1 %d %s\r\n%s" % (status, HTTPStatus(status).phrase.encode(), lines), body
 
     async def send(self, send: Send) -> None:
         await send(self._start)
         await send(self._body)
+
+    async def send_whole(self, scope: Scope, send: Send) -> None:
+        """The same in one piece, where the connection can."""
+        whole = scope.get("extensions", {}).get(WHOLE_ANSWER)
+        if whole is None or not whole(self._head, self._raw):
+            await self.send(send)
 
 
 def taken(outcome: str) -> Answer:

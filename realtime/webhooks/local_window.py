@@ -17,11 +17,12 @@ class LocalWindow:
     def ask(
         self, subjects: Sequence[str], asked: Mapping[str, int], limit: int, window_ms: int, now_ms: int
     ) -> list[int]:
-        """For each subject: how many are admitted, and the milliseconds until one more would be."""
+        """For each subject: how many are admitted, the milliseconds until one more would be, and how many are left."""
         self._stay_small()
         answer: list[int] = []
         for subject in subjects:
-            answer += self._ask_one(subject, asked[subject], limit, window_ms, now_ms)
+            # None left to lend: alone, the next one is asked for anew.
+            answer += (*self._ask_one(subject, asked[subject], limit, window_ms, now_ms), 0)
         return answer
 
     def note(self, admitted: Mapping[str, int], window_ms: int, now_ms: int) -> None:

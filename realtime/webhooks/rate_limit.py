@@ -36,10 +36,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How many of those asked for are admitted, and when one more would be."""
+    """How many of those asked for are admitted, when one more would be, and how many more would be now."""
 
     admitted: int
     retry_after_seconds: int
+    left: int = 0
 
 
 class RateLimiter:
@@ -67,7 +68,7 @@ class RateLimiter:
                 log.warning("rate limits are counted locally", cause=type(error).__name__)
             else:
                 # Kept here too, so that Redis' next pause does not give everyone a fresh start.
-                self._local.note(dict(zip(subjects, answer[::2], strict=True)), rate.window_ms, now_ms)
+                self._local.note(dict(zip(subjects, answer[::3], strict=True)), rate.window_ms, now_ms)
                 return _verdicts(subjects, answer)
         return _verdicts(subjects, self._local.ask(subjects, asked, rate.limit, rate.window_ms, now_ms))
 
@@ -104,6 +105,10 @@ def client_address(peer: str, forwarded_for: Sequence[bytes], *, trusted_proxies
 
 def _verdicts(subjects: Sequence[str], answer: Sequence[int]) -> dict[str, Verdict]:
     return {
-        subject: Verdict(admitted=answer[2 * index], retry_after_seconds=-(-answer[2 * index + 1] // 1000))
+        subject: Verdict(
+            admitted=answer[3 * index],
+            retry_after_seconds=-(-answer[3 * index + 1] // 1000),
+            left=answer[3 * index + 2],
+        )
         for index, subject in enumerate(subjects)
     }

@@ -1,6 +1,6 @@
 -- Counts against sliding windows, many keys in one round trip.
 -- KEYS: one per subject. ARGV: now in ms, then for each key: window in ms, limit, how many are asked for.
--- Answers for each key: how many are admitted, and after how many ms one more would be.
+-- Answers for each key: how many are admitted, after how many ms one more would be, and how many are left.
 -- Two counters approximate the window: the last one fades out while the present one fills.
 local now = tonumber(ARGV[1])
 local answer = {}
@@ -30,5 +30,6 @@ for index, subject in ipairs(KEYS) do
     end
     answer[#answer + 1] = admitted
     answer[#answer + 1] = wait
+    answer[#answer + 1] = math.max(0, math.floor(limit - used) - admitted)
 end
 return answer

@@ -2,10 +2,9 @@
 
 import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
-from uuid import UUID
 
 import msgspec
 import psycopg
@@ -83,7 +82,7 @@ class WhatsAppWebhook:
             metrics.webhooks.labels("other", "database_down").inc()
             metrics.database_errors.labels("webhook").inc()
             answer = database_down()
-        await answer.send(send)
+        await answer.send_whole(scope, send)
         metrics.answered(answer.status)
         metrics.webhook_seconds.observe(time.perf_counter() - began)
 
@@ -184,21 +183,6 @@ class WhatsAppWebhook:
                 _traced(envelope, instance, message, received_at)
             self._duplicates.look(message, instance, is_first=outcome == "stored")
         return _counted(envelope.event, outcome)
-
-
-class InstanceAdmission:
-    """The rate of signed webhooks, asked for a whole batch at once."""
-
-    def __init__(self, limiter: RateLimiter, rate: Rate) -> None:
-        self._limiter = limiter
-        self._rate = rate
-
-    async def __call__(self, asked: Mapping[UUID, int]) -> Mapping[UUID, tuple[int, int]]:
-        verdicts = await self._limiter.admit({f"instance:{key}": count for key, count in asked.items()}, self._rate)
-        return {
-            key: (verdicts[f"instance:{key}"].admitted, verdicts[f"instance:{key}"].retry_after_seconds)
-            for key in asked
-        }
 
 
 def _head(scope: Scope) -> _Head:
