@@ -77,15 +77,28 @@ def _without_text(message: Message) -> str:
 
 
 def _trace(trace: Any) -> str:
-    """The steps of the turn, folded; keys and values are ours, but are escaped like everything else."""
+    """The steps of the turn, folded."""
     if not trace:
         return ""
+    return f"<details><summary>How this answer came about</summary>{decisions(trace)}</details>"
+
+
+def decisions(trace: Any) -> str:
+    """What each step decided, why and in how many ms; keys and values are ours, but are escaped like everything."""
     steps = trace.get("steps", trace) if isinstance(trace, Mapping) else trace
     pairs = list(steps.items()) if isinstance(steps, Mapping) else [(_step_name(step), step) for step in steps]
-    rows = "".join(
-        f"<dt>{escaped(wording.words(str(name)))}</dt><dd>{escaped(_told(value))}</dd>" for name, value in pairs
+    return f'<div class="mcf-turn">{"".join(_line(name, step) for name, step in pairs)}</div>'
+
+
+def _line(name: str, step: Any) -> str:
+    facts = dict(step) if isinstance(step, Mapping) else {"decision": step}
+    decision, why, took = (facts.pop(key, "") for key in ("decision", "why", "ms"))
+    told = ", ".join(word for word in (str(why), _told(facts)) if word)
+    spent = f"{took:.0f} ms" if isinstance(took, int | float) else ""
+    return (
+        f"<span>{escaped(wording.words(str(name)))}</span><b>{escaped(_told(decision))}</b>"
+        f"<em>{escaped(told)}</em><small>{escaped(spent)}</small>"
     )
-    return f'<details><summary>How this answer came about</summary><dl class="mcf-facts">{rows}</dl></details>'
 
 
 def _step_name(step: Any) -> str:
@@ -93,9 +106,10 @@ def _step_name(step: Any) -> str:
 
 
 def _told(value: Any) -> str:
-    """A step's facts on one line."""
+    """Facts on one line."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_told(item)}" for name, item in value.items() if name not in {"step", "name"})
+        shown = ((name, item) for name, item in value.items() if name not in {"step", "name"} and item is not None)
+        return ", ".join(f"{name} {_told(item)}" for name, item in shown)
     if isinstance(value, list):
         return wording.listed([_told(item) for item in value])
     return str(value)

@@ -9,7 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboards import shell, states
-from dashboards.ops import freshness
+from dashboards.ops import alerts, delivery, freshness, message_trace, providers, tenants
 from dashboards.setup import agent, knowledge, numbers, record, team
 from dashboards.tenant import ai_agent, conversations, inbox, leads, overview
 from dashboards.viewer import Viewer
@@ -45,6 +45,11 @@ PLACES = (
     Place("Setup", "Team & keys", "badge", "team", "admin", team.show),
     Place("Setup", "Audit", "history", "audit", "admin", record.show),
     Place("Operations", "Pipeline & health", "monitor_heart", "operations", "staff", freshness.show),
+    Place("Operations", "Delivery", "local_shipping", "delivery", "staff", delivery.show),
+    Place("Operations", "Providers", "hub", "providers", "staff", providers.show),
+    Place("Operations", "Alerts", "notifications", "alerts", "staff", alerts.show),
+    Place("Operations", "Tenants", "apartment", "tenants", "staff", tenants.show),
+    Place("Operations", "Message trace", "route", "trace", "staff", message_trace.show),
 )
 
 

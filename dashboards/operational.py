@@ -75,6 +75,10 @@ class Bridge:
 
         return self._wait_for(work)
 
+    def with_store(self, work: Callable[[Store], Awaitable[Result]]) -> Result:
+        """Run work that opens its own transactions, for the platform's staff."""
+        return self._wait_for(lambda: work(self._store))
+
     def _wait_for(self, work: Callable[[], Awaitable[Result]]) -> Result:
         async def bounded() -> Result:
             return await asyncio.wait_for(work(), _PATIENCE_SECONDS)

@@ -163,6 +163,16 @@ def strip(tones: Sequence[Tone], titles: Sequence[str]) -> str:
     return f'<div class="mcf-uptime">{bars}</div>'
 
 
+def timeline(steps: Sequence[tuple[str, str, str, Tone]]) -> str:
+    """When, what and how, one below another along a line."""
+    rows = "".join(
+        f'<li class="mcf-{tone}"><time>{escaped(when)}</time><i></i>'
+        f"<div><b>{escaped(word)}</b> {escaped(told)}</div></li>"
+        for when, word, told, tone in steps
+    )
+    return f'<ol class="mcf-timeline">{rows}</ol>'
+
+
 def facts(pairs: Mapping[str, Any]) -> str:
     """Names and values, one pair a line."""
     rows = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>" for name, value in pairs.items())

@@ -66,15 +66,6 @@ _WAITS = text(
     order by slot_at
     """  # noqa: S608 - constant text
 )
-_DEAD_LETTERS = text(
-    """
-    select id::text as dead_letter_id, source, session, reason, received_at
-    from dead_letters
-    where replayed_at is null
-    order by received_at desc
-    limit :limit
-    """
-)
 _BREAKERS = text(
     """
     select distinct on (target) target, from_state, to_state, reason, changed_at
@@ -123,17 +114,6 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """Something we could not take or send; its payload stays sealed."""
-
-    dead_letter_id: str
-    source: str
-    session: str | None
-    reason: str
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerChange:
     """A model target whose breaker opened, tried again or closed."""
 
@@ -159,12 +139,6 @@ async def waits(transaction: AsyncConnection, *, since: datetime, until: datetim
     """One row per five minutes in which a message arrived."""
     found = await transaction.execute(_WAITS, {"since": since, "until": until})
     return [Wait(**{**row, "p95_seconds": float(row["p95_seconds"])}) for row in found.mappings()]
-
-
-async def dead_letters(transaction: AsyncConnection, *, limit: int = 50) -> list[DeadLetter]:
-    """The newest ones that wait for a person."""
-    found = await transaction.execute(_DEAD_LETTERS, {"limit": limit})
-    return [DeadLetter(**row) for row in found.mappings()]
 
 
 async def breakers(transaction: AsyncConnection) -> list[BreakerChange]:

@@ -1,21 +1,14 @@
 """`mychatflow dlq`: what could not be taken or sent, and another try for it."""
 
-import hashlib
-import hmac
-import time
-from datetime import UTC, datetime
 from typing import Annotated
-from uuid import UUID
 
-import httpx
 import typer
 
 from mychatflow.local import console
+from mychatflow.local import replay as replaying
 from mychatflow.local.commands import loading
 from mychatflow.local.console import Failure
-from mychatflow.settings import Settings
 from mychatflow.store import dead_letters
-from mychatflow.store.cipher import platform_cipher
 from mychatflow.store.dead_letters import Letter
 from mychatflow.store.session import Store
 
@@ -53,51 +46,10 @@ def replay(ids: Annotated[list[str], typer.Argument(help="From `mychatflow dlq l
     loaded = loading.settings()
 
     async def work(store: Store) -> list[str]:
-        return [reason for letter_id in ids if (reason := await _replay(store, loaded, letter_id))]
+        return [reason for letter_id in ids if (reason := await replaying.replay(store, loaded, letter_id))]
 
     reasons = loading.with_store(loaded, work)
     if reasons:
         code = console.FAILED if len(reasons) == len(ids) else console.PARTIAL
         raise Failure("\n".join(reasons), next_step="mychatflow dlq list", exit_code=code)
     console.say(f"replayed {len(ids)}")
-
-
-async def _replay(store: Store, loaded: Settings, letter_id: str) -> str | None:
-    """Why it could not be replayed, or None."""
-    now = datetime.now(UTC)
-    kind, _, seq = letter_id.partition(":")
-    if kind == "inbox" and seq.isdigit():
-        async with store.platform_transaction() as transaction:
-            is_reopened = await dead_letters.reopen(transaction, int(seq), at=now)
-        return None if is_reopened else f"{letter_id}: not parked"
-    try:
-        wanted = UUID(letter_id)
-    except ValueError:
-        return f"{letter_id}: no such letter"
-    async with store.platform_transaction() as transaction:
-        sealed = await dead_letters.payload(transaction, wanted)
-    if sealed is None:
-        return f"{letter_id}: no such letter, or replayed already"
-    raw = platform_cipher(loaded.master).decrypt(sealed, row_id=wanted).encode()
-    refusal = await _post(loaded, raw)
-    if refusal is None:
-        async with store.platform_transaction() as transaction:
-            await dead_letters.replayed(transaction, wanted, at=now)
-        return None
-    return f"{letter_id}: {refusal}"
-
-
-async def _post(loaded: Settings, raw: bytes) -> str | None:
-    """Sign the kept bytes anew and post them to our own webhook; why that failed, or None."""
-    headers = {
-        "Content-Type": "application/json",
-        "X-Webhook-Hmac": hmac.new(loaded.webhook_secrets[0], raw, hashlib.sha512).hexdigest(),
-        "X-Webhook-Hmac-Algorithm": "sha512",
-        "X-Webhook-Timestamp": str(int(time.time() * 1000)),
-    }
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-        try:
-            answer = await client.post(loaded.webhook_url, content=raw, headers=headers)
-        except httpx.HTTPError as error:
-            return f"the webhook does not answer ({type(error).__name__}): mychatflow up"
-    return None if answer.is_success else f"the webhook answered {answer.status_code}"

@@ -1,0 +1,37 @@
+"""What the web process counts itself, read from its /metrics as Prometheus would."""
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from dashboards.parts import Tone
+from mychatflow import settings as configuration
+
+_PATIENCE_SECONDS = 1.5
+_OUTCOMES = "mychatflow_webhooks"
+_REFUSED = "mychatflow_webhook_rejections"
+_GOOD = {"stored", "known", "applied"}
+_QUIET = {"ignored"}
+
+
+def webhooks() -> dict[str, float] | None:
+    """How many webhooks met each fate since the process started; None when it does not answer."""
+    settings = configuration.load()
+    address = f"http://{settings.web_host}:{settings.web_port}/metrics"
+    try:
+        answer = httpx.get(address, timeout=_PATIENCE_SECONDS, trust_env=False)
+        answer.raise_for_status()
+    except httpx.HTTPError:
+        return None
+    counts: dict[str, float] = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples if family.name in {_OUTCOMES, _REFUSED} else ():
+            if sample.name.endswith("_total"):
+                name = sample.labels.get("outcome") or f"refused: {sample.labels.get('reason', 'unknown')}"
+                counts[name] = counts.get(name, 0) + sample.value
+    return counts
+
+
+def tone(outcome: str) -> Tone:
+    if outcome in _GOOD:
+        return "good"
+    return "quiet" if outcome in _QUIET else "warn"

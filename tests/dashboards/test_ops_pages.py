@@ -1,0 +1,122 @@
+"""The operations pages: what is late, stuck, shut off or loud is seen at once, and can be mended from there."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from dashboards.ops import freshness, tenants
+from mychatflow.store.watch import Neighbour
+from tests.dashboards.conftest import HOSTILE, Town
+from tests.dashboards.test_pages import html_of, opened
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def troubled(pages: Town) -> Iterator[Town]:
+    """The town with a firing alert, an open breaker, a doubtful send and a message that no attempt could answer."""
+    shop = pages.hotel
+    with psycopg.connect(pages.settings.role_url("engine"), autocommit=True) as connection:
+        connection.execute(
+            "insert into alerts (rule, subject, severity, detail, fired_at)"
+            " values ('messages_wait', %s, 'critical', '{\"value\": 42}', now() - interval '3 minutes')",
+            (HOSTILE,),
+        )
+        connection.execute(
+            "insert into breaker_history (target, from_state, to_state, reason, changed_at)"
+            " values ('gemini:gemini-3-flash', 'closed', 'open', 'server_error', now() - interval '4 seconds')"
+        )
+        connection.execute(
+            "insert into inbox (tenant_id, instance_id, session, message_id, lane, kind, chat_id, sent_at, state,"
+            " attempts, last_error) values (%s, %s, %s, 'false_1@c.us_TRACED', 'message', 'message', '1@c.us', now(),"
+            " 'parked', 9, %s)",
+            (shop.tenant_id, shop.instance_id, f"session-{shop.instance_id}", HOSTILE),
+        )
+        yield pages
+        for statement in (
+            "delete from alerts",
+            "delete from breaker_history where target like 'gemini%'",
+            "delete from inbox where message_id = 'false_1@c.us_TRACED'",
+            "delete from chat_leases where chat_id = '1@c.us'",
+        ):
+            connection.execute(statement.encode())
+
+
+def test_a_firing_alert_stands_first_and_runs_nothing(troubled: Town) -> None:
+    shown = html_of(opened("alerts"))
+
+    assert "1 firing" in shown
+    assert "Messages wait" in shown
+    assert "<img" not in shown
+
+
+def test_a_breaker_that_opened_seconds_ago_is_seen(troubled: Town) -> None:
+    shown = html_of(opened("providers"))
+
+    assert "1 shut off" in shown
+    assert "Skipped, others answer" in shown
+
+
+def test_a_parked_message_is_replayed_from_the_page(troubled: Town) -> None:
+    test = opened("delivery")
+    assert "Somebody should look" in html_of(test)
+    letter = test.multiselect(key="letters").options[0]
+
+    test = test.multiselect(key="letters").set_value([letter]).run()
+    test = test.button(key="replay").click().run()
+
+    assert not test.exception
+    with psycopg.connect(troubled.settings.role_url("engine")) as connection:
+        found = connection.execute("select state, attempts from inbox where message_id = 'false_1@c.us_TRACED'")
+        assert found.fetchall() == [("open", 0)]
+
+
+def test_one_message_is_followed_by_its_id(troubled: Town) -> None:
+    shown = html_of(opened("trace", message="false_1@c.us_TRACED"))
+
+    assert "parked, 9 attempts" in shown
+    assert "Nothing is known" in html_of(opened("trace", message=HOSTILE))
+
+
+def test_the_command_begins_where_each_table_stopped() -> None:
+    rows = [
+        {"asset": "episodes", "newest_data_at": datetime(2026, 11, 20, 5, tzinfo=UTC)},
+        {"asset": "analytics_events", "newest_data_at": datetime(2026, 11, 20, 7, tzinfo=UTC)},
+        {"asset": "restatements", "newest_data_at": None},
+    ]
+
+    assert freshness._backfill(rows, at=NOW) == [
+        "mychatflow backfill --asset restatements --from 2026-10-28 --to 2026-11-26",
+        "mychatflow backfill --asset analytics_events episodes --from 2026-11-20 --to 2026-11-26",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "is_noisy"), [(80, 20, True), (50, 50, False), (15, 1, False), (0, 0, False)]
+)
+def test_who_is_half_of_the_load_is_noisy(mine: int, theirs: int, is_noisy: bool) -> None:
+    one, other = a_neighbour(mine), a_neighbour(theirs)
+
+    assert tenants.is_noisy(one, [one, other]) is is_noisy
+
+
+def test_a_tenant_alone_disturbs_nobody() -> None:
+    one = a_neighbour(500)
+
+    assert not tenants.is_noisy(one, [one])
+
+
+def a_neighbour(received: int) -> Neighbour:
+    return Neighbour(
+        tenant_id=uuid4(),
+        name="Shop",
+        plan="pro",
+        is_suspended=False,
+        used_count=received,
+        received_count=received,
+        waiting_count=0,
+        oldest_at=NOW - timedelta(minutes=1),
+    )
