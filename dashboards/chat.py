@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 from dashboards import wording
 from dashboards.wording import escaped
@@ -15,11 +17,12 @@ _AUTHORS = {
     "campaign": "Campaign",
     "follow_up": "Follow-up",
 }
+_NO_COSTS: Mapping[UUID, float] = MappingProxyType({})
 _SILENT_STATUSES = {"received"}
 
 
-def bubbles(messages: Sequence[Message], *, timezone: str) -> str:
-    """Oldest first, with a line for each new day."""
+def bubbles(messages: Sequence[Message], *, timezone: str, costs: Mapping[UUID, float] = _NO_COSTS) -> str:
+    """Oldest first, with a line for each new day; `costs` is the price of answers, by interaction."""
     if not messages:
         return '<p class="mcf-day">No messages are kept for this contact.</p>'
     shown: list[str] = []
@@ -29,7 +32,7 @@ def bubbles(messages: Sequence[Message], *, timezone: str) -> str:
         if local_day != last_day:
             shown.append(f'<span class="mcf-day">{escaped(wording.day(local_day))}</span>')
             last_day = local_day
-        shown.append(_bubble(message, timezone))
+        shown.append(_bubble(message, timezone, costs.get(message.interaction_id)))
     # The inner list keeps its order; the outer one only begins at its end.
     return f'<div class="mcf-chat" role="log" aria-label="Conversation" tabindex="0"><div>{"".join(shown)}</div></div>'
 
@@ -43,24 +46,26 @@ def preview(message: Message | None) -> str:
     return f"{prefix}{text}"[:120]
 
 
-def _bubble(message: Message, timezone: str) -> str:
+def _bubble(message: Message, timezone: str, cost: float | None) -> str:
     side = "out" if message.direction == "outgoing" else "in"
     body = escaped(message.text) if message.text else f'<span class="gone">{escaped(_without_text(message))}</span>'
     given = f" {escaped(' '.join(message.reactions))}" if message.reactions else ""
     return (
         f'<div class="mcf-bubble {side}">{body}{given}'
-        f"<footer>{escaped(_footer(message, timezone))}</footer>{_trace(message.trace)}</div>"
+        f"<footer>{escaped(_footer(message, timezone, cost))}</footer>{_trace(message.trace)}</div>"
     )
 
 
-def _footer(message: Message, timezone: str) -> str:
+def _footer(message: Message, timezone: str, cost: float | None) -> str:
     words = [wording.clock(message.occurred_at, timezone, with_date=False)]
     if message.direction == "outgoing":
         words.append(_AUTHORS.get(message.author, "Us"))
     if message.provider:
-        words.append(wording.provider(message.provider))
+        words.append(f"{wording.provider(message.provider)} {message.model or ''}".strip())
     if message.latency_ms is not None and message.direction == "outgoing":
         words.append(wording.seconds(message.latency_ms))
+    if cost is not None:
+        words.append(wording.small_usd(cost))
     if message.is_edited:
         words.append("edited")
     if message.status not in _SILENT_STATUSES:

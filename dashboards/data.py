@@ -8,13 +8,15 @@ from uuid import UUID
 import streamlit as st
 
 from dashboards.operational import bridge
-from mychatflow.store import chats, contact_book, contacts, viewers
+from mychatflow.store import chats, contact_book, contacts, desk, viewers
 from mychatflow.store import quick_replies as knowledge
 from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
+from mychatflow.store.desk import Action, Colleague
 from mychatflow.store.viewers import Workspace
 from warehouse import behind, model_reads, reads
 from warehouse.periods import Period
+from warehouse.reader import NothingPublished
 
 Rows = list[dict[str, Any]]
 # A publication follows the hour, so a minute of delay is never what makes a number old.
@@ -153,7 +155,21 @@ def lead_list(tenant_id: UUID, period: Period, *, grade: str | None, limit: int 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
 def score_history(tenant_id: UUID, contact_id: UUID) -> Rows:
-    return reads.score_history(tenant_id, contact_id)
+    """Empty before the first publication, like everything that stands beside a chat."""
+    try:
+        return reads.score_history(tenant_id, contact_id)
+    except NothingPublished:
+        return []
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def answer_costs(tenant_id: UUID, contact_id: UUID) -> dict[UUID, float]:
+    """None before the first publication: a chat is read without its numbers."""
+    try:
+        found = model_reads.answer_costs(tenant_id, contact_id)
+    except NothingPublished:
+        return {}
+    return {row["interaction_id"]: row["cost_usd"] for row in found}
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
@@ -216,6 +232,16 @@ def notes(tenant_id: UUID, contact_id: UUID) -> str:
         lambda transaction, cipher: contact_book.notes(transaction, tenant_id, contact_id, cipher=cipher),
     )
     return found or ""
+
+
+def colleagues(tenant_id: UUID) -> list[Colleague]:
+    """Who may be given a chat."""
+    return bridge().in_tenant(tenant_id, partial(desk.colleagues, tenant_id=tenant_id))
+
+
+def actions(tenant_id: UUID, contact_id: UUID) -> list[Action]:
+    """Who took that chat when, the newest first; uncached, so that two people see each other at once."""
+    return bridge().in_tenant(tenant_id, partial(desk.actions, tenant_id=tenant_id, contact_id=contact_id))
 
 
 def quick_replies(tenant_id: UUID) -> Rows:

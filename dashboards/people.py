@@ -9,6 +9,7 @@ from uuid import UUID
 import streamlit as st
 
 from dashboards import chat, data, parts, shell, states, wording
+from dashboards.parts import Column
 from dashboards.viewer import Viewer
 from mychatflow.store.contacts import Contact
 
@@ -20,6 +21,8 @@ _POINTS = {
     "intent_points": ("Intent", "price, booking, products, urgency", 60),
 }
 _MOST_POINTS = 100
+_HISTORY = 12
+_CAUSES = {"inbound": "They wrote", "decay": "Silence", "recalculation": "Counted anew"}
 _TONES: dict[str, parts.Tone] = {"A": "good", "B": "good", "C": "quiet", "D": "quiet", "F": "quiet"}
 
 
@@ -61,7 +64,8 @@ def one(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: datet
     left, right = st.columns([1.5, 1])
     with left:
         if looking.may("agent"):
-            st.html(chat.bubbles(data.chat(looking.tenant_id, contact_id), timezone=looking.timezone))
+            costs = data.answer_costs(looking.tenant_id, contact_id)
+            st.html(chat.bubbles(data.chat(looking.tenant_id, contact_id), timezone=looking.timezone, costs=costs))
         else:
             states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
     with right:
@@ -108,6 +112,30 @@ def score(looking: Viewer, contact_id: UUID, contact: Contact) -> str:
     if lost:
         points.append(_point("Silence", "since the last message", lost / 100, -lost))
     return f'{head}<div class="mcf-points">{"".join(points)}</div>'
+
+
+def score_history(looking: Viewer, contact_id: UUID) -> str:
+    """Each change of the score: when, why, and which points it had."""
+    rows = data.score_history(looking.tenant_id, contact_id)[:_HISTORY]
+    if not rows:
+        return ""
+    columns = [
+        Column(title="When"),
+        Column(title="Why"),
+        *(Column(title=t, is_number=True) for t in ("Points", "Score")),
+    ]
+    cells = [
+        (
+            wording.clock(row["scored_at"], looking.timezone),
+            _CAUSES.get(row["cause"], wording.words(row["cause"])),
+            " + ".join(str(row[column]) for column in _POINTS) + (f" − {row['decay']}" if row["decay"] else ""),
+            f"{row['score']} {parts.chip(row['grade'], _TONES.get(row['grade'], 'quiet'))}",
+        )
+        for row in rows
+    ]
+    return parts.card_title("Score history", "Messages + speed + questions + intent − silence") + parts.table(
+        columns, cells, label="Score history"
+    )
 
 
 def _point(label: str, detail: str, share: float, value: int) -> str:

@@ -22,5 +22,10 @@ def failovers(tenant_id: UUID, period: Period) -> list[Row]:
     return _ask("failovers", tenant_id, period)
 
 
+def answer_costs(tenant_id: UUID, contact_id: UUID, *, limit: int = 200) -> list[Row]:
+    """The price of each of the newest answers to one person."""
+    return questions.ask("answer_costs", tenant_id=tenant_id, contact_id=contact_id, limit=limit)
+
+
 def _ask(question: str, tenant_id: UUID, period: Period) -> list[Row]:
     return questions.ask(question, tenant_id=tenant_id, since=period.since, until=period.until)

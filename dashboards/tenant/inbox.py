@@ -8,7 +8,7 @@ from uuid import UUID
 import streamlit as st
 
 from dashboards import chat, data, parts, people, shell, states, viewer, wording
-from dashboards.tenant import turns
+from dashboards.tenant import contact_panel, turns
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
 from mychatflow.store.contacts import Contact
@@ -138,7 +138,7 @@ def _opened(looking: Viewer, *, at: datetime) -> None:
         states.live(partial(_talk, looking, contact.contact_id), every=_EVERY)
         _composer(looking, contact)
     with person:
-        _person(looking, contact, at=at)
+        contact_panel.show(looking, contact, at=at)
 
 
 def _talk(looking: Viewer, contact_id: UUID) -> None:
@@ -158,7 +158,11 @@ def _talk(looking: Viewer, contact_id: UUID) -> None:
     )
     if looking.permits(Permission.TAKE_OVER):
         _turns(looking, contact)
-    st.html(chat.bubbles(data.chat(looking.tenant_id, contact_id), timezone=looking.timezone))
+    news = contact_panel.latest(looking, contact_id, at=shell.now())
+    if news:
+        st.html(news)
+    costs = data.answer_costs(looking.tenant_id, contact_id)
+    st.html(chat.bubbles(data.chat(looking.tenant_id, contact_id), timezone=looking.timezone, costs=costs))
 
 
 def _turns(looking: Viewer, contact: Contact) -> None:
@@ -193,29 +197,6 @@ def _composer(looking: Viewer, contact: Contact) -> None:
             for reply in replies:
                 put = partial(turns.insert, draft, reply["body"])
                 st.button(_plain(reply["title"]), key=f"quick-{reply['id']}", type="tertiary", on_click=put)
-
-
-def _person(looking: Viewer, contact: Contact, *, at: datetime) -> None:
-    st.html(people.score(looking, contact.contact_id, contact))
-    st.html(parts.facts(people.facts(contact, looking.timezone, at=at)))
-    if not looking.permits(Permission.EDIT_CONTACTS):
-        return
-    # Keyed by what is shown, so that a colleague's change replaces what stands in the field.
-    tags = shell.keyed("tags", contact.contact_id, contact.tags)
-    st.multiselect(
-        "Tags",
-        list(contact.tags),
-        default=list(contact.tags),
-        accept_new_options=True,
-        key=tags,
-        on_change=partial(turns.tag, looking, contact.contact_id, contact.tags, tags),
-    )
-    written = data.notes(looking.tenant_id, contact.contact_id)
-    notes = shell.keyed("notes", contact.contact_id, written)
-    with st.form(f"note-{contact.contact_id}", border=False):
-        st.text_area("Internal notes", value=written, key=notes, max_chars=10_000, help="Customers never see these.")
-        keep = partial(turns.note, looking, contact.contact_id, notes)
-        st.form_submit_button("Save note", on_click=keep, key="save-note")
 
 
 def _plain(text: str) -> str:

@@ -12,7 +12,7 @@ from dashboards import changes, data
 from dashboards.changes import NotDone
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
-from mychatflow.store import colleagues, contact_book, ownership
+from mychatflow.store import colleagues, contact_book, desk, ownership
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
 
@@ -43,6 +43,16 @@ def hand_back(looking: Viewer, contact_id: UUID) -> None:
 
 def resolve(looking: Viewer, contact_id: UUID) -> None:
     changes.make(looking, Permission.TAKE_OVER, "conversation.resolved", contact_id, partial(_resolve, contact_id))
+
+
+def assign(looking: Viewer, contact_id: UUID, field: str) -> None:
+    """Give the chat to a colleague, or with nobody chosen back to the assistant."""
+    chosen: UUID | None = st.session_state.get(field)
+    if chosen is None:
+        hand_back(looking, contact_id)
+        return
+    work = partial(_assign, contact_id, chosen)
+    changes.make(looking, Permission.TAKE_OVER, "conversation.assigned", contact_id, work)
 
 
 def tag(looking: Viewer, contact_id: UUID, shown: Sequence[str], field: str) -> None:
@@ -106,6 +116,18 @@ async def _take_over(contact_id: UUID, change: Change, cipher: TenantCipher, by:
     await ownership.to_human(
         change.transaction, by.tenant_id, contact_id, reason="takeover", at=at, member_id=by.workspace.member_id
     )
+
+
+async def _assign(
+    contact_id: UUID, member_id: UUID, change: Change, cipher: TenantCipher, by: Viewer, at: datetime
+) -> None:
+    await _found(change, cipher.tenant_id, contact_id)
+    if member_id not in {each.member_id for each in await desk.colleagues(change.transaction, by.tenant_id)}:
+        raise NotDone("that colleague has left the team.")
+    await ownership.to_human(
+        change.transaction, by.tenant_id, contact_id, reason="assigned", at=at, member_id=member_id
+    )
+    change.detail["member_id"] = str(member_id)
 
 
 async def _hand_back(contact_id: UUID, change: Change, cipher: TenantCipher, by: Viewer, at: datetime) -> None:

@@ -1,14 +1,17 @@
 """A colleague at the inbox: answers, takes over, tags and notes, always in one workspace and on record."""
 
+from pathlib import Path
+from uuid import UUID
+
 import psycopg
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import data, viewer
+from dashboards import data, viewer, wording
 from dashboards.tenant import turns
 from dashboards.viewer import Viewer
 from mychatflow.store.contacts import Contact
-from tests.dashboards.conftest import HOSTILE, Town
+from tests.dashboards.conftest import HOSTILE, Town, forget
 from tests.dashboards.shop import Shop
 from tests.dashboards.test_pages import html_of, opened
 
@@ -58,6 +61,79 @@ def test_a_chat_is_taken_over_and_handed_back(pages: Town) -> None:
         seen.append(data.contact(pages.dental.tenant_id, contact.contact_id).owner)  # type: ignore[union-attr]
 
     assert set(seen) == {"human", "agent"}
+
+
+def test_a_chat_is_given_to_a_colleague_who_sees_it(pages: Town) -> None:
+    shop, contact = pages.hotel, _first(pages, pages.hotel)
+    member_id = _a_colleague(pages, shop)
+    test = opened("inbox", workspace=shop.name)
+    next(box for box in test.selectbox if box.label == "Assign to").set_value(member_id)
+
+    test = test.button(key="assign").click().run()
+
+    assert not test.exception
+    assigned = f"select owner, assigned_member_id from contacts where id = '{contact.contact_id}'"
+    assert _rows(pages, shop, assigned) == [("human", member_id)]
+    # Whoever else has the chat open reads it in the chat itself.
+    assert f"{wording.escaped(HOSTILE)} was given the chat" in html_of(opened("inbox", workspace=shop.name))
+
+
+def test_a_colleagues_takeover_is_told_to_the_others(pages: Town) -> None:
+    test = opened("inbox", workspace=pages.dental.name)
+    assert 'mcf-news"' not in html_of(test)
+
+    test.button(key="turn").click().run()
+
+    assert 'class="mcf-news"' in html_of(opened("inbox", workspace=pages.dental.name))
+
+
+def test_every_point_of_the_score_is_explained(pages: Town) -> None:
+    shown = html_of(opened("inbox", workspace=pages.dental.name))
+
+    assert "Score history" in shown
+    assert "They wrote" in shown
+    assert "Questions" in shown
+
+
+def test_what_people_wrote_is_text_in_every_field(pages: Town) -> None:
+    shop, contact = pages.dental, _first(pages, pages.dental)
+    columns = "name, tags, handoff_reason, preferred_language"
+    with psycopg.connect(pages.settings.role_url("engine")) as connection:
+        where = (shop.tenant_id, contact.contact_id)
+        before = connection.execute(
+            f"select {columns} from contacts where tenant_id = %s and id = %s", where
+        ).fetchone()
+        connection.execute(
+            f"update contacts set is_handed_off = true, ({columns}) = (%s, %s, %s, %s)"
+            " where tenant_id = %s and id = %s",
+            (HOSTILE, [HOSTILE], HOSTILE, HOSTILE, *where),
+        )
+        connection.commit()
+        try:
+            for page in ("inbox", "leads", "conversations", "overview"):
+                test = opened(page, workspace=shop.name)
+                assert not test.exception
+                assert "<img" not in html_of(test), page
+                shown = [element.value for element in (*test.caption, *test.markdown)]
+                assert not [value for value in shown if "](javascript" in value], page
+        finally:
+            connection.execute(
+                f"update contacts set is_handed_off = false, ({columns}) = (%s, %s, %s, %s)"
+                " where tenant_id = %s and id = %s",
+                (*before, *where),
+            )
+
+
+def test_chats_are_read_before_any_number_is_published(
+    pages: Town, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_URL", f"duckdb:///{tmp_path}/none.duckdb")
+    forget()
+
+    shown = html_of(opened("inbox", workspace=pages.dental.name))
+
+    assert 'class="mcf-bubble' in shown
+    assert "The first numbers are on their way" not in shown
 
 
 def test_resolving_twice_says_that_nothing_is_open(pages: Town) -> None:
@@ -144,6 +220,14 @@ def test_titles_that_begin_so_come_first() -> None:
     replies = [{"title": "Our prices"}, {"title": "Prices"}, {"title": "Hours"}]
 
     assert [reply["title"] for reply in turns.matching(replies, " PRI")] == ["Prices", "Our prices"]
+
+
+def _a_colleague(town: Town, shop: Shop) -> UUID:
+    with psycopg.connect(town.settings.role_url("engine")) as connection:
+        added = "insert into team_members (tenant_id, email, role) values (%s, %s, 'agent') returning id"
+        row = connection.execute(added, (shop.tenant_id, HOSTILE)).fetchone()
+    assert row is not None
+    return UUID(str(row[0]))
 
 
 def _nobody(looking: Viewer) -> Viewer | None:
