@@ -12,8 +12,10 @@ from dashboards.theme.tokens import Palette
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "responsive": True}
 
 
-def messages_per_day(rows: Rows, before: Rows, incidents: Rows, *, palette: Palette, height: int = 300) -> Figure:
-    """Incoming messages a day, the previous period dashed on the same weekdays, incidents as dotted lines."""
+def messages_per_day(
+    rows: Rows, before: Rows, incidents: Rows, *, palette: Palette, notes: Rows = (), height: int = 300
+) -> Figure:
+    """Incoming messages a day, the previous period dashed on the same weekdays, incidents and notes as dotted lines."""
     dates = [row["local_date"] for row in rows]
     counts = [row["message_received_count"] for row in rows]
     traces = []
@@ -34,7 +36,7 @@ def messages_per_day(rows: Rows, before: Rows, incidents: Rows, *, palette: Pale
         "yaxis": drawing.counts(palette, [*counts, 1]),
         "xaxis": drawing.days(palette, dates),
     }
-    drawing.mark_incidents(layout, incidents, palette)
+    drawing.mark(layout, incidents, notes, palette)
     return {"data": traces, "layout": layout}
 
 

@@ -8,8 +8,10 @@ from uuid import UUID
 import streamlit as st
 
 from dashboards.operational import bridge
+from mychatflow.store import annotations as notes_on_time
 from mychatflow.store import chats, contact_book, contacts, desk, viewers
 from mychatflow.store import quick_replies as knowledge
+from mychatflow.store.annotations import Annotation
 from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
 from mychatflow.store.desk import Action, Colleague
@@ -242,6 +244,11 @@ def colleagues(tenant_id: UUID) -> list[Colleague]:
 def actions(tenant_id: UUID, contact_id: UUID) -> list[Action]:
     """Who took that chat when, the newest first; uncached, so that two people see each other at once."""
     return bridge().in_tenant(tenant_id, partial(desk.actions, tenant_id=tenant_id, contact_id=contact_id))
+
+
+def annotations(tenant_id: UUID, *, since: datetime, until: datetime) -> list[Annotation]:
+    """Notes on the timeline, as they are this second."""
+    return bridge().in_tenant(tenant_id, partial(notes_on_time.within, tenant_id=tenant_id, since=since, until=until))
 
 
 def quick_replies(tenant_id: UUID) -> Rows:

@@ -10,6 +10,7 @@ from dashboards.theme.tokens import Palette
 
 Figure = dict[str, Any]
 Rows = Sequence[Mapping[str, Any]]
+_LONGEST_NOTE = 32
 _FONT = "Inter, system-ui, sans-serif"
 
 
@@ -130,14 +131,15 @@ def end_label(name: str, values: Sequence[float | None], palette: Palette) -> Fi
     }
 
 
-def mark_incidents(layout: Figure, incidents: Rows, palette: Palette) -> None:
-    """One dotted line for each day with an incident, named at its top."""
+def mark(layout: Figure, incidents: Rows, notes: Rows, palette: Palette) -> None:
+    """One dotted line for each day with an incident or a note, named at its top."""
     by_day: dict[date, list[str]] = {}
     for row in incidents:
         name = wording.provider(str(row["target"]).partition(":")[0].partition("/")[0])
-        names = by_day.setdefault(row["local_date"], [])
-        if name not in names:
-            names.append(name)
+        _add(by_day, row["local_date"], f"{name} incident")
+    for row in notes:
+        # Plotly reads tags in labels.
+        _add(by_day, row["local_date"], wording.escaped(_shortened(str(row["text"]))))
     line = {"color": palette.muted, "width": 1, "dash": "dot"}
     layout["shapes"] = [
         {"type": "line", "x0": day, "x1": day, "yref": "paper", "y0": 0, "y1": 1, "line": line} for day in by_day
@@ -150,9 +152,20 @@ def mark_incidents(layout: Figure, incidents: Rows, palette: Palette) -> None:
             "yanchor": "top",
             "xanchor": "left",
             "xshift": 4,
-            "text": f"{wording.listed(names)} incident",
+            "align": "left",
+            "text": "<br>".join(names),
             "showarrow": False,
             "font": font(palette),
         }
         for day, names in by_day.items()
     ]
+
+
+def _add(by_day: dict[date, list[str]], day: date, name: str) -> None:
+    names = by_day.setdefault(day, [])
+    if name not in names:
+        names.append(name)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_NOTE else f"{text[: _LONGEST_NOTE - 1]}…"

@@ -1,7 +1,7 @@
 """The period a page talks about: chosen once, kept in the address, whole weeks so that weekdays compare."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
@@ -39,6 +39,13 @@ def custom(chosen: tuple[date, ...], *, today: date) -> Period:
     first, last = min(chosen), max(chosen)
     first = max(first, last - timedelta(days=_LONGEST_DAYS - 1))
     return Period(since=first, until=last + timedelta(days=1))
+
+
+def instants(period: Period, timezone: str) -> tuple[datetime, datetime]:
+    """The period's local days as instants."""
+    zone = wording.zone(timezone)
+    since, until = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (period.since, period.until))
+    return since.astimezone(UTC), until.astimezone(UTC)
 
 
 def head(title: str, subtitle: str, *, timezone: str, at: datetime, updated: datetime | None) -> Choice:

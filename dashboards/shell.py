@@ -115,6 +115,11 @@ def keyed(name: str, *shown: object) -> str:
     return f"{name}-{hashlib.sha256(repr(shown).encode()).hexdigest()[:16]}"
 
 
+def plain(text: str) -> str:
+    """The text with markdown's signs taken literally, and no link or image ever."""
+    return "".join(f"\\{character}" if character in "\\`*_{}[]()<>#+-!|~:$&" else character for character in text)
+
+
 def now() -> datetime:
     """The instant of this run, for parts that run on their own."""
     return datetime.now(UTC)

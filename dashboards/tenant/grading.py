@@ -1,13 +1,13 @@
 """Are the answers good: what people's grades say, with its doubt, and the queue in which they grade."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import streamlit as st
 
-from dashboards import changes, chat, parts, states, wording
+from dashboards import changes, chat, filters, parts, states, wording
 from dashboards import quality as known
 from dashboards.changes import NotDone
 from dashboards.filters import Choice
@@ -20,7 +20,6 @@ from mychatflow.store import answer_grades
 from mychatflow.store.answer_grades import Answer
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
-from warehouse.periods import Period
 
 _SKIPPED = "skipped-answers"
 _EXPLAINED = (
@@ -31,7 +30,7 @@ _EXPLAINED = (
 
 def quality(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     """The rate with its interval, or that it is not measured; the queue opens from here."""
-    since, until = _instants(choice.period, looking.timezone)
+    since, until = filters.instants(choice.period, looking.timezone)
     strata = known.by_language(looking.tenant_id, since=since, until=until)
     found = answer_quality.measure(strata)
     told = "Not measured" if found is None else f"{found.graded_count:,} graded by people"
@@ -62,13 +61,6 @@ def quality(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     if st.button("Grade answers", icon=":material/grading:", key="grade-answers"):
         dialog = st.dialog("Is this answer good?", width="large", on_dismiss="rerun")
         dialog(partial(states.guarded, partial(_queue, looking, since, until, at=at)))()
-
-
-def _instants(period: Period, timezone: str) -> tuple[datetime, datetime]:
-    """The period's local days as instants."""
-    zone = wording.zone(timezone)
-    since, until = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (period.since, period.until))
-    return since.astimezone(UTC), until.astimezone(UTC)
 
 
 def _good(good: int, graded: int) -> str:

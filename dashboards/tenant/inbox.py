@@ -97,7 +97,7 @@ def _chats(looking: Viewer, wanted: Wanted) -> None:
         message = newest.get(contact.contact_id)
         waits = " :orange-badge[waiting]" if message is not None and message.direction == "incoming" else ""
         if st.button(
-            f"**{_plain(people.name(contact))}**{waits}  \n{_plain(chat.preview(message))}",
+            f"**{shell.plain(people.name(contact))}**{waits}  \n{shell.plain(chat.preview(message))}",
             key=f"chat-{contact.contact_id}",
             type="secondary" if contact.contact_id == chosen else "tertiary",
             width="stretch",
@@ -196,9 +196,4 @@ def _composer(looking: Viewer, contact: Contact) -> None:
         with st.popover("Quick replies", type="tertiary", icon=":material/bolt:"):
             for reply in replies:
                 put = partial(turns.insert, draft, reply["body"])
-                st.button(_plain(reply["title"]), key=f"quick-{reply['id']}", type="tertiary", on_click=put)
-
-
-def _plain(text: str) -> str:
-    """The text with markdown's signs taken literally, and no link or image ever."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]()<>#+-!|~:$&" else character for character in text)
+                st.button(shell.plain(reply["title"]), key=f"quick-{reply['id']}", type="tertiary", on_click=put)

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboards import behind, charts, data, exports, filters, parts, shell, states, tiles, wording
 from dashboards.filters import Choice
 from dashboards.parts import Column
+from dashboards.tenant import timeline_notes
 from dashboards.theme import tokens
 from dashboards.viewer import Viewer
 from warehouse import metrics
@@ -73,13 +74,15 @@ def _messages(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         row | {"local_date": row["at"].astimezone(wording.zone(looking.timezone)).date()}
         for row in data.incidents(looking.tenant_id, choice.period)
     ]
-    figure = charts.messages_per_day(rows, before, incidents, palette=shell.palette(), height=342)
+    notes = timeline_notes.marks(looking, choice)
+    figure = charts.messages_per_day(rows, before, incidents, palette=shell.palette(), notes=notes, height=322)
     total = sum(row["message_received_count"] for row in rows)
     alt = f"Line chart: {total:,} incoming messages from {choice.label}. A click on a day opens who wrote."
     day = shell.clicked(figure, "messages", alt=alt)
     if day:
         found = behind.received(looking, day, title=f"Messages on {wording.day(day.since)}")
         behind.open_dialog(looking, found, day, at=at, renews="messages")
+    timeline_notes.editor(looking, choice)
 
 
 def _reply_time(looking: Viewer, choice: Choice, *, at: datetime) -> None:

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards import chat, exports, parts, wording
+from dashboards import chat, exports, parts, shell, wording
 from dashboards.parts import Column
-from dashboards.tenant import inbox
 from mychatflow.rules import spreadsheet
 from mychatflow.store.chats import Message
 
@@ -65,7 +64,7 @@ def test_nothing_written_becomes_markup(text: str) -> None:
 
 @given(text=HOSTILE)
 def test_a_name_in_the_inbox_is_no_markdown(text: str) -> None:
-    plain = inbox._plain(text)
+    plain = shell.plain(text)
 
     assert not re.search(r"(?<!\\)[\[\]<>`*!]", plain)
 
