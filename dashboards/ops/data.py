@@ -9,11 +9,12 @@ import streamlit as st
 from dashboards.operational import bridge
 from mychatflow import settings as configuration
 from mychatflow.local import replay as replaying
+from mychatflow.store import alerts, operations, traces, watch
 from mychatflow.store import dead_letters as letters
-from mychatflow.store import operations, traces, watch
+from mychatflow.store.alerts import Alert
 from mychatflow.store.dead_letters import Letter
 from mychatflow.store.operations import BreakerChange, Minute, Queue, Wait
-from mychatflow.store.watch import Alert, Calls, Doubtful, Neighbour, Sends
+from mychatflow.store.watch import Calls, Doubtful, Neighbour, Sends
 from warehouse import ops_reads
 from warehouse.periods import Period
 
@@ -69,8 +70,12 @@ def calls(since: datetime) -> list[Calls]:
     return bridge().across_tenants(partial(watch.calls, since=since))
 
 
-def alerts(since: datetime) -> list[Alert]:
-    return bridge().across_tenants(partial(watch.alerts, since=since))
+def firing() -> list[Alert]:
+    return bridge().across_tenants(alerts.firing)
+
+
+def past_alerts(since: datetime) -> list[Alert]:
+    return bridge().across_tenants(partial(alerts.past, since=since))
 
 
 def neighbours(since: datetime, today: date) -> list[Neighbour]:

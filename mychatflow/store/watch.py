@@ -1,4 +1,4 @@
-"""What the people who run the platform watch across tenants: doubtful sends, models, alerts, who uses how much."""
+"""What the people who run the platform watch across tenants: doubtful sends, models, who uses how much."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -45,15 +45,6 @@ _CALLS = text(
     where started_at >= :since
     group by provider, model
     order by attempt_count desc, provider, model
-    """
-)
-_ALERTS = text(
-    """
-    select rule, subject, severity, detail, fired_at, cleared_at
-    from alerts
-    where cleared_at is null or cleared_at >= :since
-    order by cleared_at is null desc, fired_at desc
-    limit :limit
     """
 )
 # What a tenant does to its neighbours: how much came within the hour, and how much of it waits for a worker.
@@ -126,18 +117,6 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """Something that was, or is, wrong."""
-
-    rule: str
-    subject: str
-    severity: str
-    detail: dict[str, object]
-    fired_at: datetime
-    cleared_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
     """A tenant as the others feel it."""
 
@@ -164,11 +143,6 @@ async def calls(transaction: AsyncConnection, *, since: datetime) -> list[Calls]
     """Every model called since then, the busiest first."""
     found = (await transaction.execute(_CALLS, {"since": since})).mappings()
     return [Calls(**{**row, "cost_usd": float(row["cost_usd"])}) for row in found]
-
-
-async def alerts(transaction: AsyncConnection, *, since: datetime, limit: int = 100) -> list[Alert]:
-    """Firing ones first, then those that ended since."""
-    return [Alert(**row) for row in (await transaction.execute(_ALERTS, {"since": since, "limit": limit})).mappings()]
 
 
 async def neighbours(

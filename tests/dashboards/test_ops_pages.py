@@ -49,7 +49,7 @@ def test_a_firing_alert_stands_first_and_runs_nothing(troubled: Town) -> None:
     shown = html_of(opened("alerts"))
 
     assert "1 firing" in shown
-    assert "Messages wait" in shown
+    assert "has waited for more than 30 s" in shown
     assert "<img" not in shown
 
 
