@@ -10,11 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 import streamlit as st
+from playwright.sync_api import Browser, sync_playwright
 
 from mychatflow import settings as configuration
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import DATABASE, Settings
-from tests.dashboards import shop
+from tests.dashboards import browsing, shop
+from tests.dashboards.browsing import Visit
 from tests.dashboards.shop import Shop
 from warehouse import rollup
 
@@ -85,3 +87,22 @@ def forget() -> None:
     configuration.load.cache_clear()
     st.cache_resource.clear()
     st.cache_data.clear()
+
+
+@pytest.fixture(scope="session")
+def address(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The application as an operator starts it, with the town's past."""
+    with browsing.serving(town.environment, tmp_path_factory.mktemp("dashboards") / "dashboards.log") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=browsing.CHROMIUM, args=browsing.ARGUMENTS)
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    with browsing.visiting(browser, address, **getattr(request, "param", {})) as found:
+        yield found

@@ -1,117 +1,19 @@
 """The dashboards in a real browser: what is seen, reached by keyboard, fetched and never run."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from dashboards import navigation
-from tests.dashboards.conftest import Town
+from tests.dashboards.browsing import CHROMIUM, PATIENCE, Visit
 
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-_ROOT = Path(__file__).parents[2]
-# A browser beside a busy suite parses scripts slowly; what is waited for is a condition, never the clock.
-_PATIENCE = 90_000
 PATHS = tuple("" if place.path == "overview" else place.path for place in navigation.PLACES)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(_CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
 ]
-
-
-@dataclass(slots=True)
-class Visit:
-    """A tab, and what it asked for."""
-
-    page: Page
-    address: str
-    hosts: set[str] = field(default_factory=set)
-    failures: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> None:
-        self.page.goto(f"{self.address}/{path}")
-        self.page.wait_for_selector(".mcf-title", timeout=_PATIENCE)
-        self.page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')", timeout=_PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def address(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The application as an operator starts it, on a free port."""
-    port = _free_port()
-    log = (tmp_path_factory.mktemp("dashboards") / "dashboards.log").open("wb")
-    environment = os.environ | town.environment | {"DASHBOARDS_PORT": str(port)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dashboards.app"], cwd=_ROOT, env=environment, stdout=log, stderr=log
-    )
-    found = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_healthy(found, process)
-        yield found
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-        log.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield _launched(playwright)
-
-
-def _launched(playwright: Playwright) -> Browser:
-    return playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
-
-
-@pytest.fixture
-def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    options = {"width": 1440, "scheme": "light"} | getattr(request, "param", {})
-    context = browser.new_context(viewport={"width": options["width"], "height": 1000}, color_scheme=options["scheme"])
-    visit = Visit(page=context.new_page(), address=address)
-    visit.page.on("request", lambda asked: visit.hosts.add(asked.url.split("/")[2].partition(":")[0]))
-    visit.page.on("pageerror", lambda error: visit.failures.append(str(error)))
-    visit.page.on("dialog", lambda dialog: visit.failures.append(f"a script ran: {dialog.message}"))
-    yield visit
-    context.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def _wait_until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the dashboards stopped"
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError("the dashboards did not start in a minute")
 
 
 @pytest.mark.parametrize("visit", [{"scheme": "light"}, {"scheme": "dark"}], indirect=True, ids=["light", "dark"])
@@ -146,29 +48,29 @@ def test_colours_follow_the_browser(visit: Visit, request: pytest.FixtureRequest
 def test_a_click_on_an_hour_opens_its_people(visit: Visit) -> None:
     visit.open("?range=91d")
     cells = visit.page.locator(".st-key-card-hours .bars .point path")
-    cells.first.wait_for(timeout=_PATIENCE)
+    cells.first.wait_for(timeout=PATIENCE)
     assert cells.count() == 168
 
     _click(visit.page, _darkest(visit.page))
 
     dialog = visit.page.get_by_role("dialog")
-    dialog.get_by_text("Select one to read the chat").wait_for(timeout=_PATIENCE)
-    dialog.locator(".mcf-bubble").first.wait_for(timeout=_PATIENCE)
+    dialog.get_by_text("Select one to read the chat").wait_for(timeout=PATIENCE)
+    dialog.locator(".mcf-bubble").first.wait_for(timeout=PATIENCE)
     visit.page.keyboard.press("Escape")
-    dialog.wait_for(state="detached", timeout=_PATIENCE)
+    dialog.wait_for(state="detached", timeout=PATIENCE)
     assert visit.failures == []
 
 
 def test_a_click_on_a_grade_filters_the_list(visit: Visit) -> None:
     visit.open("leads")
     bars = visit.page.locator(".st-key-card-grades .bars .point path")
-    bars.first.wait_for(timeout=_PATIENCE)
+    bars.first.wait_for(timeout=PATIENCE)
 
     box = bars.nth(4).bounding_box()
     assert box is not None
     _click(visit.page, (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
 
-    visit.page.wait_for_url("**/leads?*grade=F*", timeout=_PATIENCE)
+    visit.page.wait_for_url("**/leads?*grade=F*", timeout=PATIENCE)
     assert visit.failures == []
 
 
@@ -178,27 +80,20 @@ def test_the_busiest_hour_opens_without_a_pointer(visit: Visit) -> None:
     button.focus()
     visit.page.keyboard.press("Enter")
 
-    visit.page.get_by_role("dialog").get_by_text("Select one to read the chat").wait_for(timeout=_PATIENCE)
+    visit.page.get_by_role("dialog").get_by_text("Select one to read the chat").wait_for(timeout=PATIENCE)
 
 
 def test_a_tile_and_a_day_open_the_people_behind_them(visit: Visit) -> None:
     visit.open("?range=91d")
     dialog = visit.page.get_by_role("dialog")
     visit.page.get_by_role("button", name="who is behind it").first.press("Enter")
-    dialog.locator(".mcf-bubble").first.wait_for(timeout=_PATIENCE)
+    dialog.locator(".mcf-bubble").first.wait_for(timeout=PATIENCE)
     visit.page.keyboard.press("Escape")
-    dialog.wait_for(state="detached", timeout=_PATIENCE)
+    dialog.wait_for(state="detached", timeout=PATIENCE)
 
-    box = visit.page.locator(".st-key-card-messages .nsewdrag").first.bounding_box()
-    assert box is not None
-    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    visit.page.mouse.move(middle[0] - 30, middle[1])
-    visit.page.mouse.move(*middle)
-    # Plotly clicks what it hovers, and under load it takes its time to hover.
-    visit.page.locator(".st-key-card-messages .hoverlayer > *").first.wait_for(state="attached", timeout=_PATIENCE)
-    visit.page.mouse.click(*middle)
+    visit.click_day("card-messages")
 
-    dialog.get_by_text("Messages on").wait_for(timeout=_PATIENCE)
+    dialog.get_by_text("Messages on").wait_for(timeout=PATIENCE)
     assert visit.failures == []
 
 
@@ -212,7 +107,7 @@ def test_definitions_open_on_focus(visit: Visit) -> None:
 
 def test_a_hostile_name_runs_nothing(visit: Visit) -> None:
     visit.open("inbox")
-    visit.page.get_by_text("<img src=x").first.wait_for(timeout=_PATIENCE)
+    visit.page.get_by_text("<img src=x").first.wait_for(timeout=PATIENCE)
     visit.open("leads")
 
     assert visit.page.locator("img[src=x]").count() == 0
@@ -222,7 +117,7 @@ def test_a_hostile_name_runs_nothing(visit: Visit) -> None:
 def test_filters_stay_while_pages_change(visit: Visit) -> None:
     visit.open("?range=91d&compare=false")
     visit.page.get_by_role("link", name="Leads").click()
-    visit.page.locator(".st-key-card-funnel").wait_for(timeout=_PATIENCE)
+    visit.page.locator(".st-key-card-funnel").wait_for(timeout=PATIENCE)
 
     assert visit.page.locator(".st-key-filters [aria-checked=true]").first.inner_text() == "91d"
     assert (
@@ -245,7 +140,7 @@ def test_another_host_name_is_refused(browser: Browser, address: str) -> None:
     # Chromium takes any name below localhost for this machine, as a rebound name of another site would be.
     page = browser.new_page()
     page.goto(address.replace("127.0.0.1", "evil.localhost"))
-    page.get_by_text("Only from this machine").wait_for(timeout=_PATIENCE)
+    page.get_by_text("Only from this machine").wait_for(timeout=PATIENCE)
 
     assert page.locator("[data-testid=stMetric]").count() == 0
     page.close()

@@ -7,6 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from dashboards import shell
 from dashboards.ops import freshness, tenants
 from mychatflow.store.watch import Neighbour
 from tests.dashboards.conftest import HOSTILE, Town
@@ -79,6 +80,17 @@ def test_one_message_is_followed_by_its_id(troubled: Town) -> None:
 
     assert "parked, 9 attempts" in shown
     assert "Nothing is known" in html_of(opened("trace", message=HOSTILE))
+
+
+def test_an_operator_finds_stale_tables_with_their_command(pages: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two days in which no run came.
+    monkeypatch.setattr(shell, "now", lambda: pages.at + timedelta(days=2))
+
+    test = opened("operations")
+
+    assert "tables are late" in html_of(test)
+    assert f"--from {pages.at.date()} --to" in test.code[0].value
+    assert " analytics_events " in test.code[0].value
 
 
 def test_the_command_begins_where_each_table_stopped() -> None:

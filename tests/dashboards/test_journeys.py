@@ -1,0 +1,117 @@
+"""What people come for, from the first click to the last, in a real browser."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser
+
+from tests.dashboards import browsing
+from tests.dashboards.browsing import CHROMIUM, PATIENCE, Visit
+from tests.dashboards.conftest import Town
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+]
+
+
+def test_a_business_user_finds_why_a_day_was_slow(visit: Visit) -> None:
+    visit.open("?range=28d")
+    visit.page.locator(".st-key-card-reply-time .nsewdrag").first.wait_for(timeout=PATIENCE)
+
+    visit.click_day("card-reply-time")
+
+    dialog = visit.page.get_by_role("dialog")
+    dialog.get_by_text("slowest first").first.wait_for(timeout=PATIENCE)
+    dialog.locator(".mcf-bubble.out").first.wait_for(timeout=PATIENCE)
+    dialog.locator("summary").first.click()
+    assert "ms" in dialog.locator(".mcf-turn").first.inner_text()
+    assert visit.failures == []
+
+
+def test_an_agent_takes_over_answers_and_hands_back(visit: Visit) -> None:
+    visit.open("inbox")
+    page = visit.page
+    # Two people share the town: whoever has the chat now, in the end the assistant has it again.
+    turn = page.locator(".st-key-turn button")
+    turn.wait_for(timeout=PATIENCE)
+    if "Hand back" in turn.inner_text():
+        turn.click()
+    page.get_by_role("button", name="Take over").click(timeout=PATIENCE)
+    page.get_by_text("took over").first.wait_for(timeout=PATIENCE)
+
+    page.get_by_placeholder("Write an answer").fill("We are open until eight.")
+    page.get_by_role("button", name="Send").click()
+
+    page.locator(".mcf-bubble.out", has_text="We are open until eight.").last.wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Hand back").click()
+    page.get_by_text("With the assistant").last.wait_for(timeout=PATIENCE)
+    assert visit.failures == []
+
+
+def test_an_operator_goes_from_the_menu_to_a_message(visit: Visit) -> None:
+    visit.open("operations")
+    visit.page.locator(".st-key-card-freshness .mcf-table").wait_for(timeout=PATIENCE)
+
+    visit.page.get_by_role("link", name="Message trace").click()
+    visit.page.get_by_placeholder("false_").fill("nobody-sent-this")
+    visit.page.get_by_placeholder("false_").press("Enter")
+
+    visit.page.get_by_text("Nothing is known of this message").wait_for(timeout=PATIENCE)
+    assert "message=nobody-sent-this" in visit.page.url
+
+
+@pytest.fixture
+def with_sign_in(town: Town, tmp_path: Path) -> Iterator[str]:
+    """The application behind a real OIDC provider, with one viewer of the dental practice."""
+    port = browsing.free_port()
+    arguments = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
+    provider = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    discovery = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
+    mine = browsing.free_port()
+    environment = town.environment | {
+        "CLERK_ISSUER": f"http://127.0.0.1:{port}",
+        "CLERK_CLIENT_ID": "dash",
+        "CLERK_CLIENT_SECRET": "sekret",
+        "DASHBOARDS_URL": f"http://127.0.0.1:{mine}",
+    }
+    with psycopg.connect(town.settings.role_url("engine")) as connection:
+        connection.execute(
+            "with ann as (insert into users (clerk_user_id, email) values ('ann', 'ann@example.test') returning id)"
+            " insert into team_members (tenant_id, user_id, email, role, joined_at)"
+            " select %s, id, 'ann@example.test', 'viewer', now() from ann",
+            (town.dental.tenant_id,),
+        )
+    try:
+        browsing.wait_until_answered(discovery, provider)
+        with browsing.serving(environment, tmp_path / "dashboards.log", port=mine) as address:
+            yield address
+    finally:
+        provider.terminate()
+        provider.wait(timeout=20)
+
+
+def test_a_viewer_signs_in_sees_numbers_and_is_refused_the_rest(browser: Browser, with_sign_in: str) -> None:
+    with browsing.visiting(browser, with_sign_in) as visit:
+        page = visit.page
+        page.goto(with_sign_in)
+        page.get_by_role("button", name="Sign in").click(timeout=PATIENCE)
+        page.locator("input[name=sub]").fill("ann", timeout=PATIENCE)
+        page.locator("[type=submit]").first.click()
+
+        visit.settled()
+        page.locator("[data-testid=stMetric]").first.wait_for(timeout=PATIENCE)
+        menu = page.locator("[data-testid=stSidebarNav]").inner_text()
+        assert "Overview" in menu
+        assert "Inbox" not in menu
+        assert "Delivery" not in menu
+
+        for closed in ("inbox", "delivery"):
+            page.goto(f"{with_sign_in}/{closed}")
+            page.get_by_text("Your role does not open this page").wait_for(timeout=PATIENCE)
+            assert page.locator(".mcf-bubble").count() == 0
