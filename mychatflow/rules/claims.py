@@ -32,6 +32,18 @@ class Claims:
     emails: frozenset[str]
     phones: frozenset[str]
 
+    def __or__(self, other: "Claims") -> "Claims":
+        return Claims(
+            numbers=self.numbers | other.numbers,
+            times=self.times | other.times,
+            links=self.links | other.links,
+            emails=self.emails | other.emails,
+            phones=self.phones | other.phones,
+        )
+
+
+NONE: Final = Claims(numbers=frozenset(), times=frozenset(), links=frozenset(), emails=frozenset(), phones=frozenset())
+
 
 def read(text: str, *, is_evidence: bool = False) -> Claims:
     """In evidence every reading of an ambiguous number or time is known; in a reply each must be covered."""

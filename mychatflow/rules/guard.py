@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from mychatflow.rules import claims, language, normalisation, promises, reply_text
+from mychatflow.rules.claims import Claims
 
 # WhatsApp's own limit; the prompt asks for far less.
 LONGEST_REPLY: Final = 4_096
@@ -100,8 +101,18 @@ def _wrong_language(text: str, *, wanted: str, supported: tuple[str, ...]) -> Fa
 
 
 def _invented(text: str, evidence: Evidence) -> Fault | None:
-    known = _known(evidence.texts)
-    stated = claims.read(text)
+    stated, known = claims.read(text), claims.NONE
+    fault = _unknown(stated, known)
+    for told in evidence.texts:
+        # What the business says of itself comes first and covers nearly every reply: the rest need not be read.
+        if fault is None:
+            break
+        known |= _known(told)
+        fault = _unknown(stated, known)
+    return fault
+
+
+def _unknown(stated: Claims, known: Claims) -> Fault | None:
     checks = (
         (GuardReason.UNKNOWN_LINK, stated.links - known.links),
         (GuardReason.UNKNOWN_EMAIL, stated.emails - known.emails),
@@ -112,9 +123,9 @@ def _invented(text: str, evidence: Evidence) -> Fault | None:
     return next(((reason, min(unknown)) for reason, unknown in checks if unknown), None)
 
 
-@functools.lru_cache(maxsize=256)
-def _known(texts: tuple[str, ...]) -> claims.Claims:
-    return claims.read("\n".join(texts), is_evidence=True)
+@functools.lru_cache(maxsize=1024)
+def _known(text: str) -> Claims:
+    return claims.read(text, is_evidence=True)
 
 
 def _foreign_source(sources: tuple[str, ...], evidence: Evidence) -> Fault | None:

@@ -32,6 +32,8 @@ _MAPPED: Final = str.maketrans(
 _REPEATED: Final = re.compile(r"([^\W\d_])\1\1+|([^\w\s])\2\2+")
 _SPACES: Final = re.compile(r"[^\S\n]{2,}")
 _GREEK: Final = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
+# Each of these is folded by its lower case alone, unless a mark stands on the last of them.
+_ORDINARY: Final = re.compile(r"[ -:<-_a-~\n]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,24 +79,33 @@ def _fold_each(text: str) -> tuple[str, tuple[int, ...] | None]:
     pieces: list[str] = []
     offsets: list[int] = []
     position = 0
-    for cluster in _clusters(text):
-        piece = _fold_cluster(cluster)
-        if is_greek and piece == ";":
-            piece = "?"
-        pieces.append(piece)
-        offsets.extend(itertools.repeat(position, len(piece)))
-        position += len(cluster)
+    while position < len(text):
+        end = _ordinary_end(text, position)
+        if end > position:
+            pieces.append(text[position:end].lower())
+            offsets.extend(range(position, end))
+        else:
+            end = _cluster_end(text, position)
+            piece = _fold_cluster(text[position:end])
+            pieces.append("?" if is_greek and piece == ";" else piece)
+            offsets.extend(itertools.repeat(position, len(pieces[-1])))
+        position = end
     return "".join(pieces), tuple(offsets)
 
 
-def _clusters(text: str) -> list[str]:
-    clusters: list[str] = []
-    for character in text:
-        if clusters and _joins_previous(character):
-            clusters[-1] += character
-        else:
-            clusters.append(character)
-    return clusters
+def _ordinary_end(text: str, position: int) -> int:
+    run = _ORDINARY.match(text, position)
+    if run is None:
+        return position
+    end = run.end()
+    return end - 1 if end < len(text) and _joins_previous(text[end]) else end
+
+
+def _cluster_end(text: str, position: int) -> int:
+    end = position + 1
+    while end < len(text) and _joins_previous(text[end]):
+        end += 1
+    return end
 
 
 @functools.lru_cache(maxsize=8192)

@@ -120,6 +120,8 @@ def repair(reason: str, detail: str | None) -> Turn:
 
 def plain(text: str) -> str:
     """Without our own marks and without characters that nobody sees."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
     visible = (
         character if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co"} else " "
         for character in _OURS.sub(" ", text)
