@@ -1,6 +1,7 @@
 """The engine's statements, kept in files, and how several of them run in one transaction and one round trip."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import dict_row
 
 from realtime import metrics
@@ -20,7 +21,8 @@ Row = dict[str, Any]
 # A row that breaks a statement fails its whole batch, which is then halved until it stands alone.
 SPLITS_ON: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 _FOLDER: Final = Path(__file__).with_name("statements")
-_NOT_DURABLE: Final = "select set_config('synchronous_commit', 'off', true)"
+_NOT_DURABLE: Final = b"select set_config('synchronous_commit', 'off', true)"
+_PLACE: Final = re.compile(r"%\((\w+)\)[sb]|%%")
 _ENCODER: Final = msgspec.json.Encoder()
 _PAUSES: Final = (0.05, 0.25, 1.0)
 
@@ -28,6 +30,21 @@ _PAUSES: Final = (0.05, 0.25, 1.0)
 @cache
 def statement(name: str) -> str:
     return (_FOLDER / f"{name}.sql").read_text()
+
+
+@cache
+def _numbered_places(name: str) -> tuple[bytes, tuple[str, ...]]:
+    """The statement with $1, $2 … and whose turn is which: psycopg would read a long statement anew each time."""
+    names: list[str] = []
+
+    def place(found: re.Match[str]) -> str:
+        if found.group(1) is None:
+            return "%"
+        if found.group(1) not in names:
+            names.append(found.group(1))
+        return f"${names.index(found.group(1)) + 1}"
+
+    return _PLACE.sub(place, statement(name)).encode(), tuple(names)
 
 
 def rows(values: Sequence[Any]) -> str:
@@ -58,7 +75,8 @@ async def run(pool: Pool, *steps: Step, is_durable: bool = True) -> list[list[Ro
 
 async def _run(pool: Pool, steps: Sequence[Step], *, is_durable: bool) -> list[list[Row]]:
     async with pool.connection() as connection:
-        async with connection.pipeline(), connection.transaction():
+        # To Postgres all that comes before the end of a pipeline is one transaction, without a begin or a commit.
+        async with connection.pipeline():
             if not is_durable:
                 await connection.execute(_NOT_DURABLE)
             cursors = [await _execute(connection, step) for step in steps]
@@ -66,7 +84,8 @@ async def _run(pool: Pool, steps: Sequence[Step], *, is_durable: bool) -> list[l
         return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
 
-async def _execute(connection: AsyncConnection[Any], step: Step) -> psycopg.AsyncCursor[Row]:
-    cursor = connection.cursor(row_factory=dict_row, binary=True)
+async def _execute(connection: AsyncConnection[Any], step: Step) -> AsyncRawCursor[Row]:
+    cursor = AsyncRawCursor(connection, row_factory=dict_row)
     name, parameters = step
-    return await cursor.execute(statement(name).encode(), parameters)
+    query, names = _numbered_places(name)
+    return await cursor.execute(query, [parameters[name] for name in names], binary=True)
