@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from mychatflow import settings as configuration
 from mychatflow.local import process
 from mychatflow.settings import DATABASE, Settings
 from mychatflow.store import roles
@@ -83,7 +84,8 @@ class EmbeddedPostgres:
     def client_environment(self) -> dict[str, str]:
         """What those programs need to reach this server; the password is in no command line."""
         password = self._settings.derived_secret("postgres-role:admin")
-        return os.environ | {"PGHOST": str(self._settings.socket_dir), "PGUSER": "postgres", "PGPASSWORD": password}
+        login = {"PGHOST": str(self._settings.socket_dir), "PGUSER": "postgres", "PGPASSWORD": password}
+        return configuration.environment(self._settings) | login
 
     def own_all(self) -> None:
         """Give the data directory to the server's user, after somebody else wrote it."""

@@ -49,7 +49,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self.scope["extensions"] = {WHOLE_ANSWER: self._answer_whole}
+        self.scope["extensions"] = {WHOLE_ANSWER: {"write": self._answer_whole}}
         self._is_head_open = False
         self._head_size = 0
         if self._head_deadline is not None:

@@ -143,7 +143,7 @@ class Answer:
     async def send_whole(self, scope: Scope, send: Send) -> None:
         """The same in one piece, where the connection can."""
         whole = scope.get("extensions", {}).get(WHOLE_ANSWER)
-        if whole is None or not whole(self._head, self._raw):
+        if whole is None or not whole["write"](self._head, self._raw):
             await self.send(send)
 
 
