@@ -10,6 +10,7 @@ import yaml
 
 from mychatflow.local.commands import config, start
 from mychatflow.settings import Settings
+from mychatflow.store import readings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BASE = DEPLOY / "kubernetes" / "base"
@@ -115,3 +116,11 @@ def test_production_dagster_differs_by_its_storage_alone():
     assert composed.pop("storage") == clustered.pop("storage")
     assert clustered.pop("run_launcher")["class"] == "K8sRunLauncher"
     assert composed == clustered == ours
+
+
+def test_workers_grow_by_a_number_that_we_publish():
+    scaled = next(part for part in manifests() if part["kind"] == "ScaledObject")
+
+    (trigger,) = scaled["spec"]["triggers"]
+    assert re.findall(r"mychatflow_\w+", trigger["metadata"]["query"]) == ["mychatflow_inbox_oldest_seconds"]
+    assert "mychatflow_inbox_oldest_seconds" in readings.NAMES
