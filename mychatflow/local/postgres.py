@@ -84,8 +84,8 @@ class EmbeddedPostgres:
     def client_environment(self) -> dict[str, str]:
         """What those programs need to reach this server; the password is in no command line."""
         password = self._settings.derived_secret("postgres-role:admin")
-        login = {"PGHOST": str(self._settings.socket_dir), "PGUSER": "postgres", "PGPASSWORD": password}
-        return configuration.environment(self._settings) | login
+        ours = {"PGHOST": str(self._settings.socket_dir), "PGUSER": "postgres", "PGPASSWORD": password}
+        return configuration.environment(self._settings) | ours
 
     def own_all(self) -> None:
         """Give the data directory to the server's user, after somebody else wrote it."""
