@@ -136,8 +136,8 @@ async def test_a_crashed_probe_frees_itself(a_breaker):
     for _ in range(3):
         await call(circuit, Verdict.FAILURE)
     await due(circuit)
-    lost = (await circuit.acquire((OPENAI,), lease=0.05)).permit
-    assert (await circuit.acquire((OPENAI,), lease=0.05)).permit is None
+    lost = (await circuit.acquire((OPENAI,), lease=1)).permit
+    assert (await circuit.acquire((OPENAI,), lease=1)).permit is None
     await due(circuit)
 
     second = (await circuit.acquire((OPENAI,), lease=9)).permit

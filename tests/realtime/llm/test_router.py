@@ -176,12 +176,13 @@ async def test_two_hundred_hangs_end_on_time(router, models):
     async def overshoot() -> float:
         begun = time.monotonic()
         with pytest.raises(AllProvidersUnavailable):
-            await router.reply(a_request(*ALL, attempt_timeout=0.6, total_timeout=1.0))
-        return time.monotonic() - begun - 1.0
+            await router.reply(a_request(*ALL, attempt_timeout=2.0, total_timeout=3.0))
+        return time.monotonic() - begun - 3.0
 
     late = sorted(await asyncio.gather(*(overshoot() for _ in range(200))))
 
-    assert late[197] < 0.5
+    # Three attempts to their ends would be three seconds late; a busy machine's loop is late by less.
+    assert late[197] < 2.0
     assert provider_tasks() == []
 
 
