@@ -209,7 +209,9 @@ def test_a_killed_server_comes_back_with_its_last_commit(place):
 
 
 def test_a_backup_of_another_installation_needs_its_keys(place, taken, tmp_path):
-    stranger = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path / "new", webhook_secret=SecretStr("s"))
+    # Not in tmp_path: every start of pytest closes the folder above it to the server's own user.
+    new = place.backups.with_name("new")
+    stranger = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=new, webhook_secret=SecretStr("s"))
     backup.copy_keys(place.settings, tmp_path / "keys")
 
     with pytest.raises(restore.RestoreRefused, match="not the one"):
