@@ -19,6 +19,7 @@ from mychatflow.store.cipher import KeyRing
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from realtime import alerts, start, tracing
+from realtime.accounts.invitations import Invitations
 from realtime.agent.campaigns import Campaigns
 from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
@@ -76,7 +77,7 @@ class Worker:
     async def run(self) -> None:
         """Until told to stop; then the turns under way are finished or given back."""
         async with (
-            self._open() as (loop, follow_ups, catch_up, duty_mail),
+            self._open() as (loop, follow_ups, catch_up, duty_mail, invitations),
             alerts.judging(self._settings, self.store, process=f"worker-{self._index}"),
             asyncio.TaskGroup() as tasks,
         ):
@@ -86,6 +87,7 @@ class Worker:
             tasks.create_task(ear.listen(self.stopping))
             tasks.create_task(follow_ups.run(self.stopping))
             tasks.create_task(duty_mail.run(self.stopping))
+            tasks.create_task(invitations.run(self.stopping))
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
             tasks.create_task(Campaigns(self.store, self.ring).run(self.stopping))
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
@@ -98,7 +100,7 @@ class Worker:
             await loop.run()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, DutyMail]]:
+    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, DutyMail, Invitations]]:
         settings = self._settings
         async with AsyncExitStack() as stack:
             # First of all: the vendors' packages take seconds to import, and meanwhile nothing else moves.
@@ -129,7 +131,8 @@ class Worker:
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)
             resend = await stack.enter_async_context(Resend(settings))
             duty_mail = DutyMail(pool, resend, dashboards_url=settings.dashboards_url)
-            yield loop, FollowUps(pool, tenants), catch_up, duty_mail
+            invitations = Invitations(pool, resend, dashboards_url=settings.dashboards_url)
+            yield loop, FollowUps(pool, tenants), catch_up, duty_mail, invitations
 
 
 async def serve(settings: Settings, *, index: int) -> None:

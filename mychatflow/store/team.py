@@ -41,6 +41,7 @@ _CHANGE = text(
     returning {_COLUMNS}
     """  # noqa: S608 - constant columns
 )
+_SET_ROLE = text("update team_members set role = :role where tenant_id = :tenant_id and id = :member_id")
 _LEAVE = text(
     """
     update team_members set removed_at = :at, is_on_duty = false
@@ -137,6 +138,11 @@ async def change(
     }
     row = (await transaction.execute(_CHANGE, values)).mappings().one_or_none()
     return None if row is None else dict(row)
+
+
+async def set_role(transaction: AsyncConnection, tenant_id: UUID, member_id: UUID, *, role: Role) -> None:
+    """As somebody decided here; the provider's next change of it counts more."""
+    await transaction.execute(_SET_ROLE, {"tenant_id": tenant_id, "member_id": member_id, "role": role.value})
 
 
 async def leave(transaction: AsyncConnection, tenant_id: UUID, member_id: UUID, *, at: datetime) -> bool:

@@ -45,6 +45,7 @@ class Shop:
     run_id: UUID
     key_id: UUID
     key: str
+    member_id: UUID
     export_id: UUID
     erasure_id: UUID
     # Of no message: a file is kept by those tests that ask for one.
@@ -66,6 +67,7 @@ class Shop:
             "sequence_id": self.sequence_id,
             "run_id": self.run_id,
             "key_id": self.key_id,
+            "member_id": self.member_id,
             "export_id": self.export_id,
             "erasure_id": self.erasure_id,
             "message_id": self.message_id,
@@ -200,6 +202,21 @@ async def an_appointment(
         return UUID(str(made.scalar_one()))
 
 
+async def a_member(store: Store, tenant: Tenant, role: Role = Role.VIEWER, **changes: Any) -> UUID:
+    """Somebody who came."""
+    values = {"email": f"{uuid4().hex[:8]}@example.test", "role": role.value, "joined_at": NOW} | changes
+    names = ", ".join(values)
+    async with store.platform_transaction() as transaction:
+        made = await transaction.execute(
+            text(
+                f"insert into team_members (tenant_id, {names})"
+                f" values (:tenant_id, {', '.join(f':{name}' for name in values)}) returning id"
+            ),
+            values | {"tenant_id": tenant.tenant_id},
+        )
+        return UUID(str(made.scalar_one()))
+
+
 async def a_data_request(store: Store, tenant: Tenant, kind: Kind, contact_id: UUID) -> UUID:
     """Long done."""
     async with store.platform_transaction() as transaction:
@@ -242,6 +259,7 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
         run_id=await a_run(store, tenant, sequence_id, contact_id),
         key_id=key_id,
         key=key,
+        member_id=await a_member(store, tenant),
         export_id=await a_data_request(store, tenant, "exports", contact_id),
         erasure_id=await a_data_request(store, tenant, "erasures", contact_id),
     )

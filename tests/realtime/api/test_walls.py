@@ -26,6 +26,8 @@ BODIES = {
     ("POST", "/api-keys"): {"name": "k"},
     ("DELETE", "/tenant"): {"confirm": "not its name"},
     ("PUT", "/provider-keys"): {"provider": "openai", "key": "a-key-of-ours"},
+    ("POST", "/members"): {"email": "new@example.test", "role": "viewer"},
+    ("PATCH", "/members/{member_id}"): {"is_on_duty": False},
     ("POST", "/exports"): {},
     ("POST", "/erasures"): {"contact_id": str(UUID(int=1))},
     ("POST", "/documents/urls"): {"urls": ["https://example.test/"]},

@@ -1,0 +1,35 @@
+"""Who may let whom into a team, make them more or less, and show them out; an owner always stays."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mychatflow.rules import plan, role
+from mychatflow.rules.plan import Plan
+from mychatflow.rules.role import Role
+
+Refusal = Literal["more_than_held", "last_owner", "plan_limit", "already_in"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """How many people are in or invited, and how many owners are in."""
+
+    users: int
+    owners: int
+    plan: Plan
+
+
+def refuses_invitation(team: Team, *, by: Role, wanted: Role, is_in: bool) -> Refusal | None:
+    if not role.may_grant(by, wanted):
+        return "more_than_held"
+    if is_in:
+        return "already_in"
+    return None if plan.may_invite(team.plan, users=team.users) else "plan_limit"
+
+
+def refuses_change(team: Team, *, by: Role, held: Role, is_joined: bool, wanted: Role | None) -> Refusal | None:
+    """`wanted` is None for leaving. Nobody changes whom they could not have made."""
+    if not role.may_grant(by, held) or (wanted is not None and not role.may_grant(by, wanted)):
+        return "more_than_held"
+    is_last_owner = held is Role.OWNER and is_joined and team.owners <= 1
+    return "last_owner" if is_last_owner and wanted is not Role.OWNER else None

@@ -1,0 +1,105 @@
+"""Tells people by e-mail that they were invited to a team, once each."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg.rows import class_row
+
+from realtime.channels.resend import Email, EmailOutcome, Resend
+from realtime.engine.pool import Pool
+
+_EVERY_SECONDS: Final = 3.0
+_MOST: Final = 20
+# Claimed by moving the due time on: a worker that dies in the middle costs a minute, and Resend knows the key.
+_CLAIM: Final = """
+with due as (
+    select tenant_id, id from team_members
+    where invite_email_due_at <= now() and removed_at is null and joined_at is null
+        and invited_at > now() - interval '7 days'
+    order by invite_email_due_at limit %(most)s
+    for update skip locked
+),
+
+claimed as (
+    update team_members set invite_email_due_at = now() + interval '1 minute'
+    from due where team_members.tenant_id = due.tenant_id and team_members.id = due.id
+    returning team_members.*
+)
+
+select
+    claimed.tenant_id, claimed.id, claimed.email, claimed.role, claimed.invited_at,
+    coalesce(settings.business_name, tenants.name) as business
+from claimed
+inner join tenants on tenants.id = claimed.tenant_id
+left join settings on settings.tenant_id = claimed.tenant_id
+"""
+_DONE: Final = """
+update team_members set invite_email_due_at = null
+from unnest(%(tenant_ids)b::uuid[], %(ids)b::uuid[]) as done (tenant_id, id)
+where team_members.tenant_id = done.tenant_id and team_members.id = done.id
+"""
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    tenant_id: UUID
+    id: UUID
+    email: str
+    role: str
+    invited_at: datetime
+    business: str
+
+    def words(self, dashboards_url: str | None) -> Email:
+        where = f" at {dashboards_url}" if dashboards_url else ""
+        return Email(
+            # A second invitation of the same person is another e-mail.
+            key=f"invitation:{self.id}:{self.invited_at.timestamp():.0f}",
+            to=(self.email,),
+            subject=f"{self.business}: you are invited",
+            text=(
+                f"You are invited to work for {self.business} as {self.role}.\n\n"
+                f"Sign in{where} with this e-mail address within seven days.\n\n"
+                "If you do not know them, do nothing."
+            ),
+        )
+
+
+class Invitations:
+    def __init__(self, pool: Pool, resend: Resend, *, dashboards_url: str | None) -> None:
+        self._pool = pool
+        self._resend = resend
+        self._dashboards_url = dashboards_url
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await self.send_due()
+            except psycopg.OperationalError as error:
+                log.warning("invitations wait for Postgres", cause=type(error).__name__)
+            try:
+                await asyncio.wait_for(stopping.wait(), _EVERY_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def send_due(self) -> int:
+        """Send what is due; what Resend could not take now is due again in a minute. Returns how many went."""
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=class_row(Invitation)) as cursor,
+        ):
+            await cursor.execute(_CLAIM, {"most": _MOST})
+            due = await cursor.fetchall()
+        outcomes = await asyncio.gather(*(self._resend.send(each.words(self._dashboards_url)) for each in due))
+        done = [each for each, outcome in zip(due, outcomes, strict=True) if outcome is not EmailOutcome.RETRY]
+        if done:
+            keys = {"tenant_ids": [each.tenant_id for each in done], "ids": [each.id for each in done]}
+            async with self._pool.connection() as connection:
+                await connection.execute(_DONE, keys)
+            log.info("invitations sent", count=len(done))
+        return outcomes.count(EmailOutcome.SENT)

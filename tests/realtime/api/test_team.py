@@ -1,0 +1,105 @@
+"""People come by e-mail, change roles and go; an owner always stays."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from mychatflow.rules.role import Role
+from mychatflow.store import members, team
+from realtime.accounts.invitations import Invitations
+from realtime.channels.resend import Resend
+from realtime.engine.pool import engine_pool
+from tests.realtime.api.conftest import a_key, a_member, bearer
+
+
+@pytest.fixture
+async def mail(fresh, tmp_path):
+    """Sends what is due; the e-mails that went."""
+    settings = fresh.model_copy(update={"data_dir": tmp_path})
+    pool = engine_pool(fresh, name="test", size=1)
+    await pool.open()
+    async with Resend(settings) as resend:
+
+        async def send():
+            await Invitations(pool, resend, dashboards_url="https://app.example").send_due()
+            return [json.loads(path.read_text()) for path in sorted((tmp_path / "outbox").glob("*.json"))]
+
+        yield send
+    await pool.close()
+
+
+async def test_an_invited_person_is_told_once_and_is_in_when_they_come(api, shop, store, mail):
+    invited = await api.post("/members", json={"email": "new@example.test", "role": "agent"})
+
+    (email,) = await mail()
+    assert len(await mail()) == 1
+    assert invited.status_code == 201
+    assert (invited.json()["role"], invited.json()["joined_at"]) == ("agent", None)
+    assert email["to"] == ["new@example.test"]
+    assert "https://app.example" in email["text"]
+    async with store.platform_transaction() as transaction:
+        user_id = uuid4()
+        await transaction.execute(
+            text("insert into users (id, clerk_user_id, email) values (:id, 'user_new', 'new@example.test')"),
+            {"id": user_id},
+        )
+        assert await members.of_subject(transaction, "user_new") == []
+        await team.welcome(transaction, user_id=user_id, email="new@example.test", at=datetime.now(UTC))
+        (membership,) = await members.of_subject(transaction, "user_new")
+    assert (membership.tenant_id, membership.role) == (shop.tenant.tenant_id, Role.AGENT)
+    assert (await api.post("/members", json={"email": "New@example.test"})).json()["code"] == "already_in"
+
+
+async def test_nobody_gives_more_than_they_hold(api, shop, store):
+    _, admin = await a_key(store, shop.tenant, Role.ADMIN)
+    owner_id = await a_member(store, shop.tenant, Role.OWNER)
+
+    for call in (
+        api.post("/members", json={"email": "x@example.test", "role": "owner"}, headers=bearer(admin)),
+        api.patch(f"/members/{shop.member_id}", json={"role": "owner"}, headers=bearer(admin)),
+        api.patch(f"/members/{owner_id}", json={"role": "viewer"}, headers=bearer(admin)),
+        api.delete(f"/members/{owner_id}", headers=bearer(admin)),
+    ):
+        assert (await call).json()["code"] == "more_than_held"
+    changed = await api.patch(f"/members/{shop.member_id}", json={"role": "admin", "is_on_duty": False})
+    assert (changed.json()["role"], changed.json()["is_on_duty"]) == ("admin", False)
+
+
+async def test_the_last_owner_cannot_go_even_if_two_go_at_once(api, shop, store, rows):
+    owners = [await a_member(store, shop.tenant, Role.OWNER) for _ in range(2)]
+
+    answers = await asyncio.gather(*(api.delete(f"/members/{owner_id}") for owner_id in owners))
+
+    assert sorted(answer.status_code for answer in answers) == [204, 409]
+    left = rows("select id from team_members where role = 'owner' and removed_at is null")
+    assert len(left) == 1
+    demoted = await api.patch(f"/members/{left[0]['id']}", json={"role": "admin"})
+    assert (demoted.status_code, demoted.json()["code"]) == (409, "last_owner")
+
+
+async def test_who_is_removed_takes_no_key_along(api, shop, store):
+    _, key = await a_key(store, shop.tenant, Role.VIEWER, created_by=shop.member_id)
+    assert (await api.get("/contacts", headers=bearer(key))).status_code == 200
+
+    assert (await api.delete(f"/members/{shop.member_id}")).status_code == 204
+
+    assert (await api.get("/contacts", headers=bearer(key))).status_code == 401
+    assert (await api.delete(f"/members/{shop.member_id}")).status_code == 404
+
+
+async def test_a_plans_users_are_counted(api, shop, store):
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(text("update tenants set plan = 'free'"))
+
+    answer = await api.post("/members", json={"email": "second@example.test"})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "plan_limit")
+
+
+@pytest.mark.parametrize("email", ["", "a", "a@b@c", "a b@c.example", "<a@b.example>", "a@b.example,c@d.example"])
+async def test_an_address_is_one_address(api, email):
+    assert (await api.post("/members", json={"email": email})).status_code == 422

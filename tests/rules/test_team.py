@@ -1,0 +1,48 @@
+"""Who may change a team, by table."""
+
+import pytest
+
+from mychatflow.rules import team
+from mychatflow.rules.plan import Plan
+from mychatflow.rules.role import Role
+from mychatflow.rules.team import Team
+
+OWNER, ADMIN, AGENT, VIEWER = Role.OWNER, Role.ADMIN, Role.AGENT, Role.VIEWER
+
+
+@pytest.mark.parametrize(
+    ("users", "by", "wanted", "is_in", "refusal"),
+    [
+        (9, OWNER, OWNER, False, None),
+        (10, OWNER, VIEWER, False, "plan_limit"),
+        (3, ADMIN, ADMIN, False, None),
+        (3, ADMIN, OWNER, False, "more_than_held"),
+        (3, AGENT, VIEWER, False, "more_than_held"),
+        (3, ADMIN, AGENT, True, "already_in"),
+    ],
+)
+def test_invitations_stay_within_plan_and_rank(users, by, wanted, is_in, refusal):
+    known = Team(users=users, owners=1, plan=Plan.STARTER)
+
+    assert team.refuses_invitation(known, by=by, wanted=wanted, is_in=is_in) == refusal
+
+
+@pytest.mark.parametrize(
+    ("owners", "by", "held", "is_joined", "wanted", "refusal"),
+    [
+        (1, OWNER, OWNER, True, None, "last_owner"),
+        (1, OWNER, OWNER, True, ADMIN, "last_owner"),
+        (1, OWNER, OWNER, True, OWNER, None),
+        (2, OWNER, OWNER, True, None, None),
+        # An owner who never came does not hold the tenant.
+        (1, OWNER, OWNER, False, None, None),
+        (2, ADMIN, OWNER, True, None, "more_than_held"),
+        (1, ADMIN, AGENT, True, OWNER, "more_than_held"),
+        (1, ADMIN, AGENT, True, ADMIN, None),
+        (1, AGENT, VIEWER, True, None, "more_than_held"),
+    ],
+)
+def test_the_last_owner_stays(owners, by, held, is_joined, wanted, refusal):
+    known = Team(users=5, owners=owners, plan=Plan.PRO)
+
+    assert team.refuses_change(known, by=by, held=held, is_joined=is_joined, wanted=wanted) == refusal
