@@ -9,7 +9,7 @@ export NO_PROXY := 127.0.0.1,localhost
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
-.PHONY: up install test retest check lint bench chaos docs lock
+.PHONY: up install test retest check lint bench chaos docs lock audit
 
 up: install
 	@$(BIN)/mychatflow up --demo
@@ -51,6 +51,10 @@ docs: install
 	@$(BIN)/mychatflow config example > .env.example
 	@$(BIN)/python -m pipelines.reference docs/reference
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# A registry without advisories is no hole in ours: it is said, and does not fail.
+audit: install
+	@$(BIN)/python -m tests.architecture.advisories
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.txt
