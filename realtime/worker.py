@@ -30,6 +30,7 @@ from realtime.agent.tools import BookingDesk
 from realtime.agent.turn import Agent
 from realtime.catch_up.reader import CatchUp
 from realtime.channels.resend import Resend
+from realtime.contacts.importing import Imports
 from realtime.documents.ingest import Ingestion
 from realtime.engine import statuses
 from realtime.engine.claim import Claims
@@ -91,6 +92,7 @@ class Worker:
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
             tasks.create_task(Campaigns(self.store, self.ring).run(self.stopping))
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
+            tasks.create_task(Imports(self.store).run(self.stopping))
             tasks.create_task(Ingestion(self.store).run(self.stopping))
             tasks.create_task(DataRequests(self.store, self._settings).run(self.stopping))
             gc.collect()

@@ -1,13 +1,15 @@
 """A tenant's contacts as programs read and correct them: lists by filter, names, tags, notes and score history."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mychatflow.store import contacts
+from mychatflow.rules.contact_filter import ContactFilter
+from mychatflow.store import contact_filters, contacts
 from mychatflow.store.cipher import TenantCipher, Unreadable
 
 # People without a message yet (imported ones) stand where they were added.
@@ -102,6 +104,26 @@ async def page(
         "digits": contacts.part_of_number(wanted),
     }
     return [dict(row) for row in (await transaction.execute(_PAGE, values | window)).mappings()]
+
+
+async def matching(
+    transaction: AsyncConnection, tenant_id: UUID, wanted: ContactFilter, *, at: datetime, **window: Any
+) -> list[Mapping[str, Any]]:
+    """Those that the filter means, most recent first; `window` is before_at, before_id and limit."""
+    chosen = contact_filters.condition(wanted, at=at)
+    statement = text(
+        f"""
+        select {_COLUMNS} from contacts
+        where contacts.tenant_id = :tenant_id and {chosen.sql}
+            and (
+                cast(:before_at as timestamptz) is null
+                or ({_RECENCY}, contacts.id) < (cast(:before_at as timestamptz), cast(:before_id as uuid))
+            )
+        order by {_RECENCY} desc, contacts.id desc limit :limit
+        """  # noqa: S608 - constant parts
+    )
+    values = chosen.values | {"tenant_id": tenant_id} | window
+    return [dict(row) for row in (await transaction.execute(statement, values)).mappings()]
 
 
 async def by_id(transaction: AsyncConnection, tenant_id: UUID, contact_id: UUID) -> Mapping[str, Any] | None:

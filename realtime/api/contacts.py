@@ -6,15 +6,18 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mychatflow.rules.attributes import InvalidAttribute
 from mychatflow.rules.role import Permission
-from mychatflow.store import contact_book
+from mychatflow.store import contact_attributes, contact_book, contact_notes
+from mychatflow.store.cipher import TenantCipher
 from realtime.api import pages
 from realtime.api.bodies import Body, Line, Shown, Tags
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
+from realtime.api.problems import Problem
 from realtime.api.routes import needs, tenant_router
 
 router = tenant_router("contacts")
@@ -35,6 +38,7 @@ class Contact(Shown):
     paused_until: datetime | None
     preferred_language: str | None
     tags: tuple[str, ...]
+    attributes: dict[str, Any]
     opted_out_at: datetime | None
     first_message_at: datetime | None
     last_message_at: datetime | None
@@ -46,6 +50,10 @@ class ContactChange(Body):
 
     name: Line | None = None
     tags: Tags = ()
+    attributes: Annotated[
+        dict[str, str | int | float | bool | None],
+        Field(max_length=100, description="Of the tenant's own attributes; null takes a value away."),
+    ] = Field(default_factory=dict)
 
 
 class TagChange(Body):
@@ -59,8 +67,18 @@ class NotesChange(Body):
     notes: Notes | None
 
 
+class Note(Shown):
+    id: UUID
+    author: str
+    body: str
+    written_at: datetime
+
+
 class ShownNotes(Shown):
+    """`notes` are the present words, `data` all that was written, latest first and with its author."""
+
     notes: str | None
+    data: tuple[Note, ...] = ()
 
 
 class Scored(Shown):
@@ -129,6 +147,8 @@ async def change_contact(desk: AtDesk, contact_id: UUID, wanted: ContactChange) 
             await contact_book.rename(change.transaction, desk.tenant_id, contact_id, wanted.name)
         if "tags" in wanted.model_fields_set:
             await contact_book.set_tags(change.transaction, desk.tenant_id, contact_id, wanted.tags)
+        if wanted.attributes:
+            await _set_attributes(desk, change.transaction, contact_id, wanted.attributes)
         change.detail["keys"] = sorted(wanted.model_fields_set)
         return await shown(desk, change.transaction, contact_id)
 
@@ -148,7 +168,7 @@ async def read_notes(desk: AtDesk, contact_id: UUID) -> ShownNotes:
     async with desk.reading() as transaction:
         await must_find(desk, transaction, contact_id)
         cipher = await desk.cipher(transaction)
-        return ShownNotes(notes=await contact_book.notes(transaction, desk.tenant_id, contact_id, cipher=cipher))
+        return await _shown_notes(desk, transaction, contact_id, cipher)
 
 
 @router.put("/contacts/{contact_id}/notes", summary="Write notes", **needs(Permission.EDIT_CONTACTS))
@@ -179,4 +199,29 @@ async def _write_notes(desk: Desk, contact_id: UUID, wanted: NotesChange) -> Sho
         cipher = await desk.cipher(change.transaction)
         words = wanted.notes or None
         await contact_book.set_notes(change.transaction, desk.tenant_id, contact_id, words, cipher=cipher)
-    return ShownNotes(notes=words)
+        if words:
+            await contact_notes.add(
+                change.transaction,
+                contact_id,
+                words,
+                cipher=cipher,
+                author=desk.caller.actor,
+                member_id=desk.caller.member_id,
+                at=desk.at,
+            )
+        return await _shown_notes(desk, change.transaction, contact_id, cipher)
+
+
+async def _shown_notes(desk: Desk, transaction: AsyncConnection, contact_id: UUID, cipher: TenantCipher) -> ShownNotes:
+    words = await contact_book.notes(transaction, desk.tenant_id, contact_id, cipher=cipher)
+    written = await contact_notes.of_contact(transaction, desk.tenant_id, contact_id, cipher=cipher)
+    return ShownNotes.model_validate({"notes": words, "data": written})
+
+
+async def _set_attributes(desk: Desk, transaction: AsyncConnection, contact_id: UUID, given: Mapping[str, Any]) -> None:
+    """Raises Problem for a value that does not fit, and says which."""
+    try:
+        await contact_attributes.set_values(transaction, desk.tenant_id, contact_id, given)
+    except InvalidAttribute as invalid:
+        errors = [{"where": ["body", "attributes", invalid.key], "problem": str(invalid), "kind": "value_error"}]
+        raise Problem(422, "invalid", f"attributes.{invalid}", errors=errors) from invalid

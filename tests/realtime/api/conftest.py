@@ -14,9 +14,19 @@ import redis.asyncio
 from psycopg.rows import dict_row
 from sqlalchemy import text
 
+from mychatflow.rules.attributes import Definition
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
-from mychatflow.store import api_keys, data_requests, documents, follow_up_runs, follow_up_sequences
+from mychatflow.store import (
+    api_keys,
+    contact_attributes,
+    contact_imports,
+    data_requests,
+    documents,
+    follow_up_runs,
+    follow_up_sequences,
+    segments,
+)
 from mychatflow.store.data_requests import Kind
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
@@ -42,6 +52,8 @@ class Shop:
     question_id: UUID
     campaign_id: UUID
     sequence_id: UUID
+    import_id: UUID
+    segment_id: UUID
     run_id: UUID
     key_id: UUID
     key: str
@@ -52,7 +64,7 @@ class Shop:
     message_id: UUID = field(default_factory=uuid4)
 
     @property
-    def ids(self) -> dict[str, UUID]:
+    def ids(self) -> dict[str, UUID | str]:
         return {
             "contact_id": self.contact_id,
             "quick_reply_id": self.quick_reply_id,
@@ -65,6 +77,9 @@ class Shop:
             "question_id": self.question_id,
             "campaign_id": self.campaign_id,
             "sequence_id": self.sequence_id,
+            "import_id": self.import_id,
+            "segment_id": self.segment_id,
+            "attribute_key": f"k{self.tenant.tenant_id.hex}",
             "run_id": self.run_id,
             "key_id": self.key_id,
             "member_id": self.member_id,
@@ -227,6 +242,31 @@ async def a_data_request(store: Store, tenant: Tenant, kind: Kind, contact_id: U
     return UUID(str(asked["id"]))
 
 
+async def a_segment(store: Store, tenant: Tenant) -> UUID:
+    """Everybody."""
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        made = await segments.create(transaction, tenant.tenant_id, name="All", filter_json="{}")
+    return UUID(str(made["id"]))
+
+
+async def an_import(store: Store, tenant: Tenant) -> UUID:
+    """Read to its end."""
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        made = await contact_imports.create(
+            transaction,
+            uuid4(),
+            b"phone",
+            cipher=await store.key_ring.for_tenant(tenant.tenant_id, transaction),
+            instance_id=tenant.instance_id,
+            opt_in_method=None,
+            row_count=0,
+            created_by="test",
+            at=NOW,
+        )
+        await transaction.execute(text("update contact_imports set due_at = null, state = 'done'"))
+    return UUID(str(made["id"]))
+
+
 async def a_run(store: Store, tenant: Tenant, sequence_id: UUID, contact_id: UUID) -> UUID:
     """Begun by hand."""
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
@@ -243,6 +283,9 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
     key_id, key = await a_key(store, tenant)
     service, resource_id = await a_service(store, tenant), await a_resource(store, tenant)
     sequence_id = await a_sequence(store, tenant)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        definition = Definition(key=f"k{tenant.tenant_id.hex}", type="text")
+        await contact_attributes.define(transaction, tenant.tenant_id, definition, label="Own")
     return Shop(
         tenant=tenant,
         contact_id=contact_id,
@@ -256,6 +299,8 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
         question_id=await a_question(store, tenant, contact_id),
         campaign_id=await a_campaign(store, tenant),
         sequence_id=sequence_id,
+        import_id=await an_import(store, tenant),
+        segment_id=await a_segment(store, tenant),
         run_id=await a_run(store, tenant, sequence_id, contact_id),
         key_id=key_id,
         key=key,

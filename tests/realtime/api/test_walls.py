@@ -39,6 +39,10 @@ BODIES = {
     ("POST", "/follow-up-sequences"): {"name": "s", "steps": [{"delay_minutes": 60, "template": "t"}]},
     ("PATCH", "/follow-up-sequences/{sequence_id}"): {"name": "s"},
     ("POST", "/follow-up-sequences/{sequence_id}/runs"): {"contact_id": str(UUID(int=1))},
+    ("POST", "/contact-attributes"): {"key": "size", "label": "Size", "type": "text"},
+    ("POST", "/segments"): {"name": "s", "filter": {}},
+    ("PATCH", "/segments/{segment_id}"): {"name": "renamed"},
+    ("POST", "/contacts/{contact_id}/consents"): {"kind": "opt_in", "method": "card"},
     ("POST", "/services"): {"name": "s", "duration_minutes": 30},
     ("PATCH", "/services/{service_id}"): {"name": "s"},
     ("POST", "/resources"): {"name": "r", "timezone": "UTC"},
@@ -50,7 +54,11 @@ BODIES = {
     ("POST", "/appointments/{appointment_id}/close"): {"status": "completed"},
 }
 QUERIES = {"/appointments/slots": {"service_id": str(UUID(int=1))}, "/documents": {"title": "t"}}
-FILES = {("POST", "/documents"), ("PUT", "/documents/{document_id}/file")}
+FILES = {
+    ("POST", "/documents"): ("text/plain", b"words"),
+    ("PUT", "/documents/{document_id}/file"): ("text/plain", b"words"),
+    ("POST", "/contacts/import"): ("text/csv", b"phone\n+34600111222"),
+}
 ROUTES = [
     (method, route.path.removeprefix("/api/v1"), route.permission)
     for family in router.FAMILIES
@@ -63,13 +71,14 @@ ASKS_ELSEWHERE = re.compile(r"/instances/\{instance_id\}/(start|stop|qr)$|^/anal
 
 async def call(client, method, path, ids, key=None):
     headers = bearer(key) if key else {}
-    if (method, path) in FILES:
-        headers |= {"content-type": "text/plain"}
+    media_type, content = FILES.get((method, path), (None, None))
+    if media_type is not None:
+        headers |= {"content-type": media_type}
     return await client.request(
         method,
         path.format(**ids),
         json=BODIES.get((method, path)),
-        content=b"words" if (method, path) in FILES else None,
+        content=content,
         params=QUERIES.get(path),
         headers=headers,
         follow_redirects=False,
@@ -152,6 +161,11 @@ async def test_nobody_reaches_another_tenants_rows(api, shop, store, rows):
         "unanswered_questions",
         "campaigns",
         "campaign_recipients",
+        "contact_attributes",
+        "contact_imports",
+        "segments",
+        "contact_notes",
+        "consents",
         "follow_up_sequences",
         "follow_up_steps",
         "follow_up_runs",

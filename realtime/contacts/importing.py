@@ -1,0 +1,106 @@
+"""Reads spreadsheets of contacts in the background, a few hundred rows at a time, and goes on where it was."""
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from mychatflow.rules import contact_sheet
+from mychatflow.rules.attributes import Definition
+from mychatflow.rules.contact_sheet import Entry, Issue
+from mychatflow.store import contact_attributes, contact_imports
+from mychatflow.store.contact_imports import MOST_ATTEMPTS, Waiting
+from mychatflow.store.session import Store
+
+_EVERY_SECONDS: Final = 2.0
+_BATCH: Final = 500
+log = structlog.get_logger(__name__)
+Cells = tuple[int, dict[str, str]]
+
+
+class Imports:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until told to stop."""
+        while not stopping.is_set():
+            try:
+                is_busy = await self.read_next(at=datetime.now(UTC))
+            except OperationalError as error:
+                log.warning("imports wait for Postgres", cause=type(error).__name__)
+                is_busy = False
+            try:
+                await asyncio.wait_for(stopping.wait(), 0.0 if is_busy else _EVERY_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def read_next(self, *, at: datetime) -> bool:
+        """Whether there was one."""
+        async with self._store.platform_transaction() as transaction:
+            waiting = await contact_imports.claim(transaction, at=at)
+        if waiting is None:
+            return False
+        async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
+            cipher = await self._store.key_ring.for_tenant(waiting.tenant_id, transaction)
+            body = await contact_imports.body_of(transaction, waiting, cipher=cipher)
+            definitions = await contact_attributes.definitions(transaction, waiting.tenant_id)
+        failure = None
+        if body is None or waiting.attempts > MOST_ATTEMPTS:
+            failure = "the file could not be read; upload it again"
+        elif not await self._write(waiting, await asyncio.to_thread(_read, body), definitions, at=at):
+            return True
+        async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
+            await contact_imports.end(transaction, waiting, failure=failure, at=datetime.now(UTC))
+        log.info("contacts imported", tenant_id=str(waiting.tenant_id), import_id=str(waiting.id), is_done=not failure)
+        return True
+
+    async def _write(
+        self, waiting: Waiting, sheet: list[Cells], definitions: dict[str, Definition], *, at: datetime
+    ) -> bool:
+        """False when somebody else took over."""
+        first = _first_rows(sheet)
+        left, done = iter(sheet[waiting.done_count :]), waiting.done_count
+        while batch := list(islice(left, _BATCH)):
+            entries, issues = _judged(batch, first, definitions)
+            async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
+                is_ours = await contact_imports.write(
+                    transaction, waiting, entries, issues, before=done, done=done + len(batch), at=at
+                )
+            if not is_ours:
+                return False
+            done += len(batch)
+        return True
+
+
+def _read(body: bytes) -> list[Cells]:
+    return list(contact_sheet.rows(contact_sheet.decoded(body)))
+
+
+def _first_rows(sheet: list[Cells]) -> dict[str, int]:
+    """The row in which each phone comes first: that one counts."""
+    first: dict[str, int] = {}
+    for row, cells in sheet:
+        phone = contact_sheet.normal_phone(cells.get("phone", ""))
+        if phone is not None:
+            first.setdefault(phone, row)
+    return first
+
+
+def _judged(
+    batch: list[Cells], first: dict[str, int], definitions: dict[str, Definition]
+) -> tuple[list[Entry], list[Issue]]:
+    entries: list[Entry] = []
+    issues: list[Issue] = []
+    for row, cells in batch:
+        entry, faults = contact_sheet.entry(row, {"phone": ""} | cells, definitions)
+        if entry is not None and first[entry.phone] != row:
+            issues.append(Issue(row=row, column="phone", problem=f"is the same as in row {first[entry.phone]}"))
+            continue
+        issues += faults
+        if entry is not None:
+            entries.append(entry)
+    return entries, issues

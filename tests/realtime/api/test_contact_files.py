@@ -1,0 +1,162 @@
+"""/contacts/import and /contacts/export over HTTP, and back again."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+
+from mychatflow.rules.attributes import Definition
+from mychatflow.store import contact_attributes, contact_imports
+from realtime.contacts import importing
+from realtime.contacts.importing import Imports
+from tests.factories import a_contact
+from tests.realtime.api.conftest import NOW, a_shop, bearer
+
+CSV = {"content-type": "text/csv"}
+SHEET = """phone;name;tags;opt_in;attributes.visits
++34 600 111 222;Ann Lee;vip; new;yes;3
+nonsense;Bob;;;
+0034600111222;Twice;;;
+34600111223;;;yes;lots
+"""
+
+
+@pytest.fixture
+async def visits(store, shop):
+    async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
+        definition = Definition(key="visits", type="number")
+        await contact_attributes.define(transaction, shop.tenant.tenant_id, definition, label="Visits")
+
+
+async def uploaded(api, body, **query):
+    content = body.encode() if isinstance(body, str) else body
+    return await api.post("/contacts/import", content=content, headers=CSV, params=query)
+
+
+async def imported(api, store, body, **query):
+    made = await uploaded(api, body, **query)
+    assert made.status_code == 202, made.text
+    while await Imports(store).read_next(at=NOW + timedelta(days=1)):
+        pass
+    return (await api.get(f"/contacts/imports/{made.json()['id']}")).json()
+
+
+async def test_valid_rows_come_in_and_the_others_are_named(api, shop, store, rows, visits):
+    sheet = SHEET.replace("vip; new", '"vip; new"')
+
+    done = await imported(api, store, sheet, opt_in_method="fair in Madrid")
+
+    assert (done["state"], done["row_count"], done["done_count"]) == ("done", 4, 4)
+    assert (done["created_count"], done["updated_count"], done["skipped_count"]) == (2, 0, 2)
+    report = (await api.get(f"/contacts/imports/{done['id']}/report")).json()
+    assert [(issue["row"], issue["column"]) for issue in report["data"]] == [
+        (3, "phone"), (4, "phone"), (5, "attributes.visits"),
+    ]  # fmt: skip
+    assert report["data"][1]["problem"] == "is the same as in row 2"
+    ann, other = rows(
+        "select name, phone, tags, attributes from contacts where phone like '+34600111%%' order by phone"
+    )
+    assert ann == {"name": "Ann Lee", "phone": "+34600111222", "tags": ["vip", "new"], "attributes": {"visits": 3}}
+    assert other["attributes"] == {}
+    consents = rows("select kind, method from consents")
+    assert consents == [{"kind": "opt_in", "method": "fair in Madrid"}] * 2
+    assert rows("select 1 from contact_imports where body is not null and state = 'done' and row_count > 0") == []
+
+
+async def test_a_contact_we_know_keeps_what_the_sheet_does_not_say(api, shop, store, rows):
+    known = await a_contact(store, shop.tenant, wa_id="5511987654321@c.us", name="Rui", tags=["old"])
+    out = await a_contact(store, shop.tenant, wa_id="34600111333@c.us", opted_out_at=NOW)
+
+    # Brazil's ninth digit: the same phone under its other id.
+    done = await imported(api, store, "phone,tags,opt_in\n551187654321,new,\n34600111333,,yes\n")
+
+    assert (done["created_count"], done["updated_count"]) == (0, 2)
+    (rui,) = rows("select name, tags from contacts where id = %s", known)
+    assert rui == {"name": "Rui", "tags": ["new", "old"]}
+    (stays,) = rows("select opted_out_at from contacts where id = %s", out)
+    assert stays["opted_out_at"] is not None
+    report = (await api.get(f"/contacts/imports/{done['id']}/report")).json()
+    assert [(issue["row"], issue["column"]) for issue in report["data"]] == [(3, "opt_in")]
+    assert rows("select 1 from consents") == []
+
+
+async def test_an_import_that_broke_off_goes_on_and_writes_each_row_once(api, shop, store, rows, monkeypatch):
+    monkeypatch.setattr(importing, "_BATCH", 10)
+    sheet = "phone,opt_in\n" + "".join(f"{34_600_500_000 + n},yes\n" for n in range(35))
+    made = (await uploaded(api, sheet)).json()
+    real, calls = contact_imports.write, []
+
+    async def dying(*given, **named):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return await real(*given, **named)
+
+    monkeypatch.setattr(contact_imports, "write", dying)
+    with pytest.raises(KeyboardInterrupt):
+        await Imports(store).read_next(at=NOW + timedelta(hours=1))
+    half = (await api.get(f"/contacts/imports/{made['id']}")).json()
+    assert (half["state"], half["done_count"]) == ("pending", 20)
+
+    await Imports(store).read_next(at=NOW + timedelta(hours=2))
+
+    done = (await api.get(f"/contacts/imports/{made['id']}")).json()
+    assert (done["state"], done["created_count"], done["skipped_count"]) == ("done", 35, 0)
+    assert len(rows("select 1 from consents")) == 35
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ("phone\n" + "34600111222\n" * 50_001, 413, "too_many_rows"),
+        ('phone\n34600111222\n"34600', 422, "unreadable_file"),
+        (b"phone\n\xff\xfe\xfa", 422, "unreadable_file"),
+        ("name\nAnn\n", 422, "unreadable_file"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_is_refused_at_once(api, body, status, code):
+    refused = await uploaded(api, body)
+
+    assert refused.status_code == status
+    assert refused.json()["code"] == code
+
+
+async def test_the_row_of_a_broken_quote_is_told(api):
+    refused = await uploaded(api, 'phone,name\n34600111222,Ann\n34600111223,"Bob\n' + "x" * 5_000_000)
+
+    assert refused.status_code == 422
+    assert refused.json()["row"] == 3
+
+
+async def test_hostile_names_are_inert_in_the_file_and_come_back_as_they_were(api, shop, store, rows):
+    names = ["=HYPERLINK(1)", "@SUM(A1)", "\t=1", "＝1+1", "-2+3", "+1", "|x", "%x", "'quoted", 'Zoë; "Q", Ltd']
+    for n, name in enumerate(names):
+        await a_contact(store, shop.tenant, wa_id=f"3460088800{n}@c.us", phone=f"+3460088800{n}", name=name, tags=["x"])
+
+    exported = await api.get("/contacts/export", params={"tag": "x"})
+
+    assert exported.headers["content-type"].startswith("text/csv")
+    read = list(csv.DictReader(io.StringIO(exported.content.decode("utf-8-sig"))))
+    assert len(read) == len(names)
+    for row in read:
+        assert row["name"].lstrip()[:1] not in {"=", "+", "-", "@", "|", "%", "＝"}
+        assert row["phone"].isdigit()
+    other = await a_shop(store)
+    made = await api.post("/contacts/import", content=exported.content, headers=CSV | bearer(other.key))
+    while await Imports(store).read_next(at=NOW + timedelta(days=1)):
+        pass
+    assert made.status_code == 202
+    back = rows(
+        "select phone, name, tags from contacts where tenant_id = %s and phone like '+346008880%%' order by phone",
+        other.tenant.tenant_id,
+    )
+    assert [row["phone"] for row in back] == [f"+3460088800{n}" for n in range(len(names))]
+    assert [row["name"] for row in back] == [" ".join(name.split()) for name in names]
+    assert all(row["tags"] == ["x"] for row in back)
+
+
+async def test_an_export_is_on_record_and_for_some_alone(api, shop, store, rows):
+    assert (await api.get("/contacts/export")).status_code == 200
+
+    assert len(rows("select 1 from audit_log where action = 'contacts.exported'")) == 1
