@@ -17,7 +17,7 @@ from mychatflow.store.session import Store
 # Scraped by several, or by somebody with a heavy finger, Postgres is asked no more often than this.
 _FRESH_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 2.0
-_UP: Final = "mychatflow_database_up"
+UP: Final = "mychatflow_database_up"
 
 
 class Readings:
@@ -46,7 +46,7 @@ class _Found(Collector):
         self._gauges = gauges
 
     def collect(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily(_UP, "1 while Postgres answers.", value=float(self._gauges is not None))
+        yield GaugeMetricFamily(UP, "1 while Postgres answers.", value=float(self._gauges is not None))
         for name, samples in (self._gauges or {}).items():
             labels = [label for label, _ in next(iter(samples), ())]
             family = GaugeMetricFamily(name, readings.NAMES[name], labels=labels)

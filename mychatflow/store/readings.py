@@ -30,13 +30,24 @@ _BREAKERS = text(
     where to_state <> 'closed'
     """
 )
+# The receiver of Postgres' log holds a slot; since Postgres 17 it says when it was left.
+_STREAM = text(
+    """
+    select case when active then now() else cast(to_jsonb(slots) ->> 'inactive_since' as timestamptz) end as beat_at
+    from pg_replication_slots as slots
+    where slot_name = 'mychatflow_wal'
+    """
+)
 _ALERTS = text("select count(*) from alerts where cleared_at is null")
 
 
 async def gauges(transaction: AsyncConnection, *, at: datetime) -> Gauges:
-    """Everything, in four small queries (platform transaction)."""
+    """Everything, in a few small queries (platform transaction)."""
     queue = await operations.queue(transaction)
     beats = await heartbeats.last(transaction)
+    streamed_at = (await transaction.execute(_STREAM)).scalar_one_or_none()
+    if streamed_at is not None:
+        beats["wal_stream"] = (streamed_at, 0.0)
     open_breakers = set((await transaction.execute(_BREAKERS)).scalars())
     oldest = (at - queue.oldest_received_at).total_seconds() if queue.oldest_received_at else 0.0
     return {

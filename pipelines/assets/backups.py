@@ -29,6 +29,7 @@ def backup_copy(installation: dg.ResourceParam[Installation]) -> dg.MaterializeR
     backup_manifest.verify(path)
     pruned = backup.prune(target, at=at)
     log_pruned = backup.prune_log(settings.wal_dir, target) if settings.wal_dir else 0
+    installation.beat("backup")
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(manifest.files),

@@ -23,6 +23,7 @@ from warehouse import rollup
 def snapshot(installation: dg.ResourceParam[Installation]) -> dg.MaterializeResult[None]:
     """The marts as one read-only file. Grain: one file per publication. A rerun publishes the next number."""
     published = rollup.publish_marts(installation.settings, at=datetime.now(UTC))
+    installation.beat("snapshot")
     return dg.MaterializeResult(
         metadata={"dagster/row_count": published.row_count, "version": published.version, "file": published.path.name}
     )

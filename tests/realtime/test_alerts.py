@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
+from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from mychatflow.store import alerts as book
-from mychatflow.store import audit, heartbeats
+from mychatflow.store import audit, heartbeats, readings
 from mychatflow.store.session import Store
 from realtime import alerts, metrics
 from realtime.alerts import Alerts
@@ -194,3 +196,16 @@ async def test_strangers_page_nobody(door: Door, evaluator: Alerts, store: Store
             await evaluator.judge()
 
     assert [rule for rule, _ in await firing(store)] == ["webhook_failures"]
+
+
+async def test_the_streams_own_slot_tells_of_it(evaluator: Alerts, store: Store, postgres: EmbeddedPostgres) -> None:
+    with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
+        connection.execute("select pg_create_physical_replication_slot('mychatflow_wal', true)")
+        try:
+            async with store.platform_transaction() as transaction:
+                found = await readings.gauges(transaction, at=datetime.now(UTC))
+        finally:
+            connection.execute("select pg_drop_replication_slot('mychatflow_wal')")
+
+    streamed_at = found["mychatflow_heartbeat_timestamp_seconds"][("job", "wal_stream"),]
+    assert abs(time.time() - streamed_at) < 60
