@@ -38,6 +38,10 @@ create table if not exists meta.reconciliations (
 );
 create table if not exists meta.erased_contacts (tenant_id uuid, contact_id uuid);
 create table if not exists meta.erasures (row_count bigint, is_published boolean);
+-- What was computed since the last publication: one window of a table, a whole table, or (to begin with) everything.
+create table if not exists meta.unpublished as
+select
+    cast(null as varchar) as model, cast(null as timestamptz) as window_start, cast(null as timestamptz) as window_end;
 create table if not exists meta.publications (version bigint, published_at timestamptz, data_through timestamptz);
 """
 

@@ -56,6 +56,7 @@ def apply(warehouse: duckdb.DuckDBPyConnection) -> int:
     warehouse.execute("insert into meta.erased_contacts select tenant_id, contact_id from newly_listed")
     if deleted:
         warehouse.execute("insert into meta.erasures values (?, false)", [deleted])
+        warehouse.execute("insert into meta.unpublished values (null, null, null)")
     return deleted
 
 

@@ -4,6 +4,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,13 @@ from pathlib import Path
 import duckdb
 
 from mychatflow.settings import Settings
+from warehouse import models
+from warehouse.models import Model
+from warehouse.windows import Window
 
 _KEPT_FILES = 3
+# Now and then every table is written anew: replaced rows leave gaps in a file, and newer days stand at its end.
+_WHOLE_EVERY = 24
 _NAME = re.compile(r"marts-(\d{6,})\.duckdb")
 # What the freshness page needs beside the marts.
 _OPS_TABLES = ("model_runs", "check_results", "watermarks", "publications")
@@ -43,9 +49,13 @@ def publish(
     warehouse.execute("insert into meta.publications values (?, ?, ?)", [version, at, data_through])
     draft, final = directory / f".draft-{os.getpid()}.duckdb", directory / f"marts-{version:06d}.duckdb"
     draft.unlink(missing_ok=True)
-    rows = _copy(warehouse, draft)
+    if version % _WHOLE_EVERY == 0:
+        warehouse.execute("insert into meta.unpublished values (null, null, null)")
+    rows = _write(warehouse, draft, base=directory / "current")
     draft.rename(final)
     _point(directory, final)
+    # Only now: a crash before it publishes the same windows once more.
+    warehouse.execute("delete from meta.unpublished")
     erased = warehouse.execute("update meta.erasures set is_published = true where not is_published").fetchall()
     has_erased = int(erased[0][0]) > 0
     # Older files still hold who was erased since.
@@ -62,25 +72,71 @@ def _versions(directory: Path) -> Iterator[tuple[int, Path]]:
             yield int(match[1]), path
 
 
-def _copy(warehouse: duckdb.DuckDBPyConnection, draft: Path) -> int:
+def remember(warehouse: duckdb.DuckDBPyConnection, model: Model, window: Window | None) -> None:
+    """Note in the run's own transaction what of a mart the next publication must bring; no window is all of it."""
+    if model.layer == "marts":
+        ends = (window.start, window.end) if window and _is_by_window(model) else (None, None)
+        warehouse.execute("insert into meta.unpublished values (?, ?, ?)", [model.name, *ends])
+
+
+def _is_by_window(model: Model) -> bool:
+    return model.promise.replaces in {"window", "batch"}
+
+
+def _write(warehouse: duckdb.DuckDBPyConnection, draft: Path, *, base: Path) -> int:
+    """Copy the published file and change in the copy what a run has changed: most of it is last month's events."""
+    changed = _changed(warehouse)
+    is_whole = None in changed or not base.exists()
+    if not is_whole:
+        shutil.copyfile(base, draft)
     warehouse.execute(f"attach '{draft}' as published")
-    rows = 0
     try:
-        warehouse.execute("begin; create schema published.marts; create schema published.ops")
-        tables = warehouse.execute(
-            "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'marts'"
-        ).fetchall()
-        for (table,) in tables:
-            copied = warehouse.execute(
-                f"create table published.marts.{table} as select * from marts.{table}"
-            ).fetchall()
-            rows += int(copied[0][0])
+        warehouse.execute("begin; create schema if not exists published.marts")
+        warehouse.execute("create schema if not exists published.ops")
+        tables = _tables(warehouse, "current_database()")
+        there = set() if is_whole else _tables(warehouse, "'published'")
+        for table in tables:
+            windows = changed.get(table, [])
+            if table not in there or (None, None) in windows:
+                warehouse.execute(f"create or replace table published.marts.{table} as select * from marts.{table}")
+            else:
+                _bring(warehouse, table, windows)
+        for table in there - tables:
+            warehouse.execute(f"drop table published.marts.{table}")
         for table in _OPS_TABLES:
-            warehouse.execute(f"create table published.ops.{table} as select * from meta.{table}")
+            warehouse.execute(f"create or replace table published.ops.{table} as select * from meta.{table}")
         warehouse.execute("commit")
+        counted = " + ".join(f"(select count(*) from published.marts.{table})" for table in tables) or "0"
+        return int(warehouse.execute(f"select {counted}").fetchall()[0][0])
     finally:
         warehouse.execute("detach published")
-    return rows
+
+
+_Ends = tuple[datetime | None, datetime | None]
+
+
+def _changed(warehouse: duckdb.DuckDBPyConnection) -> dict[str | None, list[_Ends]]:
+    found: dict[str | None, list[_Ends]] = {}
+    for table, start, end in warehouse.execute("select distinct * from meta.unpublished").fetchall():
+        found.setdefault(table, []).append((start, end))
+    return found
+
+
+def _bring(warehouse: duckdb.DuckDBPyConnection, table: str, windows: list[_Ends]) -> None:
+    column = models.by_name(f"marts.{table}").promise.time_column if windows else None
+    for start, end in windows:
+        within = f"{column} >= ? and {column} < ?"
+        warehouse.execute(f"delete from published.marts.{table} where {within}", [start, end])
+        warehouse.execute(
+            f"insert into published.marts.{table} by name select * from marts.{table} where {within}", [start, end]
+        )
+
+
+def _tables(warehouse: duckdb.DuckDBPyConnection, database: str) -> set[str]:
+    rows = warehouse.execute(
+        f"select table_name from duckdb_tables() where database_name = {database} and schema_name = 'marts'"
+    ).fetchall()
+    return {str(name) for (name,) in rows}
 
 
 def _point(directory: Path, final: Path) -> None:

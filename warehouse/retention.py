@@ -33,4 +33,5 @@ def forget_events(settings: Settings, before: Mapping[UUID, datetime]) -> int:
             if table in known
             for tenant_id, cutoff in before.items()
         ]
+        warehouse.execute("insert into meta.unpublished values ('analytics_events', null, null)")
     return sum(deleted)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import duckdb
 
-from warehouse import checks, connection, restatements
+from warehouse import checks, connection, publish, restatements
 from warehouse.checks import CheckResult, ChecksFailed
 from warehouse.models import Model
 from warehouse.restatements import Cause
@@ -104,10 +104,13 @@ def _run_one(warehouse: duckdb.DuckDBPyConnection, model: Model, work: Work, *, 
     results: list[CheckResult] = []
     # A table replaced whole takes one run, however many windows there are.
     windows: Iterable[Window | None] = (None,) if model.promise.replaces == "everything" else work.windows
+    if is_new:
+        publish.remember(warehouse, model, None)
     for window in windows:
         if window is not None:
             _set_window(warehouse, window, work.first_batch)
         where = _scope(model, work.first_batch)
+        publish.remember(warehouse, model, window)
         # A new definition is a new table: its numbers restate nothing.
         is_remembered = not is_new and restatements.remember(warehouse, model, where=where)
         warehouse.execute(f"delete from {model.table} where {where}")
