@@ -38,6 +38,7 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(BIN)/dagster definitions validate --log-level error --module-name pipelines.definitions
 
 check: lint test
 

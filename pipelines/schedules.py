@@ -13,30 +13,36 @@ from pipelines.checks import equals_postgres
 from pipelines.partitions import HOURLY_TAG
 from pipelines.resources import Installation
 
+# A run that was killed, or met a database that was away, is tried again from its start: every step is safe to repeat.
+_TAGS = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS", "team": "data"}
 _MARTS = dg.AssetSelection.assets(landing, sql_models, snapshot)
 
 hourly_analytics = dg.define_asset_job(
     "hourly_analytics",
     selection=(_MARTS | dg.AssetSelection.assets(lead_scores)) - dg.AssetSelection.checks(equals_postgres),
     executor_def=dg.in_process_executor,
+    tags=_TAGS,
     description="Scores, landing, every model and the published marts: what the last hour changed.",
 )
 daily_analytics = dg.define_asset_job(
     "daily_analytics",
     selection=_MARTS,
     executor_def=dg.in_process_executor,
+    tags=_TAGS,
     description="Yesterday again from Postgres, compared event by event, and published.",
 )
 retention_cleanup = dg.define_asset_job(
     "retention_cleanup",
     selection=[retention],
     executor_def=dg.in_process_executor,
+    tags=_TAGS,
     description="Lets go of what tenants no longer keep.",
 )
 follow_up_check = dg.define_asset_job(
     "follow_up_check",
     selection=[follow_ups.follow_ups],
     executor_def=dg.in_process_executor,
+    tags=_TAGS,
     description="Marks follow-ups and campaigns that have come due.",
 )
 backup_job = dg.define_asset_job(

@@ -1,8 +1,20 @@
 """What runs because something happened: a failed run is written where people look."""
 
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
 import dagster as dg
 import structlog
 
+from mychatflow.store import heartbeats
+from mychatflow.store.session import Store
+from pipelines.resources import Installation
+from warehouse import ops_reads
+from warehouse.ops_reads import NothingPublished
+from warehouse.questions import Row
+
+# The jobs whose last run must not have failed.
+_WATCHED = ("hourly_analytics", "daily_analytics", "retention_cleanup", "follow_up_check")
 log = structlog.get_logger()
 
 
@@ -17,4 +29,41 @@ def failed_run(context: dg.RunFailureSensorContext) -> None:
     )
 
 
-SENSORS = [failed_run]
+@dg.sensor(minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.RUNNING)
+def numbers_watch(context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]) -> dg.SkipReason:
+    """Every five minutes: failed jobs, broken checks and late tables, told to the alerts."""
+    at = datetime.now(UTC)
+    try:
+        tables = ops_reads.asset_freshness()
+    except NothingPublished:
+        tables = []
+    found = [*failed_jobs(context.instance), *problems(tables, at=at)]
+
+    async def tell(store: Store) -> None:
+        async with store.platform_transaction() as transaction:
+            await heartbeats.beat(transaction, "analytics", at=at, value=len(found))
+
+    installation.with_store(tell)
+    return dg.SkipReason("; ".join(found) or "all numbers are in order")
+
+
+def failed_jobs(instance: dg.DagsterInstance) -> list[str]:
+    """The jobs whose newest finished run failed."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    last = {name: instance.get_runs(dg.RunsFilter(job_name=name, statuses=ended), limit=1) for name in _WATCHED}
+    return [f"{name} failed" for name, runs in last.items() if runs and runs[0].status == dg.DagsterRunStatus.FAILURE]
+
+
+def problems(tables: Iterable[Row], *, at: datetime) -> Sequence[str]:
+    """Broken checks, and tables whose newest window is older than they may be; a backfill does not make one fresh."""
+    found = []
+    for table in tables:
+        if table["failed_check_count"]:
+            found.append(f"{table['asset']}: {table['failed_check_count']} checks broken")
+        newest = table["newest_data_at"]
+        if newest is not None and (at - newest).total_seconds() > table["limit_seconds"]:
+            found.append(f"{table['asset']} is late")
+    return found
+
+
+SENSORS = [failed_run, numbers_watch]

@@ -224,6 +224,13 @@ RULES: Final[tuple[Rule, ...]] = (
         do="See the last runs in Dagster.",
         condition=Age(metric=_HEARTBEAT, labels={"job": "snapshot"}, above=timedelta(hours=2)),
     ),
+    Rule(
+        name="analytics_broken",
+        severity="warning",
+        says="A pipeline failed, a check of the numbers is broken, or a table is late",
+        do="Open the freshness page: it names the tables; Dagster holds the failed run.",
+        condition=Level(metric="mychatflow_analytics_problems", above=0),
+    ),
 )
 BY_NAME: Final[Mapping[str, Rule]] = {rule.name: rule for rule in RULES}
 

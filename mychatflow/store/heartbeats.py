@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Job = Literal["backup", "wal_stream", "snapshot", "audit_chain"]
+Job = Literal["backup", "wal_stream", "snapshot", "analytics", "audit_chain"]
 _BEAT = text(
     """
     insert into heartbeats (job, beat_at, value) values (:job, :at, :value)

@@ -21,6 +21,7 @@ NAMES: Mapping[str, str] = {
     "mychatflow_breaker_open": "1 while a model of the provider is not asked, since it failed.",
     "mychatflow_heartbeat_timestamp_seconds": "When a job of the platform last ended well.",
     "mychatflow_audit_chains_broken": "Tenants whose audit log was changed, as last checked.",
+    "mychatflow_analytics_problems": "Failed pipelines, broken checks and late tables, as last looked at.",
     "mychatflow_alerts_firing": "Alerts that have not cleared.",
 }
 _BREAKERS = text(
@@ -64,5 +65,6 @@ async def gauges(transaction: AsyncConnection, *, at: datetime) -> Gauges:
             (("job", job),): beat_at.timestamp() for job, (beat_at, _) in beats.items()
         },
         "mychatflow_audit_chains_broken": {(): beats["audit_chain"][1]} if "audit_chain" in beats else {},
+        "mychatflow_analytics_problems": {(): beats["analytics"][1]} if "analytics" in beats else {},
         "mychatflow_alerts_firing": {(): float((await transaction.execute(_ALERTS)).scalar_one())},
     }

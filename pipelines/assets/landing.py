@@ -44,5 +44,10 @@ def landing(
     for key in context.selected_asset_keys:
         name = key.path[-1]
         yield dg.MaterializeResult(
-            asset_key=key, metadata={"dagster/row_count": landed.row_counts[name], "batch": landed.batch}
+            asset_key=key,
+            metadata={
+                "dagster/row_count": landed.row_counts[name],
+                "batch": landed.batch,
+                "data_through": dg.MetadataValue.timestamp(landed.taken_at),
+            },
         )

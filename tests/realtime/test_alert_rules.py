@@ -40,6 +40,7 @@ BACKUP = key("mychatflow_heartbeat_timestamp_seconds", job="backup")
 WAL = key("mychatflow_heartbeat_timestamp_seconds", job="wal_stream")
 SNAPSHOT = key("mychatflow_heartbeat_timestamp_seconds", job="snapshot")
 CHAIN = key("mychatflow_audit_chains_broken")
+PROBLEMS = key("mychatflow_analytics_problems")
 START = NOON.timestamp()
 
 
@@ -83,8 +84,8 @@ RECORDED: dict[str, tuple[Recorded, set[str]]] = {
         {"backup_late", "wal_stream_down"},
     ),
     "a broken chain and late numbers": (
-        lambda minute: {CHAIN: during(4, 9, minute), SNAPSHOT: START - 7_000},
-        {"audit_chain_broken", "analytics_late"},
+        lambda minute: {CHAIN: during(4, 9, minute), SNAPSHOT: START - 7_000, PROBLEMS: 2 * during(2, 5, minute)},
+        {"audit_chain_broken", "analytics_late", "analytics_broken"},
     ),
 }
 # Whatever a process may count exists from its start, as the metrics module sees to.
