@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from mychatflow.rules import claims, language, normalisation, promises, reply_text
+from mychatflow.rules import claims, keywords, language, normalisation, promises, reply_text
 from mychatflow.rules.claims import Claims
 
-# WhatsApp's own limit; the prompt asks for far less.
-LONGEST_REPLY: Final = 4_096
+# WhatsApp's own limit, beyond which nothing is even looked at.
+LONGEST_TEXT: Final = 4_096
+# Nobody reads more on a phone.
+LONGEST_REPLY: Final = 1_000
 LEAK_LENGTH: Final = 60
 _FEWEST_LETTERS: Final = 20
 _SURE: Final = 0.7
@@ -27,6 +29,7 @@ class GuardReason(StrEnum):
     UNKNOWN_SOURCE = "unknown_source"
     NO_KNOWLEDGE = "no_knowledge"
     PROMISE_WITHOUT_RECEIPT = "promise_without_receipt"
+    TOO_LONG = "too_long"
     SYSTEM_PROMPT = "system_prompt"
     SECRET = "secret"  # noqa: S105 - the name of a reason, not a password
     CARD_NUMBER = "card_number"
@@ -66,9 +69,13 @@ def check(
     language: str,
     supported: tuple[str, ...] = (),
     sources: tuple[str, ...] = (),
+    cuts: bool = False,
 ) -> GuardVerdict:
-    """A leak is looked for first, since it is reported to people; then the reply's contract in its order."""
-    text = reply_text.clean(reply, longest=LONGEST_REPLY)
+    """A leak is looked for first, since it is reported to people; then the reply's contract in its order.
+
+    With `cuts` a long reply is shortened to whole sentences instead of refused.
+    """
+    text = reply_text.clean(reply, longest=LONGEST_REPLY if cuts else LONGEST_TEXT)
     verdict = GuardVerdict(ok=True, reason=GuardReason.PASSED, text=text)
     if not text:
         return replace(verdict, ok=False, reason=GuardReason.EMPTY)
@@ -78,6 +85,7 @@ def check(
         or _invented(text, evidence)
         or _foreign_source(sources, evidence)
         or _promised(text, evidence)
+        or _too_long(text)
         or _private(text, evidence)
     )
     if fault is None:
@@ -140,6 +148,10 @@ def _promised(text: str, evidence: Evidence) -> Fault | None:
     return (GuardReason.PROMISE_WITHOUT_RECEIPT, promise) if promise is not None else None
 
 
+def _too_long(text: str) -> Fault | None:
+    return (GuardReason.TOO_LONG, f"{len(text)} characters") if len(text) > LONGEST_REPLY else None
+
+
 def _leaked(text: str, evidence: Evidence) -> Fault | None:
     if any(canary and canary in text for canary in evidence.canaries):
         return GuardReason.SYSTEM_PROMPT, "canary"
@@ -162,8 +174,7 @@ def _private(text: str, evidence: Evidence) -> Fault | None:
         return GuardReason.ONE_TIME_CODE, None
     if reply_text.has_secret(text):
         return GuardReason.SECRET, None
-    plain = normalisation.normalise(text).text
-    banned = next((word for word in evidence.banned if word.strip() and normalisation.fold(word) in plain), None)
+    banned = keywords.match(text, evidence.banned)
     return (GuardReason.BANNED_WORD, banned) if banned is not None else None
 
 

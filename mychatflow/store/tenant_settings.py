@@ -89,6 +89,7 @@ class SettingsChange(BaseModel):
     handoff_message: _Message | None = None
     handoff_enabled: bool = True
     handoff_keywords: _Keywords = ()
+    banned_words: _Keywords = ()
     llm_preset: Literal["fast", "quality", "vision"] = "fast"
     primary_llm_provider: Provider | None = None
     primary_llm_model: _Model | None = None

@@ -52,6 +52,7 @@ def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = 
             texts=(passages, prompt.profile(tenant.switches), tool_words.without_ids(menu, beside), *said, question),
             instructions=prompt.rules(can_book=bool(menu)),
             source_ids=frozenset(passage.id for passage in tenant.knowledge),
+            banned=tuple(tenant.switches.banned_words),
         ),
         language=scene.understanding.language,
         supported=tenant.supported_languages,

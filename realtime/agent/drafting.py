@@ -124,7 +124,7 @@ class Drafter:
         except AllProvidersUnavailable:
             return _refused(reply, verdict, latency_ms=latency)
         latency += second.latency_ms
-        repaired, action = _judge(second, brief)
+        repaired, action = _judge(second, brief, is_last=True)
         if repaired.ok:
             return _draft(second, repaired, action, latency_ms=latency)
         return _refused(second, repaired, latency_ms=latency)
@@ -157,7 +157,7 @@ class Drafter:
         return reply
 
 
-def _judge(reply: RoutedReply, brief: Brief) -> tuple[GuardVerdict, Action]:
+def _judge(reply: RoutedReply, brief: Brief, *, is_last: bool = False) -> tuple[GuardVerdict, Action]:
     try:
         answer = contract.parse(reply.text)
     except UnreadableAnswer:
@@ -172,6 +172,7 @@ def _judge(reply: RoutedReply, brief: Brief) -> tuple[GuardVerdict, Action]:
         language=brief.language,
         supported=brief.supported,
         sources=answer.sources,
+        cuts=is_last,
     )
     return verdict, answer.action
 

@@ -10,7 +10,7 @@ from realtime.agent.knowledge import Knowledge
 from realtime.agent.tenants import Switches
 from realtime.llm.contract import Passage, Turn
 
-VERSION: Final = "reply-1"
+VERSION: Final = "reply-2"
 _OPEN, _CLOSE = "⟦", "⟧"
 _OURS: Final = re.compile(f"[{_OPEN}{_CLOSE}]")
 _LONGEST_TEXT: Final = 4_000

@@ -48,6 +48,7 @@ class Switches:
     supported_languages: list[str] = field(default_factory=lambda: ["en"])
     handoff_enabled: bool = True
     handoff_keywords: list[str] = field(default_factory=list)
+    banned_words: list[str] = field(default_factory=list)
     handoff_message: str | None = None
     follow_up_enabled: bool = True
     lead_scoring_enabled: bool = True

@@ -65,6 +65,9 @@ class Step(Strict):
     sql: str | None = None
     ago: Seconds = 0.0
     times: int = 1
+    # Between those times, and whether each text ends with its number.
+    pause_each: Seconds = 0.0
+    counts: bool = False
     at_once: bool = False
     pause: Seconds = 0.0
     while_thinking: bool = False

@@ -25,6 +25,8 @@ FILES = {
     "document": ("application/pdf", b"%PDF-1.7 nothing"),
 }
 FILLER = "Our studio keeps old vinyl records, plants and a parrot called Ringo. " * 10
+# A busy machine must not make a second model be asked.
+PATIENT = {"hedging_enabled": False, "llm_timeout_ms": 30_000, "llm_total_timeout_ms": 60_000}
 CHATS = {"group": "34600000001-1600000000@g.us", "status": "status@broadcast", "newsletter": "12345@newsletter"}
 
 
@@ -43,7 +45,8 @@ class Stage:
         reset(house.models)
         for name, model in scenario.models.items():
             _direct(house, name, model)
-        tenant = await house.a_business(plan=scenario.plan, engine=scenario.engine, **scenario.tenant)
+        settings = PATIENT | scenario.tenant
+        tenant = await house.a_business(plan=scenario.plan, engine=scenario.engine, **settings)
         stage = cls(house, scenario, tenant, CHATS.get(scenario.chat) or house.a_customer())
         for passage in scenario.knowledge:
             await a_quick_reply(house.store, tenant, **passage.model_dump())
@@ -77,8 +80,10 @@ class Stage:
             if step.while_thinking:
                 seen = len(self.house.events(self.tenant, "message_received"))
                 await until(lambda seen=seen: len(self.house.events(self.tenant, "message_received")) >= max(1, seen))
-            for _ in range(step.times):
-                await self._do(step)
+            for number in range(1, step.times + 1):
+                counted = {"customer": f"{step.customer} {number}"} if step.counts else {}
+                await self._do(step.model_copy(update=counted))
+                await asyncio.sleep(step.pause_each)
             await asyncio.sleep(step.pause)
             if not step.at_once:
                 await self._settled()
