@@ -1,0 +1,74 @@
+"""The measure of real models is itself measured: on scripted ones, recorded, replayed and counted."""
+
+import pytest
+
+from benchmarks import answers
+from benchmarks.recorded import NotRecorded
+from realtime.llm.contract import Target
+from realtime.llm.router import Router
+from tests.fakes.llm import FakeModels, answer_json
+from tests.realtime.llm.conftest import model_settings, models, router, served_models
+
+__all__ = ["model_settings", "models", "router", "served_models"]
+OPENAI = Target(provider="openai", model="gpt-5.4-mini")
+
+
+def knows_the_haircut(models: FakeModels) -> None:
+    models.say(
+        "openai",
+        lambda call: (
+            answer_json("A haircut costs 25 euros.")
+            if "haircut?" in call.question
+            else answer_json("Which one do you mean?", action="clarify")
+        ),
+    )
+
+
+async def test_what_was_recorded_is_judged_without_asking(router: Router, models: FakeModels, tmp_path):
+    knows_the_haircut(models)
+    file = tmp_path / "recorded.jsonl"
+    live = router.providers["openai"]
+
+    first = await answers.measure(router, OPENAI, file, is_live=True, takes=1)
+    asked = len(models.calls())
+    second = await answers.measure(router, OPENAI, file, is_live=False, takes=1)
+    router.providers["openai"] = live
+
+    assert second == first
+    assert len(models.calls()) == asked
+    assert first[0].is_right
+    assert not first[1].is_right
+
+
+async def test_a_question_never_recorded_ends_the_run(router: Router, models: FakeModels, tmp_path):
+    live = router.providers["openai"]
+
+    with pytest.raises(NotRecorded, match="never asked this"):
+        await answers.measure(router, OPENAI, tmp_path / "nothing.jsonl", is_live=False)
+    router.providers["openai"] = live
+
+    assert models.calls() == []
+
+
+async def test_an_invented_price_counts_as_wrong(router: Router, models: FakeModels, tmp_path):
+    models.say("openai", answer_json("That is 99 euros."))
+
+    judged = await answers.measure(router, OPENAI, tmp_path / "r.jsonl", is_live=True, takes=1)
+    shown = answers.row(OPENAI, judged)
+
+    assert not judged[0].is_right
+    assert shown["refused for a number %"] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    [
+        (0, 0, 0.0, 1.0),
+        (0, 10, 0.0, 0.2775),
+        (10, 10, 0.7225, 1.0),
+        (293, 300, 0.9526, 0.9887),
+        (3, 12, 0.0889, 0.5323),
+    ],
+)
+def test_an_interval_says_how_sure_a_share_is(right: int, count: int, low: float, high: float):
+    assert answers.wilson(right, count) == pytest.approx((low, high), abs=1e-4)
