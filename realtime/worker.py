@@ -43,6 +43,7 @@ from realtime.engine.loop import Loop
 from realtime.engine.pace import Pace
 from realtime.engine.pool import engine_pool
 from realtime.engine.sent import DispatchBook
+from realtime.llm.listening import Listener
 from realtime.llm.router import Router
 from realtime.media.keeper import Keeper
 from realtime.privacy.requests import DataRequests
@@ -127,6 +128,7 @@ class Worker:
                 courier=Courier(gateways, DispatchBook(pool), Pace(workers=settings.workers)),
                 drafter=Drafter(router),
                 keeper=Keeper(pool, MediaVault(settings.media_dir)),
+                listener=Listener(router.providers),
                 bookings=BookingDesk(store=self.store, secret=settings.derived_secret("slot").encode()),
             )
             loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)

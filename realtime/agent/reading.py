@@ -55,6 +55,8 @@ class Received:
         """What the model must know to stay honest about it."""
         if self.file is not None and self.file.data is None:
             return ": it could not be opened"
+        if self.file is not None and self.file.heard:
+            return ", written down by a machine"
         if self.message.type in {"audio", "video"}:
             return ": you cannot listen to it or watch it"
         if self.message.type == "document":
@@ -156,8 +158,16 @@ def _opened(row: InboxRow, body: bytes, tenant: Tenant) -> IncomingMessage:
 
 def with_files(reading: Reading, files: Mapping[UUID, File]) -> Reading:
     return replace(
-        reading, customer=tuple(replace(each, file=files.get(each.interaction_id)) for each in reading.customer)
+        reading, customer=tuple(_with_file(each, files.get(each.interaction_id)) for each in reading.customer)
     )
+
+
+def _with_file(received: Received, file: File | None) -> Received:
+    """What a voice said becomes the message's words: stored, scored and answered like typed ones."""
+    message = received.message
+    if file is not None and file.heard:
+        message = _with_text(message, text=f"{message.text}\n{file.heard}".strip(), kind=message.type)
+    return replace(received, file=file, message=message)
 
 
 def understand(reading: Reading, contact: Contact | None, tenant: Tenant) -> Understanding:

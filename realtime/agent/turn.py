@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from mychatflow.rules import settling
 from mychatflow.rules.gates import GateAction
 from mychatflow.rules.phone_twins import twin
-from realtime.agent import context, deciding, endings, happened, reading, steps, telling
+from realtime.agent import context, deciding, endings, happened, hearing, reading, steps, telling
 from realtime.agent.drafting import Brief, Draft, Drafter
 from realtime.agent.ledger import Ledger
 from realtime.agent.outgoing import parcel_of
@@ -25,6 +25,7 @@ from realtime.engine.courier import Courier, Queue, earlier
 from realtime.engine.facts import Facts, FactWriter
 from realtime.engine.work import Chat, Lease
 from realtime.llm.contract import AllProvidersUnavailable
+from realtime.llm.listening import Listener
 from realtime.media.keeper import Keeper
 
 # A customer who keeps writing is answered at last: no more fresh starts than these, nor later than this.
@@ -117,6 +118,7 @@ class Agent:
     courier: Courier
     drafter: Drafter
     keeper: Keeper
+    listener: Listener
     bookings: BookingDesk
 
     async def serve(self, lease: Lease) -> bool:
@@ -209,7 +211,8 @@ class Agent:
             return read
         client = self.courier.client(chat, tenant.cipher)
         contact_id = happened.contact_id_of(chat, read)
-        files = await self.keeper.take(wanted, client, tenant.cipher, contact_id=contact_id)
+        kept = await self.keeper.take(wanted, client, tenant.cipher, contact_id=contact_id)
+        files = await hearing.listen(kept, self.listener)
         missing = [file.problem for file in files.values() if file.problem]
         trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
         return reading.with_files(read, files)

@@ -14,6 +14,7 @@ from realtime.llm.provider import Completion
 from realtime.llm.toolkit import Tool, ToolCall
 
 BASE_URL = "https://api.openai.com/v1"
+VOICE_MODEL = "gpt-4o-mini-transcribe"
 # Models that think refuse any temperature but their own.
 _FIXED_TEMPERATURE = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 _FORMAT = {
@@ -89,6 +90,20 @@ class OpenAI:
         except openai.OpenAIError as error:
             raise ProviderFailed(ErrorClass.MALFORMED) from error
         return _read(response.content, request)
+
+    async def hear(self, data: bytes, *, filename: str) -> str:
+        """What a voice note says; raises ProviderFailed."""
+        try:
+            said = await self._client.audio.transcriptions.create(file=(filename, data), model=VOICE_MODEL)
+        except openai.APIStatusError as error:
+            answer = error.response
+            raise faults.of_status(answer.status_code, answer.headers, answer.content, at=datetime.now(UTC)) from error
+        except (openai.APIConnectionError, httpx2.HTTPError) as error:
+            raise faults.of_network(error) from error
+        except (openai.OpenAIError, ValueError) as error:
+            raise ProviderFailed(ErrorClass.MALFORMED) from error
+        # A page of HTML comes back as a plain string.
+        return getattr(said, "text", "") or ""
 
     async def close(self) -> None:
         await self._client.close()

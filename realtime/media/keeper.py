@@ -25,11 +25,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """What a message brought along; without `data` it could not be read and `problem` says why."""
+    """What a message brought along; without `data` it could not be read and `problem` says why.
+
+    `heard` is what a voice says in it, where somebody listened.
+    """
 
     mimetype: str = kinds.UNKNOWN
     data: bytes | None = field(default=None, repr=False)
     problem: str = ""
+    heard: str = field(default="", repr=False)
 
     @property
     def is_picture(self) -> bool:

@@ -70,6 +70,9 @@ class FakeModels:
         self.providers = {name: Provider() for name in PROVIDERS}
         self.journal: deque[Call] = deque(maxlen=journal_size)
         self.base_url = ""
+        # What every voice note says; None while nobody listens.
+        self.voice: str | None = None
+        self.heard: list[bytes] = []
 
     def fail(self, provider: str, fault: str, *, times: int | None = None, retry_after: str | None = None) -> None:
         self.providers[provider].fault = fault
@@ -79,6 +82,9 @@ class FakeModels:
     def heal(self, provider: str | None = None) -> None:
         for name in [provider] if provider else PROVIDERS:
             self.providers[name] = Provider()
+        if provider is None:
+            self.voice = None
+            self.heard.clear()
 
     def say(self, provider: str, script: str | Script) -> None:
         self.providers[provider].script = script if callable(script) else lambda _: script
@@ -127,6 +133,10 @@ class FakeModels:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
         path = scope["path"]
+        if path.endswith("/audio/transcriptions") and self.voice is not None:
+            self.heard.append(body)
+            await llm_faults.respond(send, msgspec.json.encode({"text": self.voice}))
+            return
         provider = llm_wire.provider_of(path)
         if provider is None:
             await self._control(path, body, send)

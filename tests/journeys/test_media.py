@@ -114,6 +114,36 @@ async def test_a_voice_note_is_never_pretended_heard(house: House):
     assert "Say honestly what you could not open" in house.models.calls()[-1].system
 
 
+async def test_a_voice_note_is_heard_and_answered(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+    house.models.voice = "How much is a haircut?"
+
+    show(house, tenant, chat, b"OggS" + b"\0" * 50, mimetype="audio/ogg")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+
+    assert house.models.calls()[-1].question == "⟦[audio, written down by a machine] How much is a haircut?⟧"
+    row = received(house, tenant)
+    assert (row["type"], row["intents"], row["is_question"]) == ("audio", ["price_inquiry"], True)
+    assert house.opened(tenant, row) == "How much is a haircut?"
+    (sent,) = house.models.heard
+    assert b"OggS" in sent
+    assert b"gpt-4o-mini-transcribe" in sent
+
+
+async def test_a_spoken_stop_is_obeyed(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+    house.models.voice = "Stop."
+
+    show(house, tenant, chat, b"OggS" + b"\0" * 50, mimetype="audio/ogg")
+    (text,) = await house.answers(tenant, chat, 1)
+
+    assert text.startswith("You will not receive any more messages")
+    assert house.models.calls() == []
+
+
 async def test_old_files_go_with_their_bytes(house: House):
     tenant = await house.a_business()
     chat = house.a_customer()
