@@ -6,6 +6,7 @@ from pipelines.assets.backups import backup_copy, restore_drill
 from pipelines.assets.follow_ups import follow_ups
 from pipelines.assets.landing import landing
 from pipelines.assets.lead_scores import lead_scores
+from pipelines.assets.reports import report_mails
 from pipelines.assets.retention import retention
 from pipelines.assets.snapshot import snapshot
 from pipelines.assets.sql_models import VIEWS, sql_models
@@ -14,7 +15,7 @@ from pipelines.resources import Installation
 from pipelines.schedules import JOBS, SCHEDULES
 from pipelines.sensors import SENSORS
 
-ASSETS = [landing, sql_models, snapshot, lead_scores, follow_ups, retention, backup_copy, restore_drill]
+ASSETS = [landing, sql_models, snapshot, lead_scores, follow_ups, retention, backup_copy, restore_drill, report_mails]
 
 defs = dg.Definitions(
     assets=[*ASSETS, *VIEWS],

@@ -6,6 +6,7 @@ from pipelines.assets import follow_ups
 from pipelines.assets.backups import backup_copy, restore_drill
 from pipelines.assets.landing import landing
 from pipelines.assets.lead_scores import lead_scores
+from pipelines.assets.reports import report_mails
 from pipelines.assets.retention import retention
 from pipelines.assets.snapshot import snapshot
 from pipelines.assets.sql_models import sql_models
@@ -57,7 +58,21 @@ restore_drill_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="Brings the newest backup back beside the living and says how long that took.",
 )
-JOBS = [hourly_analytics, daily_analytics, retention_cleanup, follow_up_check, backup_job, restore_drill_job]
+weekly_report = dg.define_asset_job(
+    "weekly_report",
+    selection=[report_mails],
+    executor_def=dg.in_process_executor,
+    description="Writes the e-mails of the week before; the worker sends them.",
+)
+JOBS = [
+    hourly_analytics,
+    daily_analytics,
+    retention_cleanup,
+    follow_up_check,
+    backup_job,
+    restore_drill_job,
+    weekly_report,
+]
 
 
 @dg.schedule(job=hourly_analytics, cron_schedule="5 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
@@ -114,6 +129,13 @@ def _where_backups_go(job_name: str, cron: str, form: str) -> dg.ScheduleDefinit
 
 backup_schedule = _where_backups_go("backup", "30 2 * * *", "%Y-%m-%d")
 restore_drill_schedule = _where_backups_go("restore_drill", "0 4 * * 0", "%G-W%V")
+# At noon it is Monday everywhere but on the date line: the week before is whole, and published.
+weekly_report_schedule = dg.ScheduleDefinition(
+    name="weekly_report_schedule",
+    job=weekly_report,
+    cron_schedule="0 12 * * 1",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
 SCHEDULES = [
     hourly_analytics_schedule,
     daily_analytics_schedule,
@@ -121,4 +143,5 @@ SCHEDULES = [
     follow_up_check_schedule,
     backup_schedule,
     restore_drill_schedule,
+    weekly_report_schedule,
 ]

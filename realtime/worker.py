@@ -25,6 +25,7 @@ from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
 from realtime.agent.follow_ups import FollowUps
 from realtime.agent.reminders import Reminders
+from realtime.agent.report_mail import ReportMails
 from realtime.agent.tenants import TenantBook
 from realtime.agent.tools import BookingDesk
 from realtime.agent.turn import Agent
@@ -95,6 +96,7 @@ class Worker:
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
             tasks.create_task(Imports(self.store).run(self.stopping))
             tasks.create_task(Ingestion(self.store).run(self.stopping))
+            tasks.create_task(ReportMails(self.store, self._settings).run(self.stopping))
             tasks.create_task(DataRequests(self.store, self._settings).run(self.stopping))
             gc.collect()
             gc.freeze()

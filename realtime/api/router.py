@@ -24,6 +24,7 @@ from realtime.api import (
     privacy,
     provider_keys,
     quick_replies,
+    reports,
     services,
     tenant,
     turns_of_hand,
@@ -62,3 +63,4 @@ def install(app: FastAPI) -> None:
     for family in FAMILIES:
         app.include_router(family)
     app.include_router(export_links.router)
+    app.include_router(reports.router)

@@ -63,6 +63,7 @@ def test_schedules_run_when_they_promise() -> None:
         "follow_up_check": "*/5 * * * *",
         "backup": "30 2 * * *",
         "restore_drill": "0 4 * * 0",
+        "weekly_report": "0 12 * * 1",
     }
     assert all(schedule.default_status.value == "RUNNING" for schedule in map(_resolved, SCHEDULES))
 
