@@ -1,5 +1,6 @@
 """What the agent knows of the business it speaks for: its switches, its hours, its knowledge, its keys."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -111,11 +112,21 @@ class TenantBook:
         self._pool = pool
         self._key_ring = key_ring
         self._known: dict[UUID, tuple[str, float, Tenant]] = {}
+        self._reading: dict[tuple[UUID, str], asyncio.Task[Tenant]] = {}
 
     async def get(self, tenant_id: UUID, *, version: str) -> Tenant:
         known = self._known.get(tenant_id)
         if known is not None and known[0] == version and time.monotonic() < known[1]:
             return known[2]
+        # A hundred turns may find at once that it is time: one reads for all.
+        key = tenant_id, version
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.create_task(self._renewed(tenant_id, known, version=version))
+            reading.add_done_callback(lambda _: self._reading.pop(key))
+        return await asyncio.shield(reading)
+
+    async def _renewed(self, tenant_id: UUID, known: tuple[str, float, Tenant] | None, *, version: str) -> Tenant:
         # Every change of the knowledge changes the version, and a large one is not read every few seconds for nothing.
         is_same = known is not None and known[0] == version
         tenant = await self._read(tenant_id, knowledge=known[2].knowledge if known and is_same else None)

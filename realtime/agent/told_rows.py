@@ -122,10 +122,8 @@ def human_event(chat: Chat, received: Received, contact_id: UUID, episode_id: UU
 
 
 def score_event(chat: Chat, entry: ScoreEntry, episode_id: UUID | None) -> EventEntry:
-    parts = dataclasses.asdict(entry)
-    properties = {
-        name: value for name, value in parts.items() if name not in {"id", "contact_id", "as_of", "extractor_version"}
-    }
+    left_out = {"id", "contact_id", "as_of", "extractor_version"}
+    properties = {name: getattr(entry, name) for name in entry.__slots__ if name not in left_out}
     return EventEntry(
         event_id=event_id(EventType.LEAD_SCORED, chat.lease.tenant_id, str(entry.id)),
         occurred_at=entry.as_of,

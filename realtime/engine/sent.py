@@ -89,7 +89,8 @@ class DispatchBook:
             "numbers": sql.numbered((n, each.number) for n, each in enumerate(batch) if each.number),
             "notifications": sql.numbered((n, each.notification) for n, each in enumerate(batch) if each.notification),
         }
-        _, rows = await sql.run(self._pool, ("lock", {"turns": turns}), ("sent", parameters))
+        # A crash that forgets it is the crash between sending and writing down: sent again with the same id.
+        _, rows = await sql.run(self._pool, ("lock", {"turns": turns}), ("sent", parameters), is_durable=False)
         found = {row["n"]: row for row in rows}
         early = [batch[n] for n, row in found.items() if row["is_acknowledged"] and batch[n].state == "sent"]
         if early:
