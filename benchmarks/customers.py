@@ -22,15 +22,23 @@ class Load:
     chats: int
     rate: float
     seconds: float
+    # So many messages of one customer in a row, so far apart.
+    burst: int = 1
+    gap: float = 0.2
 
     @property
     def messages(self) -> int:
-        return max(1, round(self.rate * self.seconds))
+        return max(1, round(self.rate * self.seconds / self.burst)) * self.burst
+
+    def due(self, number: int) -> float:
+        """Seconds after the start."""
+        turn, place = divmod(number, self.burst)
+        return turn * self.burst / self.rate + place * self.gap
 
 
 def webhook_body(load: Load, number: int, sent_ms: int) -> bytes:
     """A 2026 WAHA envelope; chats take turns, so that one chat's messages lie as far apart as possible."""
-    chat = f"{34_600_000_000 + number % load.chats}@c.us"
+    chat = f"{34_600_000_000 + number // load.burst % load.chats}@c.us"
     return msgspec.json.encode(
         {
             "id": f"evt_{sent_ms:013d}{number:013d}",
@@ -76,7 +84,7 @@ async def write(load: Load, out: Path) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), timeout=timeout) as client:
         start = time.time() + 0.2
         rows = await asyncio.gather(
-            *(_one(client, load, number, start + number / load.rate) for number in range(load.messages))
+            *(_one(client, load, number, start + load.due(number)) for number in range(load.messages))
         )
     with out.open("w") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
@@ -102,6 +110,7 @@ def main() -> None:
     parser.add_argument("--chats", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--burst", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     load = Load(
@@ -111,6 +120,7 @@ def main() -> None:
         chats=given.chats,
         rate=given.rate,
         seconds=given.seconds,
+        burst=given.burst,
     )
     asyncio.run(write(load, given.out))
     sys.stderr.write(f"{load.messages} messages written\n")

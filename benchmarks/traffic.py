@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -22,16 +22,22 @@ Programs = Mapping[str, tuple[str, ...]]
 PRODUCT: Programs = {"web": ("realtime.web",), "worker-1": ("realtime.worker", "--index", "1")}
 PEER: Programs = {"web": ("benchmarks.peers.orm",)}
 _FIRST_CUSTOMER = 34_600_000_000
+_WARM_UP_RATE = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Messages per second for so long, over so many chats, with a model that takes so long."""
+    """Messages per second for so long, over so many chats, with a model that takes so long.
+
+    With `burst` a customer writes that many in a row and gets one answer to all of them after the debounce.
+    """
 
     chats: int
     rate: float
     seconds: float
     model_ms: int
+    burst: int = 1
+    debounce_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +49,27 @@ class Observed:
     cost: Cost
     commits: int
 
-    def by_chat(self, chats: int) -> Iterator[tuple[list[float], list[dict[str, Any]]]]:
-        """When each chat's messages were due, beside that chat's answers."""
+    @property
+    def answering_ms(self) -> float:
+        """From the first answer to the last."""
+        sent = [answer["sent_ms"] for answers in self.answers.values() for answer in answers]
+        return max(1.0, max(sent) - min(sent)) if sent else 1.0
+
+    def by_chat(self, traffic: Traffic) -> Iterator[tuple[list[float], list[dict[str, Any]]]]:
+        """When the last message of each of a chat's bursts was due, beside that chat's answers."""
         due: dict[str, list[float]] = {}
         for row in self.written:
-            due.setdefault(f"{_FIRST_CUSTOMER + int(row['number']) % chats}@c.us", []).append(row["due_ms"])
+            customer = int(row["number"]) // traffic.burst % traffic.chats
+            due.setdefault(f"{_FIRST_CUSTOMER + customer}@c.us", []).append(row["due_ms"])
         for chat, times in due.items():
-            yield sorted(times), self.answers.get(chat, [])
+            yield sorted(times)[traffic.burst - 1 :: traffic.burst], self.answers.get(chat, [])
 
 
 def observe(traffic: Traffic, programs: Programs) -> Observed:
     """Start everything afresh, warm up for two seconds, write at the rate and wait until all have an answer."""
     with _running(traffic, programs) as (running, tenant, gateway):
-        _write(running, tenant, traffic, seconds=2.0, out="warm-up")
+        warm_up = replace(traffic, rate=min(traffic.rate, _WARM_UP_RATE))
+        _write(running, tenant, warm_up, seconds=2.0, out="warm-up")
         _until_answered(gateway, _messages(running, "warm-up"), traffic)
         already = {chat: len(rows) for chat, rows in _deliveries(gateway, tenant).items()}
         before, commits = running.cost(*programs), _commits(running)
@@ -76,7 +90,7 @@ def observe(traffic: Traffic, programs: Programs) -> Observed:
 def _running(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installation, Tenant, str]]:
     ports = _free_ports(3)
     with installation(web_port=ports[0]) as running:
-        tenant = asyncio.run(_a_busy_tenant(running))
+        tenant = asyncio.run(_a_busy_tenant(running, traffic))
         gateway, model = f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
         running.start("gateway", "tests.fakes.waha", "--port", str(ports[1]), "--no-receipts")
         running.start("model", "tests.fakes.llm", "--port", str(ports[2]), "--latency-ms", str(traffic.model_ms))
@@ -85,9 +99,18 @@ def _running(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installatio
         yield running, tenant, gateway
 
 
-async def _a_busy_tenant(running: Installation) -> Tenant:
+async def _a_busy_tenant(running: Installation, traffic: Traffic) -> Tenant:
     store = Store(running.settings)
-    tenant = await a_tenant(store, session="bench", plan="enterprise", typing_indicator_enabled=False)
+    tenant = await a_tenant(
+        store,
+        session="bench",
+        plan="enterprise",
+        typing_indicator_enabled=False,
+        debounce_ms=traffic.debounce_ms,
+        # Longer than the slowest model of a benchmark takes.
+        llm_timeout_ms=60_000,
+        llm_total_timeout_ms=60_000,
+    )
     await a_quick_reply(
         store, tenant, title="Prices", body="A double room costs 120 euros a night, breakfast included."
     )
@@ -115,7 +138,14 @@ def _start(running: Installation, programs: Programs, *, gateway: str, model: st
 def _write(running: Installation, tenant: Tenant, traffic: Traffic, *, seconds: float, out: str) -> None:
     command = [sys.executable, "-m", "benchmarks.customers", "--key", HMAC_KEY, "--session", tenant.session]
     command += ["--url", running.settings.webhook_url, "--chats", str(traffic.chats), "--rate", str(traffic.rate)]
-    command += ["--seconds", str(seconds), "--out", str(running.settings.data_dir / f"{out}.jsonl")]
+    command += [
+        "--burst",
+        str(traffic.burst),
+        "--seconds",
+        str(seconds),
+        "--out",
+        str(running.settings.data_dir / f"{out}.jsonl"),
+    ]
     subprocess.run(command, cwd=CHECKOUT, check=True, stderr=subprocess.DEVNULL)
 
 
@@ -124,7 +154,7 @@ def _messages(running: Installation, out: str) -> list[dict[str, float]]:
 
 
 def _until_answered(gateway: str, written: list[dict[str, float]], traffic: Traffic, *, already: int = 0) -> None:
-    expected = already + sum(1 for row in written if row["status"] == 200)
+    expected = already + sum(1 for row in written if row["status"] == 200) // traffic.burst
     until = time.monotonic() + 60 + traffic.model_ms / 1000
     while time.monotonic() < until:
         if int(_get(f"{gateway}/__control/deliveries")["attempts"]) >= expected:
