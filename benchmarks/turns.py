@@ -32,10 +32,11 @@ def row(name: str, traffic: Traffic, seen: Observed) -> dict[str, report.Value]:
         waits = traffic.debounce_ms + traffic.model_ms
         overheads += [answer["sent_ms"] - at - waits for at, answer in zip(due, answers, strict=False)]
     turns = max(1, len(seen.written) // traffic.burst)
-    acks = [message["ack_ms"] - message["due_ms"] for message in seen.written if message["status"] == 200]
+    acks = [message["ack_ms"] - message["due_ms"] for message in seen.acknowledged]
     return {
         "block": name,
         "messages": len(seen.written),
+        "refused": len(seen.written) - len(seen.acknowledged),
         "per_second": traffic.rate,
         "replies": len(overheads),
         "replies_per_second": 1000 * len(overheads) / seen.answering_ms,
