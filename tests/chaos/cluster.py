@@ -17,7 +17,7 @@ from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.local.redis import EmbeddedRedis
 from mychatflow.settings import Settings
 
-_CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[2]
 _RESTART_SECONDS = 0.2
 
 
@@ -41,7 +41,7 @@ class Program:
 
     def start(self) -> None:
         self.process = process.spawn(
-            [sys.executable, "-m", *self.arguments], log=self.log, environment=self.environment, cwd=_CHECKOUT
+            [sys.executable, "-m", *self.arguments], log=self.log, environment=self.environment, cwd=CHECKOUT
         )
 
     def stop(self) -> None:
@@ -57,6 +57,7 @@ class Keeper:
         self.kills = 0
         self._server = server
         self._is_closing = threading.Event()
+        self._is_paused = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"keeper {name}", daemon=True)
 
     def open(self) -> None:
@@ -75,12 +76,20 @@ class Keeper:
     def freeze(self, seconds: float) -> bool:
         """Stop the process for a while: alive to the system, dead to everybody who waits for it."""
         child = self._server.process
-        if not self.kill(signal.SIGSTOP) or child is None:
+        if child is None or child.poll() is not None:
             return False
-        time.sleep(seconds)
+        os.kill(child.pid, signal.SIGSTOP)
+        self._is_closing.wait(seconds)
         if child.poll() is None:
             os.kill(child.pid, signal.SIGCONT)
         return True
+
+    def pause(self, seconds: float) -> None:
+        """Kill it, and start it again only after a while."""
+        self._is_paused.set()
+        self.kill()
+        self._is_closing.wait(seconds)
+        self._is_paused.clear()
 
     def close(self) -> None:
         self._is_closing.set()
@@ -90,7 +99,7 @@ class Keeper:
     def _keep(self) -> None:
         while not self._is_closing.wait(_RESTART_SECONDS):
             child = self._server.process
-            if child is None or child.poll() is not None:
+            if (child is None or child.poll() is not None) and not self._is_paused.is_set():
                 try:
                     self._server.start()
                 except process.ServerFailed:

@@ -14,10 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
+
+from mychatflow.local.phone.records import Engine
 from mychatflow.settings import Settings
 from mychatflow.store import schema
 from mychatflow.store.session import Store
-from tests.chaos import cluster
+from tests.chaos import cluster, numbers
+from tests.chaos.hazards import Hazards
+from tests.chaos.numbers import Reconciled
 from tests.chaos.verdict import Verdict, judge, numbers_in
 from tests.factories import Tenant, a_tenant
 from tests.fakes.llm import FakeModels, answer_json
@@ -45,6 +50,9 @@ class Plan:
     seed: int = 7
     # The negative control: the gateway ignores our ids though we believe in them, so a resend reaches the customer.
     gateway_keeps_ids: bool = True
+    engine: Engine = "NOWEB"
+    # Freezes, failing models, late answers, a Redis that stays away and killed roll-ups beside the kills.
+    has_hazards: bool = False
     patience_seconds: float = 180
 
 
@@ -54,12 +62,23 @@ class Outcome:
     kills: dict[str, int]
     lost_answers: int
     resends: int
+    hazards: dict[str, int]
+    reconciled: Reconciled | None
+    in_doubt: int
     seconds: float
 
     @property
     def has_struck(self) -> bool:
         """A run with a handful of kills proves nothing."""
         return sum(self.kills.values()) >= 20 and self.lost_answers > 0
+
+    @property
+    def holds(self) -> bool:
+        """Without ids of ours a message that was in doubt may have come twice, and nothing else may."""
+        verdict = self.verdict
+        doubled = len(verdict.doubled) - self.in_doubt
+        numbers_hold = self.reconciled is None or self.reconciled.is_exact
+        return not (verdict.lost or verdict.order_breaks or doubled > 0) and numbers_hold
 
 
 async def run(plan: Plan) -> Outcome:
@@ -69,42 +88,90 @@ async def run(plan: Plan) -> Outcome:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="mcf-chaos-", ignore_cleanup_errors=True))
         models = stack.enter_context(FakeModels().serve())
         _answer_with_numbers(models, plan)
-        engine = "NOWEB" if plan.gateway_keeps_ids else "WEBJS"
+        engine = plan.engine if plan.gateway_keeps_ids else "WEBJS"
         gateway = await stack.enter_async_context(FakeWaha.running(api_key=API_KEY, engine=engine))
         settings = _settings(Path(directory))
-        keepers = cluster.keepers(settings, _environment(settings, gateway, models), workers=plan.workers)
+        environment = _environment(settings, gateway, models)
+        keepers = cluster.keepers(settings, environment, workers=plan.workers)
         stack.callback(lambda: [keeper.close() for keeper in reversed(keepers.values())])
-        await _open(keepers, settings)
+        await _open(keepers, settings, plan)
         await gateway.a_session(
             _SESSION, webhook_url=settings.webhook_url, hmac_key=HMAC_KEY, events=_EVENTS, retries=_RETRIES
         )
         gateway.faults.share("reset_after", plan.lost_answers)
-        sent = await _converse(gateway, keepers, plan)
+        hazards = Hazards(
+            keepers=keepers,
+            gateway=gateway,
+            models=models,
+            settings=settings,
+            environment=environment,
+            chance=random.Random(plan.seed + 1),
+        )
+        async with _endangered(hazards if plan.has_hazards else None):
+            sent, ids = await _converse(gateway, keepers, plan)
+        models.heal()
+        _answer_with_numbers(models, plan)
         await _until_quiet(gateway, sent, plan)
+        reconciled = await asyncio.to_thread(numbers.reconcile, environment) if plan.has_hazards else None
         seen = {chat: gateway.texts(chat, session=_SESSION) for chat in sent}
         return Outcome(
-            verdict=judge(sent, seen),
+            verdict=judge(sent, seen, arrived=_arrivals(settings, ids)),
             kills={name: keeper.kills for name, keeper in keepers.items()},
             lost_answers=sum(gateway.faults.fired.values()),
             resends=sum(attempt.is_repeat for attempt in gateway.attempts),
+            hazards=dict(hazards.struck),
+            reconciled=reconciled,
+            in_doubt=0 if plan.engine != "WEBJS" else _messages_in_doubt(settings),
             seconds=time.monotonic() - began,
         )
 
 
-async def _converse(gateway: FakeWaha, keepers: dict[str, cluster.Keeper], plan: Plan) -> dict[str, list[int]]:
-    """Customers write in random order while a process a second dies; returns each chat's numbers in order."""
+async def _converse(
+    gateway: FakeWaha, keepers: dict[str, cluster.Keeper], plan: Plan
+) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """Customers write in random order while processes die; returns the numbers by chat and by message id."""
     chance = random.Random(plan.seed)
     sent: dict[str, list[int]] = defaultdict(list)
+    ids: dict[str, int] = {}
     pause = plan.least_kills * 1.25 * plan.seconds_between_kills / plan.messages
     async with _under_fire(keepers, plan, chance):
         for number in range(1, plan.messages + 1):
             chat = f"{34_600_000_000 + chance.randrange(plan.chats)}@c.us"
-            gateway.send_from(chat, f"What about order #{number}?", session=_SESSION)
+            message = gateway.send_from(chat, f"What about order #{number}?", session=_SESSION)
+            ids[message.message_id] = number
             sent[chat].append(number)
             await asyncio.sleep(chance.uniform(0, 2 * pause))
         while sum(keeper.kills for keeper in keepers.values()) < plan.least_kills:  # noqa: ASYNC110  (threads count)
             await asyncio.sleep(0.1)
-    return dict(sent)
+    return dict(sent), ids
+
+
+@asynccontextmanager
+async def _endangered(hazards: Hazards | None) -> AsyncIterator[None]:
+    striking = asyncio.create_task(hazards.run()) if hazards else None
+    try:
+        yield
+    finally:
+        if striking is not None:
+            striking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await striking
+
+
+def _arrivals(settings: Settings, ids: dict[str, int]) -> dict[int, datetime]:
+    """When each message was stored."""
+    with psycopg.connect(settings.role_url("engine")) as connection:
+        rows = connection.execute(
+            "select split_part(message_id, '_', 3), received_at from inbox where kind = 'message' and not is_own"
+        ).fetchall()
+    return {ids[message_id]: received_at for message_id, received_at in rows if message_id in ids}
+
+
+def _messages_in_doubt(settings: Settings) -> int:
+    """Those that the product looked for in the history because it could not know: its one documented window."""
+    with psycopg.connect(settings.role_url("engine")) as connection:
+        found = connection.execute("select count(*) from outbox where attempts > 1").fetchone()
+    return found[0] if found else 0
 
 
 @asynccontextmanager
@@ -160,16 +227,17 @@ def _environment(settings: Settings, gateway: FakeWaha, models: FakeModels) -> d
         "WAHA_BASE_URL": gateway.base_url,
         "WAHA_API_KEY": gateway.api_key,
     }
-    return os.environ | ours | {name.upper(): value for name, value in models.settings("openai").items()}
+    return os.environ | ours | {name.upper(): value for name, value in models.settings("openai", "anthropic").items()}
 
 
-async def _open(keepers: dict[str, cluster.Keeper], settings: Settings) -> Tenant:
+async def _open(keepers: dict[str, cluster.Keeper], settings: Settings, plan: Plan) -> Tenant:
     for name in ("postgres", "redis"):
         await asyncio.to_thread(keepers[name].open)
     await asyncio.to_thread(schema.migrate, settings, today=datetime.now(UTC).date())
     store = Store(settings)
     # The product's own debounce: it is what lets a webhook that had to be tried again take its place in the chat.
-    tenant = await a_tenant(store, session=_SESSION, plan="enterprise", typing_indicator_enabled=False, debounce_ms=500)
+    quiet = {"typing_indicator_enabled": False, "debounce_ms": 500}
+    tenant = await a_tenant(store, session=_SESSION, plan="enterprise", engine=plan.engine, **quiet)
     await store.close()
     for name, keeper in keepers.items():
         if name not in {"postgres", "redis"}:
