@@ -20,6 +20,7 @@ from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from realtime import alerts, start, tracing
 from realtime.accounts.invitations import Invitations
+from realtime.accounts.quota import QuotaWatch
 from realtime.agent.campaigns import Campaigns
 from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
@@ -91,6 +92,7 @@ class Worker:
             tasks.create_task(follow_ups.run(self.stopping))
             tasks.create_task(duty_mail.run(self.stopping))
             tasks.create_task(invitations.run(self.stopping))
+            tasks.create_task(QuotaWatch(self.store).run(self.stopping))
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
             tasks.create_task(Campaigns(self.store, self.ring).run(self.stopping))
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))

@@ -19,6 +19,7 @@ from realtime.api import (
     export_links,
     follow_ups,
     instances,
+    live,
     notifications,
     people,
     privacy,
@@ -55,6 +56,7 @@ FAMILIES: Final[tuple[APIRouter, ...]] = (
     provider_keys.router,
     people.router,
     privacy.router,
+    live.router,
 )
 
 

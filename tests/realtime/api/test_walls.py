@@ -53,7 +53,11 @@ BODIES = {
     ("POST", "/appointments/{appointment_id}/cancel"): {},
     ("POST", "/appointments/{appointment_id}/close"): {"status": "completed"},
 }
-QUERIES = {"/appointments/slots": {"service_id": str(UUID(int=1))}, "/documents": {"title": "t"}}
+QUERIES = {
+    "/live": {"seconds": 1},
+    "/appointments/slots": {"service_id": str(UUID(int=1))},
+    "/documents": {"title": "t"},
+}
 FILES = {
     ("POST", "/documents"): ("text/plain", b"words"),
     ("PUT", "/documents/{document_id}/file"): ("text/plain", b"words"),
