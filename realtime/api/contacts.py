@@ -167,6 +167,7 @@ async def tag_contact(desk: AtDesk, contact_id: UUID, wanted: TagChange) -> Cont
 async def read_notes(desk: AtDesk, contact_id: UUID) -> ShownNotes:
     async with desk.reading() as transaction:
         await must_find(desk, transaction, contact_id)
+        await desk.opens("notes", contact_id)
         cipher = await desk.cipher(transaction)
         return await _shown_notes(desk, transaction, contact_id, cipher)
 

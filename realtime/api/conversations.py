@@ -90,6 +90,7 @@ async def list_messages(desk: AtDesk, contact_id: UUID, limit: Limit = 50, curso
     since = {"before": window["before_at"], "before_id": window["before_id"]} if window["before_at"] else {}
     async with desk.reading() as transaction:
         await must_find(desk, transaction, contact_id)
+        await desk.opens("conversation", contact_id)
         cipher = await desk.cipher(transaction)
         found = await chats.of_contact(
             transaction, desk.tenant_id, contact_id, cipher=cipher, **since, limit=pages.size(limit) + 1

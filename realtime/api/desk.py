@@ -44,6 +44,12 @@ class Desk:
         ) as change:
             yield change
 
+    async def opens(self, what: str, contact_id: UUID) -> None:
+        """On record before that person's words are shown."""
+        await self.doors.openings.record(
+            self.tenant_id, actor=self.caller.actor, what=what, contact_id=contact_id, at=self.at
+        )
+
     async def cipher(self, transaction: AsyncConnection) -> TenantCipher:
         return await self.doors.store.key_ring.for_tenant(self.tenant_id, transaction)
 

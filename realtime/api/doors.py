@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 
 from mychatflow.identity import Identities
 from mychatflow.settings import Settings
+from mychatflow.store.openings import Openings
 from mychatflow.store.session import Store
 from realtime.api.allowance import Allowance
 from realtime.api.problems import Problem
@@ -30,6 +31,7 @@ class Doors:
     settings: Settings
     store: Store
     identities: Identities
+    openings: Openings
     allowance: Allowance
     gateways: Gateways
     analytics: httpx.AsyncClient
@@ -54,6 +56,7 @@ async def opened(
         settings=settings,
         store=store,
         identities=identities,
+        openings=Openings(store),
         allowance=Allowance(client),
         gateways=gateways,
         analytics=numbers,

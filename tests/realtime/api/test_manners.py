@@ -226,3 +226,19 @@ async def test_only_an_owner_ends_a_tenant_and_by_its_name(api, shop, store, row
 
     assert (await api.get("/contacts")).status_code == 401
     assert rows("select 1 from tenant_keys where tenant_id = %s", shop.tenant.tenant_id) == []
+
+
+async def test_who_opened_whose_words_is_on_record_once_an_hour(api, shop, store, rows):
+    theirs = await a_shop(store)
+    for path in ("messages", "messages"):
+        assert (await api.get(f"/conversations/{shop.contact_id}/{path}")).status_code == 200
+    assert (await api.get(f"/contacts/{shop.contact_id}/notes")).status_code == 200
+    assert (await api.get(f"/conversations/{theirs.contact_id}/messages")).status_code == 404
+
+    found = rows("select actor, action, subject from audit_log order by id")
+
+    assert [(row["action"], row["subject"]) for row in found] == [
+        ("conversation.opened", str(shop.contact_id)),
+        ("notes.opened", str(shop.contact_id)),
+    ]
+    assert {row["actor"] for row in found} == {f"key:{shop.key_id}"}
