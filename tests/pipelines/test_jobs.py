@@ -93,6 +93,24 @@ def test_due_follow_ups_are_marked_not_sent(run_job: RunJob, installation: Setti
     assert _fetch(installation, "select count(*) from outbox") == [(0,)]
 
 
+def test_a_campaign_starts_at_its_hour_and_its_past_is_left_alone(run_job: RunJob, installation: Settings) -> None:
+    business = history.a_business(installation)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        for name, state, hours in (("due", "scheduled", -1), ("ahead", "scheduled", 1), ("paused", "paused", -1)):
+            engine.execute(
+                "insert into campaigns (tenant_id, name, template, state, scheduled_at) values (%s, %s, 'Hi', %s, %s)",
+                (business.tenant_id, name, state, NOW + timedelta(hours=hours)),
+            )
+
+    result = run_job("follow_up_check")
+
+    assert result.success
+    found = _fetch(installation, "select name, state, started_at is not null from campaigns order by name")
+    assert found == [("ahead", "scheduled", False), ("due", "running", True), ("paused", "paused", False)]
+    # Pipelines write no message: that is the worker's.
+    assert _fetch(installation, "select count(*) from campaign_recipients") == [(0,)]
+
+
 def test_retention_lets_text_go_and_keeps_facts(run_job: RunJob, installation: Settings) -> None:
     business = history.a_business(installation)
     past = history.a_past(business, turns=5, days=30, until=NOW)
