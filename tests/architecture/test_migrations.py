@@ -29,3 +29,15 @@ def test_a_migration_takes_nothing_from_running_code(path: Path):
 )
 def test_what_takes_away_is_recognised(text: str):
     assert TAKES_AWAY.search(text)
+
+
+def test_migrations_are_one_line_of_numbers():
+    numbers = [path.name[:4] for path in VERSIONS]
+    texts = [path.read_text() for path in VERSIONS]
+
+    assert [re.findall(r'^revision = "(\w+)"', text, re.MULTILINE) for text in texts] == [
+        [number] for number in numbers
+    ]
+    assert [re.findall(r'^down_revision = "(\w+)"', text, re.MULTILINE) for text in texts[1:]] == [
+        [number] for number in numbers[:-1]
+    ]

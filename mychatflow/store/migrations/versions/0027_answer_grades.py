@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run, tenant_wall
 
-revision = "0037"
-down_revision = "0024"
+revision = "0027"
+down_revision = "0026"
 
 SQL = """
 create table answer_grades (

@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run
 
-revision = "0042"
-down_revision = "0047"
+revision = "0030"
+down_revision = "0029"
 
 SQL = """
 alter table team_members add column invite_email_due_at timestamptz

@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run, tenant_wall
 
-revision = "0027"
-down_revision = "0041"
+revision = "0022"
+down_revision = "0021"
 
 SQL = """
 alter table campaigns

@@ -2,7 +2,7 @@
 
 from mychatflow.store.migrations.walls import run, tenant_wall
 
-revision = "0040"
+revision = "0020"
 down_revision = "0019"
 
 SQL = """

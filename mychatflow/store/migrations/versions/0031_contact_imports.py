@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run, tenant_wall
 
-revision = "0030"
-down_revision = "0042"
+revision = "0031"
+down_revision = "0030"
 
 SQL = """
 create table contact_imports (

@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run, tenant_wall
 
-revision = "0047"
-down_revision = "0029"
+revision = "0029"
+down_revision = "0028"
 
 SQL = """
 create table provider_keys (

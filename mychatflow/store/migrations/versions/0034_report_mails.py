@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run, tenant_wall
 
-revision = "0038"
-down_revision = "0048"
+revision = "0034"
+down_revision = "0033"
 
 SQL = """
 create table report_mails (

@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run, tenant_wall
 
-revision = "0041"
-down_revision = "0040"
+revision = "0021"
+down_revision = "0020"
 
 SQL = """
 create table exports (

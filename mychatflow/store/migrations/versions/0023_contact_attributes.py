@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run, tenant_wall
 
-revision = "0028"
-down_revision = "0027"
+revision = "0023"
+down_revision = "0022"
 
 SQL = """
 create table contact_attributes (

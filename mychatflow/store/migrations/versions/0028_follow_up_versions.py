@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run
 
-revision = "0029"
-down_revision = "0037"
+revision = "0028"
+down_revision = "0027"
 
 SQL = """
 alter table follow_up_sequences

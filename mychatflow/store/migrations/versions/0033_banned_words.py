@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run
 
-revision = "0048"
-down_revision = "0031"
+revision = "0033"
+down_revision = "0032"
 
 SQL = """
 alter table settings add column banned_words text[] not null default '{}'

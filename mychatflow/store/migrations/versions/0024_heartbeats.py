@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import platform_table, run
 
-revision = "0022"
-down_revision = "0028"
+revision = "0024"
+down_revision = "0023"
 
 SQL = """
 create table heartbeats (

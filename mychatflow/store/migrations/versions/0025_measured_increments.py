@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import platform_table, run
 
-revision = "0023"
-down_revision = "0022"
+revision = "0025"
+down_revision = "0024"
 
 SQL = """
 create table measured_increments (

@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import platform_table, run
 
-revision = "0024"
-down_revision = "0023"
+revision = "0026"
+down_revision = "0025"
 
 SQL = """
 create table alert_evaluator (
