@@ -89,6 +89,8 @@ class Store:
                 pool_size=self._pool_size,
                 max_overflow=0,
                 pool_pre_ping=True,
+                # An error that is logged names the statement, never the words, numbers and keys bound to it.
+                hide_parameters=True,
                 connect_args={"connect_timeout": 5, "application_name": f"mychatflow {role}"},
             )
         return self._engines[role]

@@ -5,6 +5,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
@@ -99,3 +100,13 @@ async def test_the_app_role_cannot_pull_down_the_wall(fresh: Settings, statement
 
 async def test_the_app_starts_as_the_app_role(store: Store) -> None:
     await store.refuse_unsafe_role()
+
+
+async def test_an_error_tells_no_bound_value(store: Store):
+    async with store.platform_transaction() as transaction:
+        with pytest.raises(DBAPIError) as caught:
+            await transaction.execute(
+                text("select 1 / (length(:words) - length(:words))"), {"words": "+34 600 111 222"}
+            )
+
+    assert "600 111" not in str(caught.value)
