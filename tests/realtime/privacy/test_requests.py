@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from mychatflow import settings as configuration
-from mychatflow.local.postgres import _BINARIES
+from mychatflow.local.postgres import BINARIES
 from mychatflow.rules.role import Role
 from mychatflow.store import contact_book
 from mychatflow.store.privacy import Privacy
@@ -222,7 +222,7 @@ async def _places(postgres, fresh, redis_client, tmp_path):
     """Everything that is kept anywhere, as bytes."""
     dump = await asyncio.to_thread(
         subprocess.run,
-        [_BINARIES / "pg_dump", "--dbname", postgres.admin_url(fresh.database_name)],
+        [BINARIES / "pg_dump", "--dbname", postgres.admin_url(fresh.database_name)],
         capture_output=True,
         check=True,
     )
