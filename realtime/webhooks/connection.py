@@ -22,6 +22,8 @@ class Connection(HttpToolsProtocol):
     _is_head_open = True
     # Between requests. Line breaks ahead of a request begin none, and yet end uvicorn's wait for one.
     _is_resting = False
+    # Answered early, a request may still send the rest of its body: that is no head.
+    _is_body_open = False
     _head_size = 0
     _head_deadline: asyncio.TimerHandle | None = None
 
@@ -35,7 +37,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not (self._is_head_open or self._is_resting) or self.transport.is_closing():
+        is_head = self._is_head_open or (self._is_resting and not self._is_body_open)
+        if not is_head or self.transport.is_closing():
             return
         self._head_size += len(data)
         if self._head_size > LARGEST_HEADERS:
@@ -51,10 +54,15 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.scope["extensions"] = {WHOLE_ANSWER: {"write": self._answer_whole}}
         self._is_head_open = False
+        self._is_body_open = True
         self._head_size = 0
         if self._head_deadline is not None:
             self._forget_deadline()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_body_open = False
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         self._is_resting = True
