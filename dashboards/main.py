@@ -12,7 +12,7 @@ def run() -> None:
     """One run of the page, whoever asks."""
     found = viewer.look()
     if isinstance(found, Viewer):
-        st.navigation(navigation.pages(shell.sidebar(found), at=shell.now())).run()
+        st.navigation(navigation.pages(shell.sidebar(found), at=shell.now()), expanded=True).run()
     else:
         st.navigation([st.Page(shell.named(partial(states.refused, found), "sign_in"), title="Sign in")]).run()
 
