@@ -147,10 +147,15 @@ async def test_killed_with_the_mark_lost(crash_house: House):
         house.write(tenant, chat, "Hello")
         await until(lambda: house.gateway.faults.fired["late"] == 1)
         with psycopg.connect(house.settings.role_url("engine")) as blocker:
-            blocker.execute("select 1 from chat_leases for update")
+            blocker.execute("select 1 from outbox for update")
             await until(lambda: house.texts(tenant, chat) == [ANSWER])
             await asyncio.sleep(1.2)
             await killed(worker)
+            # Its statement waits in the server still, and must not be carried out when the way is free.
+            blocker.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where wait_event_type = 'Lock' and datname = current_database()"
+            )
 
     await answered_once(house, tenant, chat)
     assert len(house.gateway.attempts) == 2
