@@ -12,6 +12,7 @@ from mychatflow.rules.template import InvalidTemplate
 from mychatflow.store import campaign_freeze, campaign_sends
 from mychatflow.store.campaign_sends import Running
 from mychatflow.store.session import Store
+from realtime import rounds
 
 _EVERY_SECONDS: Final = 1.0
 # So that a large audience keeps nobody else's campaign waiting.
@@ -26,15 +27,12 @@ class Campaigns:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop."""
-        while not stopping.is_set():
-            try:
-                await self.turn(at=datetime.now(UTC))
-            except OperationalError as error:
-                log.warning("campaigns wait for Postgres", cause=type(error).__name__)
-            try:
-                await asyncio.wait_for(stopping.wait(), _EVERY_SECONDS)
-            except TimeoutError:
-                continue
+        await rounds.keep_looking(
+            lambda: self.turn(at=datetime.now(UTC)),
+            seconds=_EVERY_SECONDS,
+            stopping=stopping,
+            while_away="campaigns wait for Postgres",
+        )
 
     async def turn(self, *, at: datetime) -> int:
         """One look at every running campaign; returns how many messages were queued."""

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import psycopg
 import structlog
 from psycopg.rows import class_row
 
+from realtime import rounds
 from realtime.channels.resend import Email, EmailOutcome, Resend
 from realtime.engine.pool import Pool
 
@@ -99,15 +99,9 @@ class DutyMail:
         self._dashboards_url = dashboards_url
 
     async def run(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            try:
-                await self.send_due()
-            except psycopg.OperationalError as error:
-                log.warning("e-mails wait for Postgres", cause=type(error).__name__)
-            try:
-                await asyncio.wait_for(stopping.wait(), _EVERY_SECONDS)
-            except TimeoutError:
-                continue
+        await rounds.keep_looking(
+            self.send_due, seconds=_EVERY_SECONDS, stopping=stopping, while_away="e-mails wait for Postgres"
+        )
 
     async def send_due(self) -> int:
         """Send what is due; what Resend could not take now is due again in a minute. Returns how many went."""

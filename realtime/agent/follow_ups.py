@@ -6,7 +6,6 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from mychatflow.events import named_id
@@ -15,6 +14,7 @@ from mychatflow.rules.contact_filter import ContactFacts
 from mychatflow.rules.follow_up import FollowUpDecision, FollowUpFacts, FollowUpReason
 from mychatflow.rules.template import InvalidTemplate
 from mychatflow.store import contact_filters
+from realtime import rounds
 from realtime.agent.tenants import Tenant, TenantBook
 from realtime.channels.waha import make_message_id
 from realtime.engine import sql
@@ -78,15 +78,12 @@ class FollowUps:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Every few seconds until told to stop; the schedule marks what is due, here it is sent."""
-        while not stopping.is_set():
-            try:
-                await self.send_due(at=datetime.now(UTC))
-            except psycopg.OperationalError as error:
-                log.warning("follow-ups wait for Postgres", cause=type(error).__name__)
-            try:
-                await asyncio.wait_for(stopping.wait(), _EVERY_SECONDS)
-            except TimeoutError:
-                continue
+        await rounds.keep_looking(
+            lambda: self.send_due(at=datetime.now(UTC)),
+            seconds=_EVERY_SECONDS,
+            stopping=stopping,
+            while_away="follow-ups wait for Postgres",
+        )
 
     async def send_due(self, *, at: datetime) -> int:
         """Decide every due step; returns how many were queued to be sent."""

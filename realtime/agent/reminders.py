@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from mychatflow.rules import appointment_text
 from mychatflow.rules.reminder import ReminderDecision
@@ -14,6 +13,7 @@ from mychatflow.store import notices
 from mychatflow.store import reminders as store_reminders
 from mychatflow.store.reminders import DueReminder
 from mychatflow.store.session import Store
+from realtime import rounds
 
 _EVERY_SECONDS: Final = 10.0
 _MOST: Final = 200
@@ -27,15 +27,12 @@ class Reminders:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop."""
-        while not stopping.is_set():
-            try:
-                await self.send_due(at=datetime.now(UTC))
-            except OperationalError as error:
-                log.warning("reminders wait for Postgres", cause=type(error).__name__)
-            try:
-                await asyncio.wait_for(stopping.wait(), _EVERY_SECONDS)
-            except TimeoutError:
-                continue
+        await rounds.keep_looking(
+            lambda: self.send_due(at=datetime.now(UTC)),
+            seconds=_EVERY_SECONDS,
+            stopping=stopping,
+            while_away="reminders wait for Postgres",
+        )
 
     async def send_due(self, *, at: datetime) -> int:
         """Decide every due reminder; returns how many were queued to be sent."""

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from mychatflow.rules import contact_sheet
 from mychatflow.rules.attributes import Definition
@@ -14,6 +13,7 @@ from mychatflow.rules.contact_sheet import Entry, Issue
 from mychatflow.store import contact_attributes, contact_imports
 from mychatflow.store.contact_imports import MOST_ATTEMPTS, Waiting
 from mychatflow.store.session import Store
+from realtime import rounds
 
 _EVERY_SECONDS: Final = 2.0
 _BATCH: Final = 500
@@ -27,16 +27,12 @@ class Imports:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop."""
-        while not stopping.is_set():
-            try:
-                is_busy = await self.read_next(at=datetime.now(UTC))
-            except OperationalError as error:
-                log.warning("imports wait for Postgres", cause=type(error).__name__)
-                is_busy = False
-            try:
-                await asyncio.wait_for(stopping.wait(), 0.0 if is_busy else _EVERY_SECONDS)
-            except TimeoutError:
-                continue
+        await rounds.keep_looking(
+            lambda: self.read_next(at=datetime.now(UTC)),
+            seconds=_EVERY_SECONDS,
+            stopping=stopping,
+            while_away="imports wait for Postgres",
+        )
 
     async def read_next(self, *, at: datetime) -> bool:
         """Whether there was one."""

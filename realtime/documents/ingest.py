@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from mychatflow.store import documents
 from mychatflow.store.documents import MOST_ATTEMPTS, MOST_PASSAGES, Waiting
 from mychatflow.store.session import Store
+from realtime import rounds
 from realtime.documents import fetch, reading
 from realtime.documents.fetch import FetchRefused
 from realtime.documents.reading import UnreadableFile
@@ -28,16 +28,12 @@ class Ingestion:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop; a document under way is given back by its lease."""
-        while not stopping.is_set():
-            try:
-                is_busy = await self.read_next(at=datetime.now(UTC))
-            except OperationalError as error:
-                log.warning("documents wait for Postgres", cause=type(error).__name__)
-                is_busy = False
-            try:
-                await asyncio.wait_for(stopping.wait(), 0.0 if is_busy else _EVERY_SECONDS)
-            except TimeoutError:
-                continue
+        await rounds.keep_looking(
+            lambda: self.read_next(at=datetime.now(UTC)),
+            seconds=_EVERY_SECONDS,
+            stopping=stopping,
+            while_away="documents wait for Postgres",
+        )
 
     async def read_next(self, *, at: datetime) -> bool:
         """Whether there was one."""

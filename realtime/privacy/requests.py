@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from mychatflow.settings import Settings
 from mychatflow.store import data_requests
@@ -13,6 +12,7 @@ from mychatflow.store.data_requests import Claimed, Kind
 from mychatflow.store.erasure import OnLegalHold
 from mychatflow.store.privacy import NoSuchPerson, Privacy
 from mychatflow.store.session import Store
+from realtime import rounds
 
 _EVERY_SECONDS: Final = 2.0
 log = structlog.get_logger(__name__)
@@ -25,16 +25,12 @@ class DataRequests:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop; a request under way is given back by its lease."""
-        while not stopping.is_set():
-            try:
-                is_busy = await self.do_next(at=datetime.now(UTC))
-            except OperationalError as error:
-                log.warning("data requests wait for Postgres", cause=type(error).__name__)
-                is_busy = False
-            try:
-                await asyncio.wait_for(stopping.wait(), 0.0 if is_busy else _EVERY_SECONDS)
-            except TimeoutError:
-                continue
+        await rounds.keep_looking(
+            lambda: self.do_next(at=datetime.now(UTC)),
+            seconds=_EVERY_SECONDS,
+            stopping=stopping,
+            while_away="data requests wait for Postgres",
+        )
 
     async def do_next(self, *, at: datetime) -> bool:
         """Whether there was one."""

@@ -1,0 +1,29 @@
+"""Work that looks now and again for what has come due, and waits for a Postgres that is away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import sqlalchemy.exc
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+async def keep_looking(
+    look: Callable[[], Awaitable[object]], *, seconds: float, stopping: asyncio.Event, while_away: str
+) -> None:
+    """Until told to stop. A look that returns True left more to do and is followed by the next at once.
+
+    `while_away` is what the log says while Postgres does not answer.
+    """
+    while not stopping.is_set():
+        try:
+            has_more = await look() is True
+        except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
+            log.warning(while_away, cause=type(error).__name__)
+            has_more = False
+        try:
+            await asyncio.wait_for(stopping.wait(), 0.0 if has_more else seconds)
+        except TimeoutError:
+            continue
