@@ -4,7 +4,8 @@ import httpx
 
 from realtime.webhooks.whatsapp import PATH
 from tests.journeys.conftest import House
-from tests.realtime.api.conftest import a_key, bearer
+from tests.realtime.api.conftest import bearer
+from tests.realtime.api.possessions import a_key
 
 
 async def test_a_colleague_answers_for_the_agent(house: House):

@@ -15,7 +15,8 @@ from realtime.channels.gateway_types import GatewayFailed
 from realtime.channels.waha import WahaClient
 from tests.factories import Tenant
 from tests.journeys.conftest import House
-from tests.realtime.api.conftest import a_key, bearer
+from tests.realtime.api.conftest import bearer
+from tests.realtime.api.possessions import a_key
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -11,7 +11,8 @@ from tests.fakes.llm_faults import Fault
 from tests.fakes.llm_wire import Call
 from tests.fakes.waha import FakeWaha
 from tests.journeys.conftest import House, varied, with_vendors
-from tests.realtime.api.conftest import a_key, bearer
+from tests.realtime.api.conftest import bearer
+from tests.realtime.api.possessions import a_key
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from mychatflow.store import cipher, erasure
 from mychatflow.store.erasure import OnLegalHold
 from mychatflow.store.media_vault import MediaVault
 from tests.factories import a_contact, a_resource, a_service, a_tenant
-from tests.realtime.api.conftest import a_file, a_message, an_appointment, an_episode
+from tests.realtime.api.possessions import a_file, a_message, an_appointment, an_episode
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

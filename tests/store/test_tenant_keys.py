@@ -12,7 +12,7 @@ from mychatflow.store.cipher import KeyRing, Unreadable
 from mychatflow.store.session import Store
 from mychatflow.store.tenant_keys import RotationRefused
 from tests.factories import a_tenant
-from tests.realtime.api.conftest import a_key
+from tests.realtime.api.possessions import a_key
 
 NEW, OLD, OTHER = b"n" * 32, b"o" * 32, b"x" * 32
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories import a_campaign, a_contact, a_tenant
-from tests.realtime.api.conftest import NOW
+from tests.realtime.api.possessions import NOW
 
 
 async def drafted(api, **values):

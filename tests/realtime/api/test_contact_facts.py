@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import a_contact
-from tests.realtime.api.conftest import NOW
+from tests.realtime.api.possessions import NOW
 
 
 @pytest.fixture

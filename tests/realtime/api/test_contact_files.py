@@ -11,7 +11,8 @@ from mychatflow.store import contact_attributes, contact_imports
 from realtime.contacts import importing
 from realtime.contacts.importing import Imports
 from tests.factories import a_contact
-from tests.realtime.api.conftest import NOW, a_shop, bearer
+from tests.realtime.api.conftest import a_shop, bearer
+from tests.realtime.api.possessions import NOW
 
 CSV = {"content-type": "text/csv"}
 SHEET = """phone;name;tags;opt_in;attributes.visits

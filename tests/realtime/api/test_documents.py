@@ -7,7 +7,8 @@ import pytest
 from mychatflow.store import documents as stored
 from realtime.documents.fetch import FetchRefused
 from realtime.documents.ingest import Ingestion
-from tests.realtime.api.conftest import NOW, a_question, a_shop
+from tests.realtime.api.conftest import a_shop
+from tests.realtime.api.possessions import NOW, a_question
 from tests.realtime.documents.test_reading import a_docx, a_pdf
 
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

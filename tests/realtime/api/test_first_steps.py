@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.factories import a_contact
-from tests.realtime.api.conftest import NOW, a_message
+from tests.realtime.api.possessions import NOW, a_message
 
 
 async def test_a_taught_text_reaches_the_agent(api, shop, rows):

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import a_contact, a_sequence
-from tests.realtime.api.conftest import NOW
+from tests.realtime.api.possessions import NOW
 
 STEPS = [
     {"delay_minutes": 60, "template": "Still interested, {{first_name|friend}}?"},

@@ -7,7 +7,8 @@ from mychatflow.rules.role import Role
 from mychatflow.store import audit
 from realtime.api import allowance
 from tests.factories import a_contact
-from tests.realtime.api.conftest import NOW, a_key, a_message, a_shop, bearer
+from tests.realtime.api.conftest import a_shop, bearer
+from tests.realtime.api.possessions import NOW, a_key, a_message
 
 
 async def test_pages_hold_everyone_once(api, shop, store):

@@ -13,7 +13,8 @@ from mychatflow.store import members, team
 from realtime.accounts.invitations import Invitations
 from realtime.channels.resend import Resend
 from realtime.engine.pool import engine_pool
-from tests.realtime.api.conftest import a_key, a_member, bearer
+from tests.realtime.api.conftest import bearer
+from tests.realtime.api.possessions import a_key, a_member
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from fastapi.routing import APIRoute
 from mychatflow.rules.role import PERMISSIONS, Permission, Role, may
 from realtime.api import router
 from realtime.api.routes import TenantRoute, tenant_router
-from tests.realtime.api.conftest import a_file, a_key, a_shop, bearer
+from tests.realtime.api.conftest import a_shop, bearer
+from tests.realtime.api.possessions import a_file, a_key
 
 BODIES = {
     ("PUT", "/settings"): {"debounce_ms": 1},

@@ -21,10 +21,11 @@ from mychatflow.store.privacy import Privacy
 from pipelines import forget, rollup
 from realtime.privacy.requests import DataRequests
 from tests.factories import a_contact
-from tests.realtime.api.conftest import a_file, a_key, a_message, a_shop, bearer
+from tests.realtime.api.conftest import a_shop, bearer
 from tests.realtime.api.conftest import api as api  # noqa: PLC0414 — fixtures by that name
 from tests.realtime.api.conftest import rows as rows  # noqa: PLC0414
 from tests.realtime.api.conftest import shop as shop  # noqa: PLC0414
+from tests.realtime.api.possessions import a_file, a_key, a_message
 
 CANARY = "Canaria Bird-7731"
 NUMBER = "34677317731"
