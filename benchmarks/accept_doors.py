@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -12,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mychatflow import settings as configuration
 from realtime.engine import accept
 from realtime.web import Web
+
+_OURS: Final = {"unstored", "unlimited"}
 
 
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +96,8 @@ def main() -> None:
         _door(sys.argv[1]),
         port=configuration.load().web_port,
         loop="uvloop",
-        http="httptools",
+        # Ours speak HTTP as the product does; the others as uvicorn does by itself.
+        http="realtime.webhooks.connection:Connection" if sys.argv[1] in _OURS else "httptools",
         lifespan="on",
         log_config=None,
         access_log=False,
