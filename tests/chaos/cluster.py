@@ -37,11 +37,12 @@ class Program:
     arguments: tuple[str, ...]
     log: Path
     environment: dict[str, str]
+    checkout: Path = CHECKOUT
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
         self.process = process.spawn(
-            [sys.executable, "-m", *self.arguments], log=self.log, environment=self.environment, cwd=CHECKOUT
+            [sys.executable, "-m", *self.arguments], log=self.log, environment=self.environment, cwd=self.checkout
         )
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
+
+from tests import ports
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -75,7 +76,7 @@ def visiting(browser: Browser, address: str, *, width: int = 1440, scheme: str =
 @contextmanager
 def serving(environment: Mapping[str, str], log: Path, *, port: int = 0) -> Iterator[str]:
     """The application on a port of this machine, a free one unless told."""
-    port = port or free_port()
+    port = port or ports.free()
     written = log.open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "dashboards.app"],
@@ -91,12 +92,6 @@ def serving(environment: Mapping[str, str], log: Path, *, port: int = 0) -> Iter
         process.terminate()
         process.wait(timeout=20)
         written.close()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def wait_until_answered(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser
 
+from tests import ports
 from tests.dashboards import browsing
 from tests.dashboards.browsing import CHROMIUM, PATIENCE, Visit
 from tests.dashboards.conftest import Town
@@ -69,11 +70,11 @@ def test_an_operator_goes_from_the_menu_to_a_message(visit: Visit) -> None:
 @pytest.fixture
 def with_sign_in(town: Town, tmp_path: Path) -> Iterator[str]:
     """The application behind a real OIDC provider, with one viewer of the dental practice."""
-    port = browsing.free_port()
+    port = ports.free()
     arguments = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
     provider = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     discovery = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
-    mine = browsing.free_port()
+    mine = ports.free()
     environment = town.environment | {
         "CLERK_ISSUER": f"http://127.0.0.1:{port}",
         "CLERK_CLIENT_ID": "dash",

@@ -17,6 +17,7 @@ from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
 from mychatflow.store import api_keys
 from mychatflow.store.session import Store
+from tests import ports
 from tests.realtime.webhooks.conftest import LoopServer, serving
 from tests.warehouse import history
 from tests.warehouse.history import NOON
@@ -37,15 +38,9 @@ async def _listening(app: Starlette, port: int) -> AsyncIterator[None]:
         await task
 
 
-def _a_free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture
 def installation(fresh: Settings, tmp_path, redis_client) -> Settings:
-    changes = {"warehouse_url": f"duckdb:///{tmp_path}/w/warehouse.duckdb", "dashboards_port": _a_free_port()}
+    changes = {"warehouse_url": f"duckdb:///{tmp_path}/w/warehouse.duckdb", "dashboards_port": ports.free()}
     return fresh.model_copy(update=changes)
 
 

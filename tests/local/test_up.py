@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 from mychatflow.settings import Settings
+from tests import ports
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
@@ -28,7 +28,7 @@ class Running:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self.ports = {name: str(free_port()) for name in ("WEB_PORT", "PHONE_PORT", "DASHBOARDS_PORT", "DAGSTER_PORT")}
+        self.ports = {name: str(ports.free()) for name in ("WEB_PORT", "PHONE_PORT", "DASHBOARDS_PORT", "DAGSTER_PORT")}
         self.process = self.start()
 
     def start(self, *, only: str = "web,phone") -> subprocess.Popen[str]:
@@ -59,12 +59,6 @@ class Running:
                 return answer.status == 200
         except OSError:
             return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(is_so: Callable[[], bool], *, seconds: float = 60) -> None:
