@@ -10,7 +10,7 @@ import httpx
 
 from mychatflow.settings import Settings
 from mychatflow.store import dead_letters
-from mychatflow.store.cipher import platform_cipher
+from mychatflow.store.cipher import Unreadable, platform_cipher
 from mychatflow.store.session import Store
 
 
@@ -30,7 +30,10 @@ async def replay(store: Store, loaded: Settings, letter_id: str) -> str | None:
         sealed = await dead_letters.payload(transaction, wanted)
     if sealed is None:
         return f"{letter_id}: no such letter, or replayed already"
-    raw = platform_cipher(loaded.master).decrypt(sealed, row_id=wanted).encode()
+    try:
+        raw = platform_cipher(loaded.master).decrypt(sealed, row_id=wanted).encode()
+    except Unreadable:
+        return f"{letter_id}: sealed under a key that is not here; bring it back from the copy of your keys"
     refusal = await _post(loaded, raw)
     if refusal is None:
         async with store.platform_transaction() as transaction:
@@ -52,4 +55,8 @@ async def _post(loaded: Settings, raw: bytes) -> str | None:
             answer = await client.post(loaded.webhook_url, content=raw, headers=headers)
         except httpx.HTTPError as error:
             return f"the webhook does not answer ({type(error).__name__}): mychatflow up"
-    return None if answer.is_success else f"the webhook answered {answer.status_code}"
+    if not answer.is_success:
+        return f"the webhook answered {answer.status_code}"
+    # Taken, but as a dead letter once more: it waits as before.
+    is_kept = answer.json()["status"] == "kept"
+    return "still nobody's: mychatflow instance create, and wait some seconds" if is_kept else None
