@@ -46,6 +46,13 @@ def test_an_unknown_command_is_usage(tmp_path):
     assert run(tmp_path, "nope").returncode == 2
 
 
+def test_an_unknown_benchmark_names_those_there_are(tmp_path):
+    done = run(tmp_path, "bench", "nope")
+
+    assert done.returncode == 2
+    assert "webhook_accept" in done.stderr
+
+
 def test_settings_are_shown_without_secrets(tmp_path):
     done = run(
         tmp_path, "config", "show", "--json", OPENAI_API_KEY="sk-very-secret", OPENAI_BASE_URL="http://me:pw@host/v1"
