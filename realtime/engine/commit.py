@@ -210,6 +210,7 @@ class _Head:
     is_done: bool
     releases: bool
     due_at: datetime | None
+    outbox_id: UUID | None
 
 
 class TurnCloser:
@@ -225,12 +226,11 @@ class TurnCloser:
         turns = sql.numbered((n, _head(end)) for n, end in enumerate(batch))
         _, rows = await sql.run(self._pool, ("lock", {"turns": turns}), ("commit", {"turns": turns} | _columns(batch)))
         found = {row["n"]: row for row in rows}
-        return [_committed(end, found[n]) if n in found else LeaseLost() for n, end in enumerate(batch)]
+        return [_committed(found[n]) if n in found else LeaseLost() for n in range(len(batch))]
 
 
-def _committed(end: TurnEnd, row: sql.Row) -> Committed:
-    is_new = end.outgoing is not None and end.outgoing.outbox_id in row["sent_ids"]
-    return Committed(verdict=row["verdict"], is_new=is_new, is_due=row["is_due"])
+def _committed(row: sql.Row) -> Committed:
+    return Committed(verdict=row["verdict"], is_new=row["is_new"], is_due=row["is_due"])
 
 
 def _head(end: TurnEnd) -> _Head:
@@ -247,6 +247,7 @@ def _head(end: TurnEnd) -> _Head:
         is_done=end.is_done,
         releases=end.releases,
         due_at=end.due_at,
+        outbox_id=end.outgoing.outbox_id if end.outgoing else None,
     )
 
 

@@ -14,6 +14,7 @@ judged as materialized (
         given.is_done,
         given.releases,
         given.due_at,
+        given.outbox_id,
         case
             when given.newer <> 'ignored' and exists (
                 select 1 from inbox
@@ -44,7 +45,7 @@ judged as materialized (
     from jsonb_to_recordset(%(turns)s::jsonb) as given (
         n integer, tenant_id uuid, instance_id uuid, chat_id text, fence bigint, contact_id uuid, seqs bigint[],
         newer text, needs_consent boolean, needs_agent boolean, is_done boolean, releases boolean,
-        due_at timestamptz
+        due_at timestamptz, outbox_id uuid
     )
     inner join chat_leases
         on chat_leases.tenant_id = given.tenant_id
@@ -356,5 +357,5 @@ select
     judged.n,
     judged.verdict,
     coalesce((select bool_or(is_due) from released), false) as is_due,
-    array(select sends.id from sends where sends.tenant_id = judged.tenant_id) as sent_ids
+    coalesce((judged.tenant_id, judged.outbox_id) in (select sends.tenant_id, sends.id from sends), false) as is_new
 from judged

@@ -23,11 +23,16 @@ select
     interactions.llm_model as model,
     interactions.member_id
 from jsonb_to_recordset(%(chats)s::jsonb) as given (n integer, tenant_id uuid, instance_id uuid, chat_id text)
-inner join outbox
-    on outbox.tenant_id = given.tenant_id
-    and outbox.instance_id = given.instance_id
-    and outbox.chat_id = given.chat_id
-    and outbox.state in ('pending', 'sending', 'ambiguous')
+-- Chat by chat, as with the open messages.
+cross join lateral (
+    select * from outbox as open_rows
+    where
+        open_rows.tenant_id = given.tenant_id
+        and open_rows.instance_id = given.instance_id
+        and open_rows.chat_id = given.chat_id
+        and open_rows.state in ('pending', 'sending', 'ambiguous')
+    offset 0
+) as outbox
 left join interactions
     on interactions.tenant_id = outbox.tenant_id
     and interactions.id = outbox.interaction_id

@@ -39,6 +39,9 @@ marked as (
     from held
     where
         outbox.tenant_id = held.tenant_id
+        -- The chat is named for the index of open rows, which else would be read from end to end for each of them.
+        and outbox.instance_id = held.instance_id
+        and outbox.chat_id = held.chat_id
         and outbox.id = held.outbox_id
         and outbox.state in ('pending', 'sending', 'ambiguous')
     returning

@@ -34,10 +34,17 @@ judged as materialized (
         and chat_leases.instance_id = given.instance_id
         and chat_leases.chat_id = given.chat_id
         and chat_leases.fence = given.fence
-    inner join outbox
-        on outbox.tenant_id = given.tenant_id
-        and outbox.id = given.outbox_id
-        and outbox.state in ('pending', 'sending', 'ambiguous')
+    -- Chat by chat: as a plain join it would look through what everybody has to send.
+    cross join lateral (
+        select * from outbox as open_rows
+        where
+            open_rows.tenant_id = given.tenant_id
+            and open_rows.instance_id = given.instance_id
+            and open_rows.chat_id = given.chat_id
+            and open_rows.id = given.outbox_id
+            and open_rows.state in ('pending', 'sending', 'ambiguous')
+        offset 0
+    ) as outbox
     inner join contacts on contacts.tenant_id = outbox.tenant_id and contacts.id = outbox.contact_id
 ),
 

@@ -1,0 +1,49 @@
+"""Ten thousand chats under way at once make no single one dearer: each finds its own rows by an index."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from mychatflow.settings import Settings
+from realtime.engine import sql
+from realtime.engine.pool import Pool, engine_pool
+
+_OPEN_ROWS = {"inbox_open_by_chat", "outbox_open_by_chat"}
+
+
+@pytest.fixture
+async def pool(fresh: Settings) -> AsyncIterator[Pool]:
+    async with engine_pool(fresh, name="test", size=1, patience_seconds=20) as opened:
+        yield opened
+
+
+def numbered(statement: str) -> str:
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)[sb]", statement)))
+    return re.sub(r"%\((\w+)\)[sb]", lambda found: f"${names.index(found.group(1)) + 1}", statement)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+async def test_open_rows_are_found_chat_by_chat(pool: Pool) -> None:
+    plans: dict[str, Any] = {}
+    async with pool.connection() as connection:
+        for name in ("inbox", "outbox", "sent", "start_sending"):
+            explain = f"explain (generic_plan, format json) {numbered(sql.statement(name))}"
+            plans[name] = (await (await connection.execute(explain.encode(), prepare=False)).fetchone() or ())[0][0][
+                "Plan"
+            ]
+
+    whole = {
+        name
+        for name, plan in plans.items()
+        for node in nodes(plan)
+        if node.get("Index Name") in _OPEN_ROWS and "chat_id" not in node.get("Index Cond", "")
+    }
+
+    assert whole == set()
