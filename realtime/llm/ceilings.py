@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import redis.asyncio
 
 from mychatflow.settings import Settings
+from realtime.engine.batcher import Batcher
 from realtime.llm.contract import Target
 from realtime.webhooks.rate_limit import Rate, RateLimiter
 
@@ -24,6 +27,8 @@ class Ceilings:
     limits: Mapping[str, int]
     patience: float = 0.25
     _resting_until: float = field(default=0.0)
+    # One for each limit: what many turns ask in the same moment goes to Redis as one call.
+    _batchers: dict[int, Batcher[str, bool]] = field(default_factory=dict)
 
     @classmethod
     def from_settings(cls, settings: Settings, client: redis.asyncio.Redis) -> "Ceilings":
@@ -42,8 +47,23 @@ class Ceilings:
         subject = target.provider if target.key_id is None else f"{target.provider}:{target.key_id}"
         try:
             async with asyncio.timeout(self.patience):
-                verdicts = await self.limiter.admit({subject: 1}, Rate(limit=limit, window_ms=_MINUTE_MS))
+                return await self._batcher(limit).submit(subject)
         except TimeoutError:
             self._resting_until = time.monotonic() + _REST
             return True
-        return verdicts[subject].admitted == 1
+
+    def _batcher(self, limit: int) -> Batcher[str, bool]:
+        batcher = self._batchers.get(limit)
+        if batcher is None:
+            batcher = self._batchers[limit] = Batcher(partial(self._ask, limit), max_size=500)
+        return batcher
+
+    async def _ask(self, limit: int, subjects: list[str]) -> Sequence[bool]:
+        """Who came first goes first."""
+        verdicts = await self.limiter.admit(Counter(subjects), Rate(limit=limit, window_ms=_MINUTE_MS))
+        left = {subject: verdict.admitted for subject, verdict in verdicts.items()}
+        answers = []
+        for subject in subjects:
+            left[subject] -= 1
+            answers.append(left[subject] >= 0)
+        return answers

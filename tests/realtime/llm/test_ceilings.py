@@ -34,6 +34,17 @@ async def test_processes_share_one_window(redis_client: redis.asyncio.Redis):
     assert sum(admitted) == 30
 
 
+async def test_what_many_ask_at_once_is_one_question(redis_client: redis.asyncio.Redis):
+    ceilings = Ceilings(limiter=RateLimiter(redis_client), limits={"openai": 30}, patience=30)
+    await ceilings.admits(a_target("openai"))
+    before = (await redis_client.info("commandstats"))["cmdstat_evalsha"]["calls"]
+
+    admitted = await asyncio.gather(*(ceilings.admits(a_target("openai")) for _ in range(40)))
+
+    assert admitted == [True] * 29 + [False] * 11
+    assert (await redis_client.info("commandstats"))["cmdstat_evalsha"]["calls"] == before + 1
+
+
 async def test_a_tenants_own_key_has_a_window_of_its_own(redis_client: redis.asyncio.Redis):
     ceilings = Ceilings(limiter=RateLimiter(redis_client), limits={"openai": 1}, patience=30)
     own = Target(provider="openai", model="gpt-5.5", key_id="k1", api_key="secret")
