@@ -24,6 +24,7 @@ from tests.fakes.llm_faults import Fault, Receive, Scope, Send
 from tests.fakes.llm_wire import PROVIDERS, Call, Said
 
 Script = Callable[[Call], Said]
+Note = Callable[[Call], None]
 
 
 def answer_json(reply: str, **changes: Any) -> str:
@@ -73,6 +74,10 @@ class FakeModels:
         # What every voice note says; None while nobody listens.
         self.voice: str | None = None
         self.heard: list[bytes] = []
+
+    def forget(self) -> None:
+        """Begin an empty journal. What was asked before is written into the old one, even if it is answered later."""
+        self.journal = deque(maxlen=self.journal.maxlen)
 
     def fail(self, provider: str, fault: str, *, times: int | None = None, retry_after: str | None = None) -> None:
         self.providers[provider].fault = fault
@@ -131,6 +136,7 @@ class FakeModels:
         return uvicorn.Config(self, **(usual | changes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        journal = self.journal
         body = await _body(receive)
         path = scope["path"]
         if path.endswith("/audio/transcriptions") and self.voice is not None:
@@ -147,26 +153,28 @@ class FakeModels:
         call = llm_wire.read(provider, path, msgspec.json.decode(body), headers, fault)
         if behaviour.latency:
             await asyncio.sleep(behaviour.latency)
-        await self._answer(call, behaviour, scope, receive, send)
+        await self._answer(call, behaviour, journal.append, scope, receive, send)
 
-    async def _answer(self, call: Call, behaviour: Provider, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, call: Call, behaviour: Provider, note: Note, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         fault = call.fault
         if fault in llm_faults.STATUS or fault == Fault.WRONG_ADDRESS:
-            self.journal.append(call)
+            note(call)
             await llm_faults.send_error(call, behaviour.retry_after, send)
             return
         if fault in {Fault.HANG, Fault.RESET}:
-            self.journal.append(call)
+            note(call)
             await (llm_faults.gone(receive) if fault == Fault.HANG else llm_faults.cut(scope))
             return
         if breach := llm_tools.breach(call.provider, call.model, call.body):
-            self.journal.append(replace(call, fault=breach))
+            note(replace(call, fault=breach))
             await llm_faults.respond(send, llm_wire.error(call.provider, 400, breach), status=400)
             return
         said = behaviour.script(call)
         written = said if isinstance(said, str) else said.written
         work = replace(call, input_tokens=llm_wire.input_tokens(call), output_tokens=llm_wire.tokens(written))
-        self.journal.append(work)
+        note(work)
         await llm_faults.send_work(work, said, scope, send)
 
     async def _control(self, path: str, body: bytes, send: Send) -> None:

@@ -119,7 +119,7 @@ def _served_models() -> Iterator[FakeModels]:
 def reset(models: FakeModels) -> FakeModels:
     """Healthy models that say the usual thing, and nothing on record."""
     models.heal()
-    models.journal.clear()
+    models.forget()
     for name in models.providers:
         models.say(name, answer_json("Thank you, how may we help?"))
     return models

@@ -44,7 +44,7 @@ def served_models() -> Iterator[FakeModels]:
 def models(served_models: FakeModels) -> FakeModels:
     """The fake, in good health and with an empty journal."""
     served_models.heal()
-    served_models.journal.clear()
+    served_models.forget()
     return served_models
 
 

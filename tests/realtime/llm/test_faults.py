@@ -1,14 +1,16 @@
 """Every odd answer of every provider is named rightly, and the next provider answers the customer."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
 from realtime.llm import faults
 from realtime.llm.contract import AllProvidersUnavailable, Outcome
-from realtime.llm.faults import ErrorClass, Verdict
+from realtime.llm.faults import ErrorClass, ProviderFailed, Verdict
 from tests.fakes.llm_faults import Fault
 from tests.realtime.llm.conftest import a_request
+from tests.realtime.llm.test_router import until
 
 PROVIDERS = ("openai", "anthropic", "gemini")
 NAMED = {
@@ -58,6 +60,39 @@ async def test_a_fault_is_named_and_survived(router, models, fault, provider):
     assert (failed.provider, failed.outcome, failed.error_class) == (provider, Outcome.FAILED, NAMED[fault])
     assert (won.provider, won.won, reply.used_fallback) == (other, True, True)
     assert (fault in BILLED) == (failed.output_tokens > 0 and not failed.is_estimated)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    "fault", [Fault.RESET, Fault.LOST_ANSWER, Fault.TRUNCATED, Fault.SERVER_ERROR, Fault.RATE_LIMITED]
+)
+@pytest.mark.parametrize("is_connected", [False, True], ids=["new connection", "kept connection"])
+async def test_no_client_asks_again_behind_our_back(router, models, fault, provider, is_connected):
+    """A kept connection that breaks is what HTTP clients like to hide by sending the request once more."""
+    request = a_request(provider)
+    if is_connected:
+        await router.providers[provider].complete(request, request.targets[0])
+        models.forget()
+    models.fail(provider, fault, retry_after="0")
+
+    with pytest.raises(ProviderFailed):
+        await router.providers[provider].complete(request, request.targets[0])
+
+    assert len(models.calls()) == 1
+
+
+async def test_a_call_answered_late_is_in_no_later_journal(router, models):
+    models.providers["openai"].latency = 0.3
+    models.fail("openai", Fault.NO_USAGE, times=1)
+    before = models.journal
+    asking = asyncio.create_task(router.reply(a_request("openai")))
+    # Counted down when the call comes in, which is before it is answered.
+    await until(lambda: models.providers["openai"].fault is None)
+
+    models.forget()
+    await asking
+
+    assert (len(before), models.calls()) == (1, [])
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

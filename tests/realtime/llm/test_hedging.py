@@ -20,27 +20,32 @@ def quick(router):
     return router
 
 
+def hedged(*providers):
+    """A request whose own time limits no busy machine reaches: only the order of events decides."""
+    return a_request(*providers, hedging=True, attempt_timeout=20.0, total_timeout=40.0)
+
+
 async def state_of(client, provider):
     return next(state for state in await breaker.states(client) if state.target == a_target(provider).name)
 
 
 async def test_a_slow_model_is_overtaken(quick, models):
-    models.providers["openai"].latency = 1.9
+    models.providers["openai"].latency = 6.0
 
-    reply = await quick.reply(a_request("openai", "gemini", hedging=True))
+    reply = await quick.reply(hedged("openai", "gemini"))
 
     slow, second = reply.attempts
     assert (reply.provider, reply.used_fallback) == ("gemini", True)
     assert (slow.role, slow.outcome, slow.error_class) == (Role.PRIMARY, Outcome.LOST, "slow")
     assert (second.role, second.outcome, second.won) == (Role.HEDGE, Outcome.OK, True)
-    assert 800 <= reply.latency_ms < 1850
+    assert 800 <= reply.latency_ms < 5_800
     assert provider_tasks() == []
 
 
 async def test_tokens_booked_are_tokens_emitted(quick, models):
-    models.providers["openai"].latency = 1.2
+    models.providers["openai"].latency = 2.5
 
-    reply = await quick.reply(a_request("openai", "gemini", hedging=True))
+    reply = await quick.reply(hedged("openai", "gemini"))
     await until(lambda: len(models.calls()) == 2)
 
     emitted = {call.provider: (call.input_tokens, call.output_tokens) for call in models.calls()}
@@ -69,20 +74,20 @@ async def test_an_error_answer_costs_nothing(quick, models):
 
 
 async def test_three_lost_races_open_the_breaker(quick, models, breaker_client):
-    models.providers["openai"].latency = 1.9
+    models.providers["openai"].latency = 6.0
 
-    await asyncio.gather(*(quick.reply(a_request("openai", "gemini", hedging=True)) for _ in range(3)))
+    await asyncio.gather(*(quick.reply(hedged("openai", "gemini")) for _ in range(3)))
 
     assert (await state_of(breaker_client, "openai")).state is CircuitState.OPEN
-    reply = await quick.reply(a_request("openai", "gemini", hedging=True))
+    reply = await quick.reply(hedged("openai", "gemini"))
     assert (reply.provider, len(reply.attempts)) == ("gemini", 1)
 
 
 async def test_a_hedge_that_loses_is_not_blamed(quick, models, breaker_client):
     models.providers["openai"].latency = 1.0
-    models.providers["gemini"].latency = 1.5
+    models.providers["gemini"].latency = 6.0
 
-    reply = await quick.reply(a_request("openai", "gemini", hedging=True))
+    reply = await quick.reply(hedged("openai", "gemini"))
 
     winner, loser = reply.attempts
     assert (winner.provider, winner.won, reply.used_fallback) == ("openai", True, False)
@@ -92,10 +97,13 @@ async def test_a_hedge_that_loses_is_not_blamed(quick, models, breaker_client):
 
 async def test_a_hedge_saves_a_later_failure(quick, models):
     models.fail("openai", "500")
-    models.providers["openai"].latency = 1.0
-    models.providers["gemini"].latency = 0.6
+    # Known to be slow, so that nobody is asked beside it.
+    for _ in range(200):
+        quick.latencies.add(a_target("gemini").name, 9.0)
+    models.providers["openai"].latency = 2.0
+    models.providers["gemini"].latency = 1.6
 
-    reply = await quick.reply(a_request("openai", "gemini", "anthropic", hedging=True))
+    reply = await quick.reply(hedged("openai", "gemini", "anthropic"))
 
     assert [attempt.role for attempt in reply.attempts] == [Role.PRIMARY, Role.HEDGE]
     assert reply.attempts[1].won
@@ -105,7 +113,7 @@ async def test_a_hedge_saves_a_later_failure(quick, models):
 async def test_nobody_to_ask_is_patience(quick, models, breaker_client):
     models.providers["openai"].latency = 1.9
 
-    reply = await quick.reply(a_request("openai", hedging=True))
+    reply = await quick.reply(hedged("openai"))
 
     assert (reply.provider, len(reply.attempts)) == ("openai", 1)
     assert (await state_of(breaker_client, "openai")).bad_count == 0

@@ -71,7 +71,7 @@ async def test_an_open_provider_is_asked_nothing(router, models, breaker_client)
     for _ in range(3):
         await router.reply(a_request("openai", "gemini"))
     assert (await state_of(breaker_client, "openai")).state is CircuitState.OPEN
-    models.journal.clear()
+    models.forget()
 
     replies = await asyncio.gather(*(router.reply(a_request("openai", "gemini")) for _ in range(20)))
 
@@ -118,7 +118,7 @@ async def test_all_open_waits_for_the_first_probe(router, models):
     for _ in range(3):
         with pytest.raises(AllProvidersUnavailable):
             await router.reply(a_request("openai", "gemini"))
-    models.journal.clear()
+    models.forget()
 
     with pytest.raises(AllProvidersUnavailable) as caught:
         await router.reply(a_request("openai", "gemini"))
@@ -204,7 +204,7 @@ async def test_a_cancelled_reply_gives_the_probe_back(router, models):
         await router.reply(a_request("openai", "gemini"))
     await due(router)
     models.fail("openai", Fault.HANG)
-    models.journal.clear()
+    models.forget()
 
     asking = asyncio.create_task(router.reply(a_request("openai", "gemini")))
     await until(lambda: models.calls("openai"))
