@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 # A customer who never stops writing is answered at last.
@@ -12,8 +13,12 @@ def settled_at(received: Collection[datetime], *, settle: timedelta) -> datetime
     """When a chat may be answered whose messages reached us at these times; None when there are none.
 
     The gateway tells of each message by itself and tries each again by itself, so after a refused webhook a later
-    message comes first. It waits for the earlier one as long as for the rest of the customer's sentence.
+    message comes first. It waits for the earlier one as long as for the rest of the customer's sentence. The limit
+    counts from the first message of the latest burst: what an outage left behind long ago does not use it up.
     """
-    if not received:
+    ordered = sorted(received)
+    if not ordered:
         return None
-    return min(max(received) + settle, min(received) + LONGEST)
+    pauses = (later for earlier, later in pairwise(ordered) if later - earlier > settle)
+    burst_began = max(pauses, default=ordered[0])
+    return min(ordered[-1] + settle, burst_began + LONGEST)

@@ -46,12 +46,12 @@ class Patience:
 
     @property
     def newer(self) -> Newer:
-        """Which later messages still void a draft; a person's own answer always does."""
-        return "any" if self.starts < _FRESH_STARTS and self._has_time else "own"
+        """Which messages that came meanwhile void a draft.
 
-    @property
-    def _has_time(self) -> bool:
-        return time.monotonic() - self.began < _LATEST
+        What the customer wrote before its last question always does: answered later, it were answered out of order.
+        """
+        has_time = time.monotonic() - self.began < _LATEST
+        return "any" if self.starts < _FRESH_STARTS and has_time else "earlier"
 
     async def settle(self, chat: Chat, tenant: Tenant) -> bool:
         """Wait until the chat has settled; True when that took time, in which more may have come.
@@ -62,7 +62,7 @@ class Patience:
         settle = timedelta(milliseconds=tenant.switches.debounce_ms)
         received = [row.received_at for row in chat.inbox if row.kind == "message" and not row.is_own]
         settled_at = settling.settled_at(received, settle=settle)
-        if settled_at is None or not self._has_time:
+        if settled_at is None:
             return False
         # Whatever two machines' clocks say, nobody waits longer than after a message of this moment.
         rest = min(settled_at - datetime.now(UTC), settle)

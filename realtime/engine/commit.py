@@ -13,8 +13,9 @@ from realtime.engine.pool import Pool
 from realtime.engine.records import EventEntry
 from realtime.engine.work import Lease
 
-# Which later messages of the chat void the draft: all, only those of a person who answered by hand, or none.
-Newer = Literal["any", "own", "ignored"]
+# Which messages that came meanwhile void the draft: all; those written before the last one it answers and those of a
+# person who answered by hand; or none.
+Newer = Literal["any", "earlier", "ignored"]
 Verdict = Literal["done", "newer", "changed"]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from realtime.agent import turn
 from tests.journeys.conftest import House, until
 from tests.journeys.test_catch_up import look
 from tests.journeys.test_replies import count_words
@@ -37,6 +38,37 @@ async def test_a_retried_webhook_keeps_its_place_in_a_running_turn(house: House)
     await until(lambda: "#3" in " ".join(house.texts(tenant, chat)))
     await house.quiet(tenant)
     assert house.texts(tenant, chat) == ["About #1 #2 #3"]
+
+
+async def test_an_earlier_message_voids_a_draft_however_late_it_is(house: House, monkeypatch):
+    """A turn that may not begin anew for what the customer adds still does for what it would leave behind."""
+    monkeypatch.setattr(turn, "_FRESH_STARTS", 0)
+    count_words(house)
+    tenant, chat = await house.a_business(debounce_ms=100, hedging_enabled=False), house.a_customer()
+    house.models.providers["openai"].latency = 3
+    written(house, tenant, chat, 2, ago=20)
+    await until(lambda: house.events(tenant, "message_received") != [])
+
+    written(house, tenant, chat, 1, ago=30)
+    written(house, tenant, chat, 3, ago=10)
+
+    await until(lambda: "#3" in " ".join(house.texts(tenant, chat)))
+    await house.quiet(tenant)
+    assert house.texts(tenant, chat) == ["About #1 #2 #3"]
+
+
+async def test_a_later_message_keeps_nobody_waiting_for_ever(house: House, monkeypatch):
+    monkeypatch.setattr(turn, "_FRESH_STARTS", 0)
+    count_words(house)
+    tenant, chat = await house.a_business(debounce_ms=100, hedging_enabled=False), house.a_customer()
+    house.models.providers["openai"].latency = 3
+    written(house, tenant, chat, 1, ago=30)
+    await until(lambda: house.events(tenant, "message_received") != [])
+
+    written(house, tenant, chat, 2, ago=10)
+
+    await until(lambda: "#2" in " ".join(house.texts(tenant, chat)))
+    assert house.texts(tenant, chat) == ["About #1", "About #2"]
 
 
 async def test_a_message_found_in_history_keeps_its_place_within_its_second(house: House):

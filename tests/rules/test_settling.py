@@ -16,10 +16,13 @@ HALF = timedelta(milliseconds=500)
         ([0.0], 0.5),
         ([0.0, 0.4], 0.9),
         ([0.4, 0.0], 0.9),
-        ([0.0, 7.4], 7.9),
-        ([0.0, 7.5], 8.0),
-        ([0.0, 7.6], 8.0),
-        ([0.0, 60.0], 8.0),
+        ([0.5 * n for n in range(15)], 7.5),
+        ([0.5 * n for n in range(16)], 8.0),
+        ([0.5 * n for n in range(99)], 8.0),
+        # A pause longer than the wait: the chat had settled, and settles again.
+        ([0.0, 60.0], 60.5),
+        ([0.0, 60.0, 60.4], 60.9),
+        ([0.0, *(60 + 0.5 * n for n in range(99))], 68.0),
     ],
 )
 def test_each_message_prolongs_the_wait_to_a_limit(seconds, expected):

@@ -26,7 +26,18 @@ judged as materialized (
                     and inbox.lane = 'message'
                     and inbox.kind <> 'reaction'
                     and not inbox.seq = any(given.seqs)
-                    and (given.newer = 'any' or inbox.is_own)
+                    and (
+                        given.newer = 'any'
+                        or inbox.is_own
+                        or (inbox.kind = 'message' and inbox.sent_at < (
+                            select max(answered.sent_at) from inbox as answered
+                            where
+                                answered.tenant_id = chat_leases.tenant_id
+                                and answered.seq = any(given.seqs)
+                                and answered.kind = 'message'
+                                and not answered.is_own
+                        ))
+                    )
                     and not (inbox.is_own and exists (
                         select 1 from outbox
                         where
