@@ -28,7 +28,7 @@ from realtime.api import docs, doors, problems, router
 from realtime.api.security_headers import SecurityHeaders
 from realtime.engine.accept import Acceptor
 from realtime.engine.bell import Bell, broker
-from realtime.engine.pool import engine_pool
+from realtime.engine.pool import FailFastPool, engine_pool
 from realtime.gauges import Readings
 from realtime.health import Probes
 from realtime.webhooks import clerk, whatsapp
@@ -80,7 +80,7 @@ class Web:
 
     async def _open(self, stack: AsyncExitStack) -> None:
         settings = self._settings
-        pool = engine_pool(settings, name="web", size=_CONNECTIONS)
+        pool = engine_pool(settings, name="web", size=_CONNECTIONS, kind=FailFastPool)
         await pool.open(wait=False)
         stack.push_async_callback(pool.close)
         client = redis.asyncio.Redis.from_url(

@@ -12,7 +12,7 @@ from realtime import metrics
 from realtime.engine import sql
 from realtime.engine.claim import RENEW_SECONDS, Claims
 from realtime.engine.facts import LeaseLost
-from realtime.engine.pool import Pool
+from realtime.engine.pool import BROKEN_OFF, Pool
 from realtime.engine.work import Lease, UnreadableRow
 
 _POLL_SECONDS: Final = 0.25
@@ -54,7 +54,7 @@ class Loop:
         room = min(_BATCH, _MOST_AT_ONCE - len(self._held))
         try:
             leases, due_in = await self._claims.take(most=room) if room > 0 else ([], None)
-        except psycopg.OperationalError as error:
+        except BROKEN_OFF as error:
             log.warning("worker waits for Postgres", cause=type(error).__name__)
             await asyncio.sleep(_REST_SECONDS)
             return
@@ -86,7 +86,7 @@ class Loop:
         except LeaseLost:
             outcome = "lease_lost"
             log.info("lease lost", fence=lease.fence)
-        except psycopg.OperationalError as error:
+        except BROKEN_OFF as error:
             # The lease runs out, and whoever takes the chat then starts from what is on disk.
             outcome = "left"
             log.warning("turn left to its lease", cause=type(error).__name__)
@@ -130,7 +130,7 @@ class Loop:
         while not self._stopping.is_set():
             try:
                 await act()
-            except psycopg.OperationalError as error:
+            except BROKEN_OFF as error:
                 log.warning("worker waits for Postgres", cause=type(error).__name__)
                 await asyncio.sleep(_REST_SECONDS)
             else:

@@ -1,17 +1,83 @@
 """The engine's few connections to Postgres: its narrow role, prepared statements, short patience."""
 
+import asyncio
+from typing import Final
+
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mychatflow.settings import Settings
 
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+# What a worker that froze inside a transaction holds is free for the others after the second of these. A pipeline is
+# idle in no transaction that Postgres would call so: there the third one ends it.
+_LIMITS: Final = (
+    "-c statement_timeout=8000 -c lock_timeout=5000"
+    " -c idle_in_transaction_session_timeout=3000 -c transaction_timeout=12000"
+)
+# The connection is gone: a worker that was frozen inside its transaction finds it ended, by errors of another family.
+BROKEN_OFF: Final = (
+    psycopg.OperationalError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
+_PROBE_REST_SECONDS: Final = 0.1
 
 
-def engine_pool(settings: Settings, *, name: str, size: int, patience_seconds: float = 2.0) -> Pool:
+class KnownAway(PoolTimeout):
+    """Postgres did not answer a moment ago and nobody has heard from it since."""
+
+
+class FailFastPool(Pool):
+    """Refuses at once while Postgres is known to be away: only the first to notice waits, and one probe after it."""
+
+    _probe: asyncio.Task[None] | None = None
+
+    @property
+    def is_away(self) -> bool:
+        return self._probe is not None and not self._probe.done()
+
+    async def getconn(self, timeout: float | None = None) -> AsyncConnection[TupleRow]:  # noqa: ASYNC109  (the pool's)
+        if self.is_away:
+            raise KnownAway("Postgres is away")
+        try:
+            return await super().getconn(timeout)
+        except PoolTimeout:
+            # Of those who waited together, only the first begins to look for it.
+            if not self.is_away:
+                self._probe = asyncio.create_task(self._until_back())
+            raise
+
+    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109  (the pool's)
+        if self._probe is not None:
+            self._probe.cancel()
+        await super().close(timeout)
+
+    async def _until_back(self) -> None:
+        while not await self._answers():  # noqa: ASYNC110  (Postgres tells nobody that it is back)
+            await asyncio.sleep(_PROBE_REST_SECONDS)
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await super().getconn()
+        except psycopg.OperationalError:
+            return False
+        try:
+            await connection.execute("select 1")
+        except psycopg.OperationalError:
+            return False
+        finally:
+            await self.putconn(connection)
+        return True
+
+
+def engine_pool(
+    settings: Settings, *, name: str, size: int, patience_seconds: float = 2.0, kind: type[Pool] = Pool
+) -> Pool:
     """A pool that is not open yet. A statement is its own transaction unless a block opens one."""
-    return AsyncConnectionPool(
+    return kind(
         settings.role_url("engine"),
         min_size=size,
         max_size=size,
@@ -26,6 +92,6 @@ def engine_pool(settings: Settings, *, name: str, size: int, patience_seconds: f
             "connect_timeout": 5,
             "application_name": f"mychatflow {name}",
             # The statements are long and the same for every batch: planning each anew costs more than they do.
-            "options": "-c statement_timeout=8000 -c lock_timeout=5000 -c plan_cache_mode=force_generic_plan",
+            "options": f"{_LIMITS} -c plan_cache_mode=force_generic_plan",
         },
     )

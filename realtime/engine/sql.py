@@ -13,7 +13,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import dict_row
 
 from realtime import metrics
-from realtime.engine.pool import Pool
+from realtime.engine.pool import BROKEN_OFF, Pool
 
 Parameters = Mapping[str, Any]
 Step = tuple[str, Parameters]
@@ -67,7 +67,7 @@ async def run(pool: Pool, *steps: Step, is_durable: bool = True) -> list[list[Ro
         try:
             with metrics.step_seconds.labels(steps[-1][0]).time():
                 return await _run(pool, steps, is_durable=is_durable)
-        except psycopg.OperationalError:
+        except BROKEN_OFF:
             metrics.database_errors.labels("engine").inc()
             await asyncio.sleep(pause)
     return await _run(pool, steps, is_durable=is_durable)

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 
 from realtime import metrics, tracing
 from realtime.engine import receipts, session_changes
-from realtime.engine.pool import Pool
+from realtime.engine.pool import BROKEN_OFF, Pool
 
 POLL_SECONDS: Final = 0.25
 _SWEEP_SECONDS: Final = 15.0
@@ -105,7 +105,7 @@ async def run(pool: Pool, *, rung: asyncio.Event, stopping: asyncio.Event) -> No
             if time.monotonic() - swept_at > _SWEEP_SECONDS:
                 swept_at = time.monotonic()
                 await sweep_waiting(pool)
-        except psycopg.OperationalError as error:
+        except BROKEN_OFF as error:
             log.warning("statuses wait for Postgres", cause=type(error).__name__)
             await asyncio.sleep(_REST_SECONDS)
         try:

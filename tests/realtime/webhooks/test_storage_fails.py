@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +90,7 @@ async def until_delivered(door: Door, waiting: list[bytes]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_a_killed_postgres_loses_nothing(own_disk: Path, redis_url: str) -> None:
+async def test_a_killed_postgres_loses_nothing_and_is_waited_for_once(own_disk: Path, redis_url: str) -> None:
     async with a_house(own_disk, redis_url) as (door, server):
         sent = [event(door.tenant.session) for _ in range(30)]
         acknowledged = [raw for raw in sent[:10] if await delivered(door, raw)]
@@ -99,12 +100,18 @@ async def test_a_killed_postgres_loses_nothing(own_disk: Path, redis_url: str) -
 
         answers = await asyncio.gather(*(delivered(door, raw) for raw in sent[10:]))
         refused = [raw for raw, is_acknowledged in zip(sent[10:], answers, strict=True) if not is_acknowledged]
+        begun = time.monotonic()
+        again = await asyncio.gather(*(delivered(door, raw) for raw in refused))
+        waited = time.monotonic() - begun
         async with door.http.get(door.base_url + "/ready") as answer:
             readiness = answer.status
         server.start()
         await until_delivered(door, refused)
 
         assert (len(acknowledged), len(refused), readiness) == (10, 20, 503)
+        # A connection is waited for 2 s; once that was in vain nobody waits so long again.
+        assert not any(again)
+        assert waited < 2
         assert len(door.inbox()) == 30
 
 
