@@ -20,7 +20,7 @@ from mychatflow.local.phone.records import Engine
 from mychatflow.settings import Settings
 from mychatflow.store import schema
 from mychatflow.store.session import Store
-from tests.chaos import cluster, numbers
+from tests.chaos import cluster, numbers, witness
 from tests.chaos.hazards import Hazards
 from tests.chaos.numbers import Reconciled
 from tests.chaos.verdict import Verdict, judge, numbers_in
@@ -115,7 +115,7 @@ async def run(plan: Plan) -> Outcome:
         reconciled = await asyncio.to_thread(numbers.reconcile, environment) if plan.has_hazards else None
         seen = {chat: gateway.texts(chat, session=_SESSION) for chat in sent}
         return Outcome(
-            verdict=judge(sent, seen, arrived=_arrivals(settings, ids)),
+            verdict=judge(sent, seen, moments=witness.moments(settings, ids)),
             kills={name: keeper.kills for name, keeper in keepers.items()},
             lost_answers=sum(gateway.faults.fired.values()),
             resends=sum(attempt.is_repeat for attempt in gateway.attempts),
@@ -156,15 +156,6 @@ async def _endangered(hazards: Hazards | None) -> AsyncIterator[None]:
             striking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await striking
-
-
-def _arrivals(settings: Settings, ids: dict[str, int]) -> dict[int, datetime]:
-    """When each message was stored."""
-    with psycopg.connect(settings.role_url("engine")) as connection:
-        rows = connection.execute(
-            "select split_part(message_id, '_', 3), received_at from inbox where kind = 'message' and not is_own"
-        ).fetchall()
-    return {ids[message_id]: received_at for message_id, received_at in rows if message_id in ids}
 
 
 def _messages_in_doubt(settings: Settings) -> int:
@@ -231,9 +222,11 @@ def _environment(settings: Settings, gateway: FakeWaha, models: FakeModels) -> d
 
 
 async def _open(keepers: dict[str, cluster.Keeper], settings: Settings, plan: Plan) -> Tenant:
+    await asyncio.to_thread(witness.let_postgres_tell_time, settings)
     for name in ("postgres", "redis"):
         await asyncio.to_thread(keepers[name].open)
     await asyncio.to_thread(schema.migrate, settings, today=datetime.now(UTC).date())
+    await asyncio.to_thread(witness.watch, settings)
     store = Store(settings)
     # The product's own debounce: it is what lets a webhook that had to be tried again take its place in the chat.
     quiet = {"typing_indicator_enabled": False, "debounce_ms": 500}
