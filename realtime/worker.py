@@ -38,6 +38,7 @@ from realtime.engine import statuses
 from realtime.engine.claim import Claims
 from realtime.engine.commit import TurnCloser
 from realtime.engine.courier import Courier
+from realtime.engine.doubts import Doubts
 from realtime.engine.ear import Ear
 from realtime.engine.facts import FactWriter
 from realtime.engine.gateways import Gateways
@@ -129,7 +130,7 @@ class Worker:
                 tenants=tenants,
                 facts=FactWriter(pool),
                 closer=TurnCloser(pool),
-                courier=Courier(gateways, DispatchBook(pool), Pace(workers=settings.workers)),
+                courier=Courier(gateways, DispatchBook(pool), Pace(workers=settings.workers), Doubts(self.store)),
                 drafter=Drafter(router),
                 keeper=Keeper(pool, MediaVault(settings.media_dir)),
                 listener=Listener(router.providers),

@@ -5,11 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
 from mychatflow.store.cipher import TenantCipher
 from realtime import metrics
 from realtime.channels.gateway_types import GatewayFailed, SendKind, SendOutcome
 from realtime.channels.waha import WahaClient, make_message_id
 from realtime.engine import dispatches
+from realtime.engine.doubts import Doubts
 from realtime.engine.gateways import Gateways
 from realtime.engine.pace import Pace
 from realtime.engine.parcel import Parcel
@@ -41,10 +45,11 @@ class Handed:
 
 
 class Courier:
-    def __init__(self, gateways: Gateways, book: DispatchBook, pace: Pace) -> None:
+    def __init__(self, gateways: Gateways, book: DispatchBook, pace: Pace, doubts: Doubts) -> None:
         self._gateways = gateways
         self._book = book
         self._pace = pace
+        self._doubts = doubts
 
     def client(self, chat: Chat, cipher: TenantCipher) -> WahaClient:
         return self._gateways.of(chat.number, instance_id=chat.lease.instance_id, cipher=cipher)
@@ -115,7 +120,7 @@ class Courier:
     async def _attempts(self, chat: Chat, parcel: Parcel, client: WahaClient) -> SendOutcome:
         """With a fixed id a doubt is cleared by sending again; without one only the chat's history can tell."""
         if not chat.number.keeps_ids and parcel.attempts > 1:
-            found = await self._found(chat, parcel, client)
+            found = await self._found(chat, parcel, client) or await self._doubted(chat, parcel)
             if found is not None:
                 return found
         outcome = await self._attempt(chat, parcel, client)
@@ -142,6 +147,14 @@ class Courier:
         for message in reversed(history):
             if message.is_from_me and message.text == parcel.text:
                 return SendOutcome(kind=SendKind.SENT, message_id=message.message_id)
+        return None
+
+    async def _doubted(self, chat: Chat, parcel: Parcel) -> SendOutcome | None:
+        """It goes out again, on record; without the record it waits on."""
+        try:
+            await self._doubts.note(chat, parcel)
+        except (OperationalError, PoolExhausted) as error:
+            return SendOutcome(kind=SendKind.AMBIGUOUS, detail=f"audit log {type(error).__name__}")
         return None
 
     async def _prepared(self, chat: Chat, row: OutboxRow, cipher: TenantCipher) -> Parcel | None:
