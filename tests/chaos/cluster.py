@@ -1,5 +1,6 @@
 """The product's processes as an operator runs them, each kept alive by a keeper and killed by the chaos run."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -48,15 +49,21 @@ class Program:
     def stop(self) -> None:
         if self.process is not None:
             process.stop(self.process, stop_signal=signal.SIGTERM, patience_seconds=15)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Keeper:
-    """Starts a server again whenever it ends, as a supervisor would; `kill` ends it without warning."""
+    """Starts a server again whenever it ends, as a supervisor would; `kill` ends it without warning.
 
-    def __init__(self, name: str, server: Server) -> None:
+    With `is_family` all its processes are struck together, as with a program that starts others of its own.
+    """
+
+    def __init__(self, name: str, server: Server, *, is_family: bool = False) -> None:
         self.name = name
         self.kills = 0
         self._server = server
+        self._strike = os.killpg if is_family else os.kill
         self._is_closing = threading.Event()
         self._is_paused = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"keeper {name}", daemon=True)
@@ -70,7 +77,7 @@ class Keeper:
         child = self._server.process
         if child is None or child.poll() is not None:
             return False
-        os.kill(child.pid, signal_number)
+        self._strike(child.pid, signal_number)
         self.kills += 1
         return True
 
@@ -79,18 +86,19 @@ class Keeper:
         child = self._server.process
         if child is None or child.poll() is not None:
             return False
-        os.kill(child.pid, signal.SIGSTOP)
+        self._strike(child.pid, signal.SIGSTOP)
         self._is_closing.wait(seconds)
         if child.poll() is None:
-            os.kill(child.pid, signal.SIGCONT)
+            self._strike(child.pid, signal.SIGCONT)
         return True
 
-    def pause(self, seconds: float) -> None:
-        """Kill it, and start it again only after a while."""
+    def pause(self, seconds: float | None) -> None:
+        """Kill it, and start it again only after a while, or never."""
         self._is_paused.set()
         self.kill()
-        self._is_closing.wait(seconds)
-        self._is_paused.clear()
+        if seconds is not None:
+            self._is_closing.wait(seconds)
+            self._is_paused.clear()
 
     def close(self) -> None:
         self._is_closing.set()
@@ -108,12 +116,15 @@ class Keeper:
                     continue
 
 
-def keepers(settings: Settings, environment: dict[str, str], *, workers: int) -> dict[str, Keeper]:
+def keepers(
+    settings: Settings, environment: dict[str, str], *, workers: int, has_dagster: bool = False
+) -> dict[str, Keeper]:
     """Postgres and Redis are started by the caller's first `open`; web and workers need them migrated."""
     logs = settings.logs_dir
 
-    def program(name: str, *arguments: str) -> Keeper:
-        return Keeper(name, Program(arguments=arguments, log=logs / f"{name}.log", environment=environment))
+    def program(name: str, *arguments: str, is_family: bool = False) -> Keeper:
+        started = Program(arguments=arguments, log=logs / f"{name}.log", environment=environment)
+        return Keeper(name, started, is_family=is_family)
 
     kept = {
         "postgres": Keeper("postgres", EmbeddedPostgres(settings)),
@@ -122,6 +133,8 @@ def keepers(settings: Settings, environment: dict[str, str], *, workers: int) ->
     }
     for index in range(1, workers + 1):
         kept[f"worker-{index}"] = program(f"worker-{index}", "realtime.worker", "--index", str(index))
+    if has_dagster:
+        kept["dagster"] = program("dagster", "mychatflow.local.dagster", is_family=True)
     return kept
 
 

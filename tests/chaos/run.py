@@ -51,8 +51,11 @@ class Plan:
     # The negative control: the gateway ignores our ids though we believe in them, so a resend reaches the customer.
     gateway_keeps_ids: bool = True
     engine: Engine = "NOWEB"
-    # Freezes, failing models, late answers, a Redis that stays away and killed roll-ups beside the kills.
-    has_hazards: bool = False
+    history_lag_seconds: float = 0.0
+    # What goes wrong beside the kills, by the names of hazards.NAMES.
+    hazards: frozenset[str] = frozenset()
+    # Roll the numbers up at the end and compare them with what Postgres holds.
+    reconciles: bool = False
     patience_seconds: float = 180
 
 
@@ -89,10 +92,12 @@ async def run(plan: Plan) -> Outcome:
         models = stack.enter_context(FakeModels().serve())
         _answer_with_numbers(models, plan)
         engine = plan.engine if plan.gateway_keeps_ids else "WEBJS"
-        gateway = await stack.enter_async_context(FakeWaha.running(api_key=API_KEY, engine=engine))
+        gateway = await stack.enter_async_context(
+            FakeWaha.running(api_key=API_KEY, engine=engine, history_lag_ms=round(plan.history_lag_seconds * 1000))
+        )
         settings = _settings(Path(directory))
         environment = _environment(settings, gateway, models)
-        keepers = cluster.keepers(settings, environment, workers=plan.workers)
+        keepers = cluster.keepers(settings, environment, workers=plan.workers, has_dagster="dagster" in plan.hazards)
         stack.callback(lambda: [keeper.close() for keeper in reversed(keepers.values())])
         await _open(keepers, settings, plan)
         await gateway.a_session(
@@ -100,6 +105,7 @@ async def run(plan: Plan) -> Outcome:
         )
         gateway.faults.share("reset_after", plan.lost_answers)
         hazards = Hazards(
+            names=plan.hazards,
             keepers=keepers,
             gateway=gateway,
             models=models,
@@ -107,12 +113,12 @@ async def run(plan: Plan) -> Outcome:
             environment=environment,
             chance=random.Random(plan.seed + 1),
         )
-        async with _endangered(hazards if plan.has_hazards else None):
+        async with _endangered(hazards):
             sent, ids = await _converse(gateway, keepers, plan)
         models.heal()
         _answer_with_numbers(models, plan)
         await _until_quiet(gateway, sent, plan)
-        reconciled = await asyncio.to_thread(numbers.reconcile, environment) if plan.has_hazards else None
+        reconciled = await asyncio.to_thread(numbers.reconcile, environment) if plan.reconciles else None
         seen = {chat: gateway.texts(chat, session=_SESSION) for chat in sent}
         return Outcome(
             verdict=judge(sent, seen, moments=witness.moments(settings, ids)),
@@ -121,7 +127,7 @@ async def run(plan: Plan) -> Outcome:
             resends=sum(attempt.is_repeat for attempt in gateway.attempts),
             hazards=dict(hazards.struck),
             reconciled=reconciled,
-            in_doubt=0 if plan.engine != "WEBJS" else _messages_in_doubt(settings),
+            in_doubt=_messages_in_doubt(settings),
             seconds=time.monotonic() - began,
         )
 
@@ -147,21 +153,21 @@ async def _converse(
 
 
 @asynccontextmanager
-async def _endangered(hazards: Hazards | None) -> AsyncIterator[None]:
-    striking = asyncio.create_task(hazards.run()) if hazards else None
+async def _endangered(hazards: Hazards) -> AsyncIterator[None]:
+    striking = asyncio.create_task(hazards.run())
     try:
         yield
     finally:
-        if striking is not None:
-            striking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await striking
+        striking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await striking
 
 
 def _messages_in_doubt(settings: Settings) -> int:
-    """Those that the product looked for in the history because it could not know: its one documented window."""
-    with psycopg.connect(settings.role_url("engine")) as connection:
-        found = connection.execute("select count(*) from outbox where attempts > 1").fetchone()
+    """Those that the product put on record because it could not know: its one documented window."""
+    asked = "select count(distinct subject) from audit_log where action = 'message.ambiguous'"
+    with psycopg.connect(settings.role_url("audit")) as connection:
+        found = connection.execute(asked).fetchone()
     return found[0] if found else 0
 
 
@@ -205,15 +211,22 @@ def _answer_with_numbers(models: FakeModels, plan: Plan) -> None:
 
 
 def _settings(directory: Path) -> Settings:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    return Settings(_env_file=None, MYCHATFLOW_DATA_DIR=directory, web_port=port, webhook_secret=HMAC_KEY)
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        web_port, dagster_port = one.getsockname()[1], other.getsockname()[1]
+    return Settings(
+        _env_file=None,
+        MYCHATFLOW_DATA_DIR=directory,
+        web_port=web_port,
+        dagster_port=dagster_port,
+        webhook_secret=HMAC_KEY,
+    )
 
 
 def _environment(settings: Settings, gateway: FakeWaha, models: FakeModels) -> dict[str, str]:
     ours = {
         "MYCHATFLOW_DATA_DIR": str(settings.data_dir),
         "WEB_PORT": str(settings.web_port),
+        "DAGSTER_PORT": str(settings.dagster_port),
         "WEBHOOK_SECRET": HMAC_KEY,
         "WAHA_BASE_URL": gateway.base_url,
         "WAHA_API_KEY": gateway.api_key,
