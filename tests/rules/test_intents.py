@@ -10,8 +10,9 @@ from mychatflow.rules import intents, lexicon
 from tests.rules import scoring
 
 LABELLED = scoring.rows("intents_labelled.jsonl")
-# Written after the patterns were frozen, in words unlike those of the others; nothing is ever changed for it.
+# Known by their scores alone: see samples/README.md.
 HELD_OUT = scoring.rows("intents_held_out.jsonl")
+UNSEEN = scoring.rows("intents_unseen.jsonl")
 # What was reached on it, with a little room; the goal is 0.85 for each, and the benchmark shows the distance.
 REACHED = {
     "price_inquiry": 0.60,
@@ -38,21 +39,27 @@ def test_unseen_messages_are_read_no_worse_than_before(kind):
     assert scoring.agreement(HELD_OUT)[kind].f1 >= REACHED[kind]
 
 
+@pytest.mark.parametrize("kind", lexicon.KINDS)
+def test_unseen_everyday_messages_are_read_well(kind):
+    assert scoring.agreement(UNSEEN)[kind].f1 >= 0.85
+
+
 @pytest.mark.parametrize("kind", ["urgent", "handoff"])
-@pytest.mark.parametrize("rows", [LABELLED, HELD_OUT], ids=["known", "unseen"])
+@pytest.mark.parametrize("rows", [LABELLED, HELD_OUT, UNSEEN], ids=["known", "held_out", "unseen"])
 def test_alarms_are_precise(kind, rows):
     assert scoring.agreement(rows)[kind].precision >= 0.9
 
 
-@pytest.mark.parametrize("rows", [LABELLED, HELD_OUT], ids=["known", "unseen"])
+@pytest.mark.parametrize("rows", [LABELLED, HELD_OUT, UNSEEN], ids=["known", "held_out", "unseen"])
 def test_hard_negatives_raise_few_alarms(rows):
     assert scoring.false_alarm_rate(rows) <= 0.05
 
 
 def test_the_labelled_sets_cover_all_languages():
-    assert {row["lang"] for row in LABELLED} == {row["lang"] for row in HELD_OUT} == set(lexicon.LANGUAGES)
+    for rows in (LABELLED, HELD_OUT, UNSEEN):
+        assert {row["lang"] for row in rows} == set(lexicon.LANGUAGES)
     assert len(LABELLED) >= 1_000
-    assert not {row["text"] for row in LABELLED} & {row["text"] for row in HELD_OUT}
+    assert not {row["text"] for row in LABELLED} & {row["text"] for row in HELD_OUT + UNSEEN}
 
 
 def test_a_hit_names_its_rule_and_place():
