@@ -79,7 +79,7 @@ def brief(case: Case, known: tuple[Passage, ...], target: Target) -> Brief:
     request = ReplyRequest(
         tenant_id=uuid4(),
         turn_id=uuid4(),
-        system=prompt.system(switches, knowledge),
+        system=prompt.system(switches, knowledge, mark="a mark of the benchmark"),
         messages=(Turn(role="user", text=beside), prompt.customer(case.ask)),
         targets=(target,),
         hedging=False,

@@ -25,6 +25,7 @@ from realtime.agent.campaigns import Campaigns
 from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
 from realtime.agent.follow_ups import FollowUps
+from realtime.agent.leaks import LeakRecord
 from realtime.agent.reminders import Reminders
 from realtime.agent.report_mail import ReportMails
 from realtime.agent.tenants import TenantBook
@@ -135,6 +136,7 @@ class Worker:
                 keeper=Keeper(pool, MediaVault(settings.media_dir)),
                 listener=Listener(router.providers),
                 bookings=BookingDesk(store=self.store, secret=settings.derived_secret("slot").encode()),
+                leaks=LeakRecord(self.store),
             )
             loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)

@@ -13,6 +13,8 @@ LONGEST_TEXT: Final = 4_096
 # Nobody reads more on a phone.
 LONGEST_REPLY: Final = 1_000
 LEAK_LENGTH: Final = 60
+# So few letters say nothing: a canary this short would be found by accident.
+_SHORTEST_CANARY: Final = 8
 _FEWEST_LETTERS: Final = 20
 _SURE: Final = 0.7
 
@@ -37,11 +39,16 @@ class GuardReason(StrEnum):
     BANNED_WORD = "banned_word"
 
 
+# What was found is ours alone: people are told, whatever the reply became in the end.
+LEAKS: Final = frozenset({GuardReason.SYSTEM_PROMPT, GuardReason.SECRET})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What a reply may lean on: passages, tool results, the business profile and the conversation, as texts.
 
-    `instructions` are our own rules in the prompt, without the knowledge that customers may be told.
+    `instructions` are our own rules in the prompt, without the knowledge that customers may be told. `canaries` are
+    words that stand in the prompt for no other end than to be found where it leaks, also spelt out or in capitals.
     """
 
     texts: tuple[str, ...] = ()
@@ -153,7 +160,8 @@ def _too_long(text: str) -> Fault | None:
 
 
 def _leaked(text: str, evidence: Evidence) -> Fault | None:
-    if any(canary and canary in text for canary in evidence.canaries):
+    bare = _bare(text)
+    if any(len(canary) >= _SHORTEST_CANARY and _bare(canary) in bare for canary in evidence.canaries):
         return GuardReason.SYSTEM_PROMPT, "canary"
     said = _words(text)
     instructions = _instruction_words(evidence.instructions)
@@ -176,6 +184,11 @@ def _private(text: str, evidence: Evidence) -> Fault | None:
         return GuardReason.SECRET, None
     banned = keywords.match(text, evidence.banned)
     return (GuardReason.BANNED_WORD, banned) if banned is not None else None
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone: "c-a-n a r y" is the same word."""
+    return "".join(filter(str.isalnum, normalisation.normalise(text).text))
 
 
 @functools.lru_cache(maxsize=256)

@@ -78,6 +78,12 @@ class TenantCipher:
         digests = (hmac.digest(self.token_key, word.strip(".,;:!?¿¡…\"'()").encode(), "sha256") for word in words)
         return sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
 
+    def mark(self, purpose: str) -> str:
+        """A word of 20 letters that is always the same for this tenant and that nobody else can guess."""
+        # No text holds a NUL, so no word's hash is ever a mark.
+        digest = hmac.digest(self.token_key, b"\0" + purpose.encode(), "sha256")
+        return "".join(chr(ord("a") + byte % 26) for byte in digest[:20])
+
     def _bound_to(self, row_id: UUID | int | str) -> bytes:
         return f"{self.written_id}:{row_id}".encode()
 

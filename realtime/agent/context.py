@@ -42,15 +42,17 @@ def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = 
         beside = f"{beside}\n{prompt.UNSEEN}"
     messages = (*history, Turn(role="user", text=beside), replace(prompt.customer(question), pictures=shown))
     passages = "\n".join(f"{passage.title} {passage.body}" for passage in known.passages)
+    mark = tenant.cipher.mark("prompt")
     said = tuple(turn.text for turn in history)
     return Brief(
         request=replace(
-            _request(scene, messages, prompt.system(tenant.switches, known, menu=menu), targets),
+            _request(scene, messages, prompt.system(tenant.switches, known, mark=mark, menu=menu), targets),
             tools=toolbox.tools if toolbox else (),
         ),
         evidence=Evidence(
             texts=(passages, prompt.profile(tenant.switches), tool_words.without_ids(menu, beside), *said, question),
             instructions=prompt.rules(can_book=bool(menu)),
+            canaries=(mark,),
             source_ids=frozenset(passage.id for passage in tenant.knowledge),
             banned=tuple(tenant.switches.banned_words),
         ),

@@ -47,7 +47,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What to do, in which words; `why` names the check that decided."""
+    """What to do, in which words; `why` names the check that decided, `refused` those that stopped earlier words."""
 
     decision: Decision
     text: str = field(repr=False)
@@ -56,6 +56,7 @@ class Draft:
     model: str | None = None
     latency_ms: int = 0
     used_fallback: bool = False
+    refused: tuple[GuardReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +123,13 @@ class Drafter:
         try:
             _, second = await self._converse(brief, request, ledger, began=began)
         except AllProvidersUnavailable:
-            return _refused(reply, verdict, latency_ms=latency)
+            return _refused(reply, verdict, latency_ms=latency, refused=(verdict.reason,))
         latency += second.latency_ms
         repaired, action = _judge(second, brief, is_last=True)
         if repaired.ok:
-            return _draft(second, repaired, action, latency_ms=latency)
-        return _refused(second, repaired, latency_ms=latency)
+            draft = _draft(second, repaired, action, latency_ms=latency)
+            return dataclasses.replace(draft, refused=(verdict.reason,))
+        return _refused(second, repaired, latency_ms=latency, refused=(verdict.reason, repaired.reason))
 
     async def _converse(
         self, brief: Brief, request: ReplyRequest, ledger: Ledger, *, began: float
@@ -200,7 +202,7 @@ def _draft(reply: RoutedReply, verdict: GuardVerdict, action: Action, *, latency
     )
 
 
-def _refused(reply: RoutedReply, verdict: GuardVerdict, *, latency_ms: int) -> Draft:
+def _refused(reply: RoutedReply, verdict: GuardVerdict, *, latency_ms: int, refused: tuple[GuardReason, ...]) -> Draft:
     """Twice refused: a person where facts are missing, a question of ours where only the words were wrong."""
     decision = Decision.HANDOFF if verdict.reason in _INVENTED else Decision.CLARIFY
     return Draft(
@@ -211,4 +213,5 @@ def _refused(reply: RoutedReply, verdict: GuardVerdict, *, latency_ms: int) -> D
         model=reply.model,
         latency_ms=latency_ms,
         used_fallback=reply.used_fallback,
+        refused=refused,
     )

@@ -51,8 +51,9 @@ def note_context(brief: Brief, tenant: Tenant, trace: Trace) -> None:
 
 
 def note_reply(draft: Draft, trace: Trace, toolbox: Toolbox | None = None) -> None:
-    ran = {"tools": toolbox.ran} if toolbox and toolbox.ran else {}
-    trace.note("reply", str(draft.decision), draft.why, provider=draft.provider, model=draft.model, **ran)
+    facts = {"tools": toolbox.ran} if toolbox and toolbox.ran else {}
+    facts |= {"refused": [reason.value for reason in draft.refused]} if draft.refused else {}
+    trace.note("reply", str(draft.decision), draft.why, provider=draft.provider, model=draft.model, **facts)
 
 
 def note_sending(scene: Scene, draft: Draft, trace: Trace) -> None:

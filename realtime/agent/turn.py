@@ -12,6 +12,7 @@ from mychatflow.rules.gates import GateAction
 from mychatflow.rules.phone_twins import twin
 from realtime.agent import context, deciding, endings, happened, hearing, reading, steps, telling
 from realtime.agent.drafting import Brief, Draft, Drafter
+from realtime.agent.leaks import LeakRecord
 from realtime.agent.ledger import Ledger
 from realtime.agent.outgoing import parcel_of
 from realtime.agent.scene import Scene
@@ -120,6 +121,7 @@ class Agent:
     keeper: Keeper
     listener: Listener
     bookings: BookingDesk
+    leaks: LeakRecord
 
     async def serve(self, lease: Lease) -> bool:
         """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
@@ -223,6 +225,7 @@ class Agent:
         naming = asyncio.create_task(self.courier.message_id(scene.chat, scene.tenant.cipher))
         try:
             draft = await self.drafter.write(brief, scene.ledger)
+            await self.leaks.keep(scene, draft)
             return replace(scene, message_id=await naming), draft
         finally:
             naming.cancel()

@@ -117,6 +117,17 @@ def test_knowledge_may_be_quoted_at_length():
     assert check(KNOWLEDGE, supported=("en",)).ok
 
 
+@pytest.mark.parametrize("said", ["XK-42-CANARY", "xk 42 canary", "X-K-4-2-C-A-N-A-R-Y", "It is xk\u200b42canary."])
+def test_a_canary_is_found_however_it_is_spelt(said):
+    assert check(said).reason is GuardReason.SYSTEM_PROMPT
+
+
+def test_a_canary_too_short_accuses_nobody():
+    short = Evidence(canaries=("", "ab"))
+
+    assert check("A table for two, and a baby chair.", evidence=short).ok
+
+
 def test_a_banned_word_is_refused():
     assert check("Try our COMPETITOR", evidence=Evidence(banned=("competitor", ""))).reason is GuardReason.BANNED_WORD
 

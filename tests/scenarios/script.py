@@ -46,6 +46,8 @@ class Model(Strict):
     """One provider: its answers in order, the last one for whatever is asked after it."""
 
     says: tuple[Answer | str, ...] = (Answer(reply="Thank you, how may we help?"),)
+    # Instead: what it was told in confidence, as it stands, or the prompt's mark, spelt out.
+    gives_away: Literal["prompt", "mark"] | None = None
     fault: Fault | None = None
     seconds: Seconds = 0.0
 
@@ -102,6 +104,8 @@ class Expected(Strict):
     received: int | None = None
     unanswered: tuple[str, ...] = ()
     used_today: int | None = None
+    # What the audit log keeps of it.
+    audited: tuple[str, ...] = ()
     # Of the first request, and of the last one where a draft was sent back.
     prompt: Prompt = Prompt()
     repair: Prompt = Prompt()

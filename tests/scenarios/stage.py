@@ -3,14 +3,16 @@
 import asyncio
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from mychatflow.local.phone.records import Draft, Media, Message
+from mychatflow.store import audit
 from tests.factories import Tenant, a_contact, a_quick_reply
+from tests.fakes.llm import answer_json
 from tests.fakes.llm_wire import Call
 from tests.journeys.conftest import House, reset, until
 from tests.scenarios.script import Model, Scenario, Sent, Step
@@ -39,6 +41,7 @@ class Stage:
     tenant: Tenant
     chat: str
     last: Message | None = None
+    audited: list[str] = field(default_factory=list)
 
     @classmethod
     async def built(cls, house: House, scenario: Scenario) -> "Stage":
@@ -88,6 +91,7 @@ class Stage:
             if not step.at_once:
                 await self._settled()
         await self._settled()
+        self.audited = await self._read_audit()
 
     async def _do(self, step: Step) -> None:
         house, session = self.house, self.tenant.session
@@ -143,6 +147,7 @@ class Stage:
             "unanswered": [row["reason"] for row in self._rows("unanswered_questions", "asked_at")],
             # No message reaches a phone that is not on record as one message, sent once.
             "on record": len([row for row in self._rows("outbox") if row["state"] == "sent"]),
+            "audited": self.audited,
             "repeats": [each for each in house.gateway.attempts if each.session == tenant.session and each.is_repeat],
         }
         optional: dict[str, Callable[[], Any]] = {
@@ -165,6 +170,7 @@ class Stage:
             "notifications": sorted(expect.notifications),
             "unanswered": list(expect.unanswered),
             "on record": len(expect.sends),
+            "audited": list(expect.audited),
             "repeats": [],
         }
         names = ("asked", "providers", "checks", "languages", "received", "used_today")
@@ -191,6 +197,12 @@ class Stage:
         """As the customer sees them, without what a colleague wrote by hand."""
         by_hand = {step.owner for step in self.scenario.steps if step.owner is not None}
         return [text for text in self.house.texts(self.tenant, self.chat) if text not in by_hand]
+
+    async def _read_audit(self) -> list[str]:
+        """What the agent put on record; no other role may look there."""
+        async with self.house.store.audit_transaction() as transaction:
+            rows = await audit.page(transaction, self.tenant.tenant_id, before_id=None, limit=50)
+        return [row["action"] for row in rows if row["actor"] == "agent"]
 
     def _calls(self) -> list[Call]:
         return self.house.models.calls()
@@ -223,10 +235,25 @@ async def play(house: House, scenario: Scenario) -> None:
 def _direct(house: House, name: str, model: Model) -> None:
     said = [each if isinstance(each, str) else each.written() for each in model.says]
     waiting = iter(said)
-    house.models.say(name, lambda _call: next(waiting, said[-1]))
+    house.models.say(name, _given_away(model) or (lambda _call: next(waiting, said[-1])))
     house.models.providers[name].latency = model.seconds
     if model.fault is not None:
         house.models.fail(name, model.fault.fault, times=model.fault.times)
+
+
+def _given_away(model: Model) -> Callable[[Call], str] | None:
+    """A model that does as an attacker tells it."""
+    match model.gives_away:
+        case "prompt":
+            return lambda call: answer_json(call.system[:900])
+        case "mark":
+            return lambda call: answer_json("Sure: " + "-".join(_mark_in(call.system)).upper())
+        case None:
+            return None
+
+
+def _mark_in(system: str) -> str:
+    return system.partition("never to be written: ")[2].split()[0]
 
 
 def _moments(columns: dict[str, Any]) -> dict[str, Any]:
