@@ -38,13 +38,24 @@ _USUAL = answer_json("Thank you for your message. How can we help you?")
 
 @dataclass(slots=True)
 class Provider:
-    """How one of the three behaves; `times` counts a fault down, None keeps it on."""
+    """How one of the three behaves; `times` counts a fault down, None keeps it on.
+
+    A brown-out: of every hundred calls `slow_percent`, spread evenly, take `slow` seconds instead of `latency`.
+    """
 
     fault: str | None = None
     times: int | None = None
     latency: float = 0.0
+    slow: float = 0.0
+    slow_percent: int = 0
+    _asked: int = 0
     script: Script = field(default=lambda _: _USUAL)
     retry_after: str | None = None
+
+    def next_latency(self) -> float:
+        self._asked += 1
+        is_slow = self._asked * self.slow_percent // 100 > (self._asked - 1) * self.slow_percent // 100
+        return self.slow if is_slow else self.latency
 
     def next_fault(self) -> str | None:
         if self.fault is None or self.times is None:
@@ -151,8 +162,8 @@ class FakeModels:
         fault = behaviour.next_fault()
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         call = llm_wire.read(provider, path, msgspec.json.decode(body), headers, fault)
-        if behaviour.latency:
-            await asyncio.sleep(behaviour.latency)
+        if wait := behaviour.next_latency():
+            await asyncio.sleep(wait)
         await self._answer(call, behaviour, journal.append, scope, receive, send)
 
     async def _answer(
@@ -192,6 +203,7 @@ class FakeModels:
         provider.fault, provider.times = asked.get("fault"), asked.get("times")
         provider.retry_after = asked.get("retry_after")
         provider.latency = asked.get("latency_ms", provider.latency * 1000) / 1000
+        provider.slow, provider.slow_percent = asked.get("slow_ms", 0) / 1000, asked.get("slow_percent", 0)
         if "reply" in asked:
             provider.script = lambda _: asked["reply"]
 
