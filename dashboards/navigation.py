@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards import shell, states
 from dashboards.ops import alerts, delivery, freshness, message_trace, providers, tenants
-from dashboards.outreach import follow_ups
+from dashboards.outreach import campaigns, follow_ups
 from dashboards.setup import agent, knowledge, numbers, record, team
 from dashboards.tenant import ai_agent, conversations, inbox, leads, overview
 from dashboards.viewer import Viewer
@@ -40,6 +40,7 @@ PLACES = (
     Place("Analytics", "Conversations", "forum", "conversations", "viewer", conversations.show),
     Place("Analytics", "AI agent", "smart_toy", "agent", "viewer", ai_agent.show),
     Place("Work", "Inbox", "inbox", "inbox", "agent", inbox.show),
+    Place("Outreach", "Campaigns", "campaign", "campaigns", "admin", campaigns.show),
     Place("Outreach", "Follow-ups", "schedule_send", "follow-ups", "admin", follow_ups.show),
     Place("Setup", "Agent settings", "tune", "settings", "admin", agent.show),
     Place("Setup", "Knowledge", "menu_book", "knowledge", "admin", knowledge.show),

@@ -1,6 +1,7 @@
 """What campaigns and follow-up sequences a workspace has, and how they do, as it is this second."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dashboards.operational import bridge
-from mychatflow.store import follow_up_runs, follow_up_sequences, segments
+from mychatflow.store import (
+    campaign_audience,
+    campaign_results,
+    campaigns,
+    follow_up_runs,
+    follow_up_sequences,
+    instances,
+    segments,
+)
+from mychatflow.store.campaign_audience import Preview
 
 Rows = list[dict[str, Any]]
 _FIRST_PAGE: Mapping[str, Any] = {"before_at": None, "before_id": None, "limit": 200}
@@ -35,3 +45,44 @@ def runs(tenant_id: UUID, sequence_id: UUID | None, state: str | None) -> Rows:
     """The latest first."""
     read = partial(follow_up_runs.page, tenant_id=tenant_id, sequence_id=sequence_id, state=state, **_FIRST_PAGE)
     return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
+
+
+def all_campaigns(tenant_id: UUID) -> Rows:
+    """Newest first."""
+    return [
+        dict(row) for row in bridge().in_tenant(tenant_id, partial(campaigns.page, tenant_id=tenant_id, **_FIRST_PAGE))
+    ]
+
+
+def campaign(tenant_id: UUID, campaign_id: UUID) -> dict[str, Any]:
+    """With what became of it so far under `results`; empty when somebody deleted it."""
+
+    async def read(transaction: AsyncConnection) -> dict[str, Any]:
+        row = await campaigns.by_id(transaction, tenant_id, campaign_id)
+        if row is None:
+            return {}
+        return dict(row) | {"results": await campaign_results.results(transaction, tenant_id, campaign_id)}
+
+    return bridge().in_tenant(tenant_id, read)
+
+
+def audience_now(tenant_id: UUID, row: Mapping[str, Any], *, at: datetime) -> Preview:
+    """Whom a campaign with these columns would reach at that moment. Raises InvalidTemplate."""
+
+    async def read(transaction: AsyncConnection) -> Preview:
+        plan = await campaign_audience.plan_of(transaction, tenant_id, row)
+        return await campaign_audience.preview(transaction, tenant_id, plan, at=at)
+
+    return bridge().in_tenant(tenant_id, read)
+
+
+def recipients(tenant_id: UUID, campaign_id: UUID, state: str | None) -> Rows:
+    """The first thousand."""
+    read = partial(campaign_results.recipients, tenant_id=tenant_id, campaign_id=campaign_id, state=state, limit=1_000)
+    return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
+
+
+def numbers(tenant_id: UUID) -> dict[UUID, str]:
+    """The workspace's WhatsApp numbers by name."""
+    rows = bridge().in_tenant(tenant_id, partial(instances.page, tenant_id=tenant_id, **_FIRST_PAGE))
+    return {row["id"]: str(row["name"]) for row in rows}

@@ -1,0 +1,199 @@
+"""The forms of a campaign: what it says to whom and when, with the audience counted while one types; try, and start."""
+
+from datetime import datetime, time
+from functools import partial
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import streamlit as st
+
+from dashboards import data as shared
+from dashboards import forms, parts, people, shell, states, wording
+from dashboards.changes import NotDone
+from dashboards.outreach import audience, campaign_changes, data
+from dashboards.outreach.campaign_changes import Wanted
+from dashboards.viewer import Viewer
+from mychatflow.rules.template import InvalidTemplate
+from mychatflow.store.campaign_audience import Preview
+
+_NEW: Final[dict[str, Any]] = {
+    "id": None,
+    "name": "",
+    "template": "",
+    "audience": {},
+    "instance_id": None,
+    "scheduled_at": None,
+    "messages_per_minute": 20,
+    "quiet_from": time(21),
+    "quiet_until": time(8),
+    "holdout_share": 0.1,
+    "updated_at": None,
+}
+_SKIPPED: Final = {
+    "opted_out": "said stop",
+    "handed_off": "talk with a person now",
+    "messaged_today": "were written to today",
+    "missing_variable": "a variable is not known",
+    "campaign_cancelled": "the campaign was cancelled",
+}
+
+
+def reason(name: str) -> str:
+    """Why somebody is left out."""
+    return _SKIPPED.get(name, wording.words(name).lower())
+
+
+def edit(looking: Viewer, row: dict[str, Any] | None, *, at: datetime) -> None:
+    forms.opened("Edit the draft" if row else "A new campaign", partial(_form, looking, row or _NEW, at=at))
+
+
+def start(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
+    forms.opened("Start the campaign", partial(_start, looking, row, at=at))
+
+
+def test(looking: Viewer, row: dict[str, Any]) -> None:
+    forms.opened("Send a test", partial(_test, looking, row))
+
+
+def _form(looking: Viewer, known: dict[str, Any], *, at: datetime) -> None:
+    mark = shell.keyed("campaign", known["id"], known["updated_at"])
+    segments = data.saved_segments(looking.tenant_id)
+    st.text_input("Name", known["name"], max_chars=200, key=f"name-{mark}", placeholder="Autumn check-up")
+    left, right = st.columns([1.3, 1])
+    with left:
+        st.text_area(
+            "Message",
+            known["template"],
+            max_chars=campaign_changes.LONGEST_TEXT,
+            height=150,
+            key=f"text-{mark}",
+            placeholder="Hi {{first_name|there}}, it is time for your check-up. Shall we book it?",
+            help="Variables: first_name, name, phone, business_name and your own as attributes.key; "
+            "after a bar stands what is said where nothing is known.",
+        )
+        audience.ask(known["audience"], segments, mark=mark)
+    with right:
+        st.html(parts.card_title("Reaches", "Counted now; counted again when it starts"))
+        _counted(looking, _wanted(known, segments, mark), at=at)
+    _when(looking, known, mark=mark)
+    with st.container(horizontal=True):
+        forms.button(
+            "Save the draft", partial(_save, looking, known, segments, mark), key="save-campaign", kind="primary"
+        )
+        if known["id"]:
+            delete = partial(campaign_changes.delete, looking, known["id"])
+            forms.button("Delete", delete, key="delete-campaign", kind="tertiary")
+
+
+def _when(looking: Viewer, known: dict[str, Any], *, mark: str) -> None:
+    numbers: dict[UUID, str] = data.numbers(looking.tenant_id)
+    planned = known["scheduled_at"]
+    local = planned.astimezone(wording.zone(looking.timezone)) if planned else None
+    first, second, third = st.columns(3)
+    first.date_input("Starts on", local.date() if local else None, key=f"day-{mark}", help="Empty: when you start it.")
+    second.time_input("at", local.time() if local else time(10), key=f"hour-{mark}")
+    third.number_input("Messages a minute", 1, 600, known["messages_per_minute"], key=f"pace-{mark}")
+    first.time_input("Quiet from", known["quiet_from"], key=f"from-{mark}", help="By each contact's own clock.")
+    second.time_input("Quiet until", known["quiet_until"], key=f"until-{mark}")
+    third.number_input(
+        "Held out, in percent",
+        0,
+        90,
+        round(known["holdout_share"] * 100),
+        5,
+        key=f"held-out-{mark}",
+        help="So many get nothing. Only against them can anybody know what the campaign brought.",
+    )
+    st.selectbox(
+        "From the number",
+        list(numbers),
+        index=list(numbers).index(known["instance_id"]) if known["instance_id"] in numbers else None,
+        format_func=numbers.__getitem__,
+        placeholder="The one each contact writes to",
+        key=f"number-{mark}",
+    )
+
+
+def _wanted(known: dict[str, Any], segments: data.Rows, mark: str) -> Wanted:
+    """The fields as they stand; those not drawn yet as they are known."""
+    is_drawn = f"pace-{mark}" in st.session_state
+    day, hour = forms.value(f"day-{mark}"), forms.value(f"hour-{mark}") or time(10)
+    quiet_from, quiet_until = forms.value(f"from-{mark}"), forms.value(f"until-{mark}")
+    share = forms.value(f"held-out-{mark}") if is_drawn else round(known["holdout_share"] * 100)
+    return Wanted(
+        name=forms.typed(f"name-{mark}"),
+        template=forms.typed(f"text-{mark}"),
+        audience=audience.chosen(known["audience"], segments, mark=mark),
+        instance_id=forms.value(f"number-{mark}") if is_drawn else known["instance_id"],
+        starts_at=datetime.combine(day, hour) if day else None,
+        messages_per_minute=int(forms.value(f"pace-{mark}") or 20),
+        quiet=(quiet_from, quiet_until) if quiet_from is not None and quiet_until is not None else None,
+        holdout_share=(share or 0) / 100,
+    )
+
+
+def _save(looking: Viewer, known: dict[str, Any], segments: data.Rows, mark: str) -> bool:
+    return campaign_changes.save(looking, known["id"], _wanted(known, segments, mark))
+
+
+def _counted(looking: Viewer, wanted: Wanted, *, at: datetime) -> None:
+    try:
+        audience.checked(wanted.audience)
+        found = data.audience_now(looking.tenant_id, wanted.row() | {"id": uuid4()}, at=at)
+    except (InvalidTemplate, NotDone) as invalid:
+        states.empty("Not countable yet", f"{str(invalid)[:1].upper()}{str(invalid)[1:]}")
+        return
+    st.html(counted(found, per_minute=wanted.messages_per_minute))
+
+
+def counted(found: Preview, *, per_minute: int) -> str:
+    """How many get it, and everybody else by reason."""
+    minutes = -(-found.eligible // per_minute)
+    facts = {"In the audience": f"{found.audience:,}"}
+    facts |= {f"Left out: {reason(name)}": f"{count:,}" for name, count in found.skipped.items()}
+    facts |= {f"No value for {name}": f"{count:,}" for name, count in found.missing.items()}
+    facts["Held out, to compare"] = f"{found.held_out:,}"
+    lasts = f"about {minutes} min" if minutes < 120 else f"about {minutes / 60:.0f} h"
+    return (
+        f'<div class="mcf-rate"><strong>{found.eligible:,}</strong><span>get the message, {lasts} '
+        f"for one number</span></div>{parts.facts(facts)}"
+    )
+
+
+def _start(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
+    try:
+        found = data.audience_now(looking.tenant_id, row, at=at)
+    except InvalidTemplate as invalid:
+        states.empty("It cannot start", f"{invalid}.")
+        return
+    st.html(counted(found, per_minute=row["messages_per_minute"]))
+    planned = row["scheduled_at"]
+    is_ahead = row["state"] == "draft" and planned is not None and planned > at
+    if is_ahead:
+        st.caption(f"It then waits until {wording.clock(planned, looking.timezone)} and starts by itself.")
+    else:
+        st.caption("The first messages leave at once. Pausing takes back what no worker has begun to send.")
+    label = "Schedule it" if is_ahead else f"Start: write to {found.eligible:,} people"
+    begin = partial(campaign_changes.move, looking, row["id"], "start")
+    forms.button(label, begin, key="start-campaign", kind="primary", disabled=not found.eligible)
+
+
+def _test(looking: Viewer, row: dict[str, Any]) -> None:
+    st.caption("One contact gets the message now, with their own name in it. Choose yourself or a colleague.")
+    wanted = st.text_input("Find a contact", key="test-search", placeholder="Name or number")
+    found = {each.contact_id: each for each in shared.inbox(looking.tenant_id, search=wanted or "")[:20]}
+    st.selectbox(
+        "Send it to",
+        list(found),
+        format_func=lambda contact_id: f"{people.name(found[contact_id])} · {wording.phone(found[contact_id].phone)}",
+        key="test-contact",
+    )
+    forms.button("Send the test", partial(_send_test, looking, row["id"]), key="send-test", kind="primary")
+
+
+def _send_test(looking: Viewer, campaign_id: UUID) -> bool:
+    contact_id = forms.value("test-contact")
+    is_sent = contact_id is not None and campaign_changes.send_test(looking, campaign_id, contact_id)
+    if is_sent:
+        st.toast("The test is on its way.", icon=":material/check:")
+    return is_sent

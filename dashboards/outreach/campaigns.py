@@ -1,0 +1,158 @@
+"""One message to many: drafted, tried, started, watched person by person, and judged against those held out."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from dashboards import parts, people, shell, states, wording
+from dashboards.outreach import audience, campaign_changes, campaign_form, data
+from dashboards.viewer import Viewer
+
+_SHOWN = 20
+_TONES: dict[str, parts.Tone] = {"running": "good", "scheduled": "warn", "paused": "warn", "cancelled": "bad"}
+_BEGUN = ("running", "paused", "finished", "cancelled")
+_RECIPIENTS = ("queued", "sent", "delivered", "read", "replied", "failed", "skipped", "held_out")
+_WORDS = {"held_out": "Held out", "queued": "Waiting", "skipped": "Left out", "replied": "Answered"}
+
+
+def show(looking: Viewer, *, at: datetime) -> None:
+    """The newest first; what runs counts by itself."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.html(
+            parts.page_title("Campaigns", "One message to many, at a pace that keeps your number safe"), width="content"
+        )
+        if st.button("New campaign", type="primary", icon=":material/add:", key="new-campaign"):
+            campaign_form.edit(looking, None, at=at)
+    rows = data.all_campaigns(looking.tenant_id)
+    if not rows:
+        states.card(
+            "empty",
+            "No campaign yet",
+            "Draft one above: you see whom it reaches before anything is sent, and may try it on yourself.",
+        )
+    for row in rows[:_SHOWN]:
+        with st.container(border=True, key=f"card-campaign-{row['id']}"):
+            _campaign(looking, row, at=at)
+
+
+def _campaign(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
+    mark: UUID = row["id"]
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.html(parts.card_title(row["name"], _about(row, looking.timezone)), width="content")
+        with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+            st.html(parts.chip(wording.words(row["state"]), _TONES.get(row["state"], "quiet")), width="content")
+            _actions(looking, row, at=at)
+    left, right = st.columns([1, 1.2])
+    left.html(f'<div class="mcf-bubble out mcf-sample">{wording.escaped(row["template"])}</div>')
+    left.caption(f"To {shell.plain(audience.told(row['audience']))}")
+    with right:
+        if row["state"] == "running":
+            states.live(partial(_progress, looking, mark, row["state"]), every="5s")
+        elif row["state"] in _BEGUN:
+            _progress(looking, mark, row["state"])
+        else:
+            states.empty(
+                "Nothing is sent yet", "Start it to see whom it reaches and leaves out. You confirm once more."
+            )
+
+
+def _about(row: dict[str, Any], timezone: str) -> str:
+    if row["finished_at"]:
+        when = f"ended {wording.clock(row['finished_at'], timezone)}"
+    elif row["started_at"]:
+        when = f"began {wording.clock(row['started_at'], timezone)}"
+    elif row["scheduled_at"]:
+        when = f"planned for {wording.clock(row['scheduled_at'], timezone)}"
+    else:
+        when = "starts when you say so"
+    quiet = f"quiet {row['quiet_from']:%H:%M} to {row['quiet_until']:%H:%M}" if row["quiet_from"] else "at any hour"
+    return f"{when} · {row['messages_per_minute']} a minute · {quiet} · {row['holdout_share']:.0%} held out"
+
+
+def _actions(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
+    mark, state = row["id"], row["state"]
+    if state in ("draft", "scheduled", "running", "paused") and st.button("Test", key=f"test-{mark}"):
+        campaign_form.test(looking, row)
+    if state == "draft" and st.button("Edit", icon=":material/edit:", key=f"edit-{mark}"):
+        campaign_form.edit(looking, row, at=at)
+    if state in ("draft", "scheduled"):
+        label = "Start" if state == "draft" else "Start now"
+        if st.button(label, type="primary", icon=":material/send:", key=f"start-{mark}"):
+            campaign_form.start(looking, row, at=at)
+    if state in ("scheduled", "running"):
+        st.button("Pause", icon=":material/pause:", key=f"pause-{mark}", on_click=_move, args=(looking, mark, "pause"))
+    if state == "paused":
+        st.button(
+            "Resume", icon=":material/play_arrow:", key=f"resume-{mark}", on_click=_move, args=(looking, mark, "resume")
+        )
+    if state in ("scheduled", "running", "paused"):
+        with st.popover("Cancel", type="tertiary", key=f"cancelling-{mark}"):
+            st.caption("For good: whoever was not written to yet is left out.")
+            st.button("Cancel the campaign", key=f"cancel-{mark}", on_click=_move, args=(looking, mark, "cancel"))
+    if state in _BEGUN and st.button("Recipients", key=f"recipients-{mark}"):
+        st.dialog("Recipients", width="large")(partial(_recipients, looking, mark))()
+
+
+def _move(looking: Viewer, campaign_id: UUID, step: campaign_changes.Step) -> None:
+    campaign_changes.move(looking, campaign_id, step)
+
+
+def _progress(looking: Viewer, campaign_id: UUID, shown: str) -> None:
+    found = data.campaign(looking.tenant_id, campaign_id)
+    if not found or found["state"] != shown:
+        # It ended or was stopped while we looked: the buttons above are of before.
+        st.rerun()
+    results = found["results"]
+    if not results["recipients"]:
+        states.empty("The audience is being written down", "Numbers appear with the first people.")
+        return
+    steps = [("Written to", results["sent"]), *((name.capitalize(), results[name]) for name in ("delivered", "read"))]
+    st.html(f'<div class="mcf-steps">{"".join(parts.funnel([*steps, ("Answered", results["replied"])]))}</div>')
+    st.html(parts.facts(_facts(results)))
+
+
+def _facts(results: dict[str, Any]) -> dict[str, str]:
+    """What did not go out and why, and what the rest brought over the people held out."""
+    facts = {"Recipients": f"{results['recipients']:,}", "Still waiting": f"{results['queued']:,}"}
+    for kind, word in (("skipped", "Left out"), ("failed", "Failed")):
+        for name, count in results[f"{kind}_by_reason"].items():
+            facts[f"{word}: {campaign_form.reason(name)}"] = f"{count:,}"
+    facts["Said stop afterwards"] = f"{results['opted_out_after']:,}"
+    lift = results["lift"]
+    if lift is None:
+        return facts | {"Brought by it": "not measured: nobody was held out"}
+    facts[f"Wrote unprompted, of {results['held_out']:,} held out"] = f"{lift.held_out_rate:.0%}"
+    facts["Brought by it"] = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
+    return facts
+
+
+def _recipients(looking: Viewer, campaign_id: UUID) -> None:
+    state = st.pills("State", _RECIPIENTS, format_func=_told, key="recipient-state", label_visibility="collapsed")
+    rows = people.named(looking, data.recipients(looking.tenant_id, campaign_id, state))
+    if not rows:
+        states.empty("Nobody is in this state", "Choose another one, or none to see everybody.")
+        return
+    st.dataframe(
+        [
+            {
+                "Contact": row["name"],
+                "Phone": row["phone"],
+                "State": _told(row["state"]),
+                "Because": campaign_form.reason(row["reason"]) if row["reason"] else "",
+                "Sent": row["sent_at"],
+            }
+            for row in rows
+        ],
+        hide_index=True,
+        height=430,
+        row_height=34,
+        alt=f"Table of {len(rows)} recipients with state and reason.",
+        column_config={"Sent": st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=looking.timezone)},
+    )
+
+
+def _told(state: str) -> str:
+    return _WORDS.get(state, wording.words(state))

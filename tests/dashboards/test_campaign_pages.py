@@ -1,0 +1,100 @@
+"""An admin drafts a campaign, sees whom it reaches, tries it, starts it, stops it: on record, in one workspace."""
+
+from typing import Any
+
+import psycopg
+from streamlit.testing.v1 import AppTest
+
+from dashboards import data as shared
+from dashboards.outreach import data
+from tests.dashboards.conftest import HOSTILE, Town
+from tests.dashboards.shop import Shop
+from tests.dashboards.test_follow_up_pages import named
+from tests.dashboards.test_pages import html_of, opened
+from tests.dashboards.test_setup_pages import recorded
+
+
+def drafted(shop: Shop, *, name: str, text: str) -> AppTest:
+    test = opened("campaigns", workspace=shop.name).button(key="new-campaign").click().run()
+    named(test, "name-").set_value(name)
+    named(test, "text-").set_value(text)
+    return test.button(key="save-campaign").click().run()
+
+
+def newest(shop: Shop) -> dict[str, Any]:
+    return data.all_campaigns(shop.tenant_id)[0]
+
+
+def pressed(shop: Shop, key: str, then: str | None = None) -> AppTest:
+    test = opened("campaigns", workspace=shop.name).button(key=f"{key}-{newest(shop)['id']}").click().run()
+    return test.button(key=then).click().run() if then else test
+
+
+def test_a_campaign_is_drafted_started_paused_resumed_and_cancelled(pages: Town) -> None:
+    shop = pages.dental
+    drafted(shop, name=HOSTILE, text=f"Hi {{{{first_name|there}}}}, {HOSTILE}")
+    assert (newest(shop)["name"], newest(shop)["state"]) == (HOSTILE, "draft")
+    assert "<img" not in html_of(opened("campaigns", workspace=shop.name))
+
+    states = []
+    for key, then in (("start", "start-campaign"), ("pause", None), ("resume", None), ("cancel", None)):
+        pressed(shop, key, then)
+        states.append(newest(shop)["state"])
+
+    assert states == ["running", "paused", "running", "cancelled"]
+    assert {f"campaign.{each}" for each in ("created", "started", "paused", "resumed", "cancelled")} <= recorded(
+        pages, shop
+    )
+    assert data.all_campaigns(pages.hotel.tenant_id) == []
+
+
+def test_the_audience_is_counted_with_its_exclusions_before_the_start(pages: Town) -> None:
+    shop = pages.dental
+    drafted(shop, name="Autumn", text="Hello {{first_name|there}}")
+    found = data.audience_now(shop.tenant_id, newest(shop), at=pages.at)
+    test = opened("campaigns", workspace=shop.name).button(key=f"start-{newest(shop)['id']}").click().run()
+
+    assert found.audience == found.eligible + found.held_out + sum(found.skipped.values()) > 0
+    assert f"<strong>{found.eligible:,}</strong>" in html_of(test)
+    assert "Left out: talk with a person now" in html_of(test)
+
+
+def test_a_start_is_refused_while_a_variable_is_unknown_of_somebody(pages: Town) -> None:
+    shop = pages.hotel
+    with_gap = "Hello {{name}}"
+    drafted(shop, name="Gap", text=with_gap)
+    _forget_a_name(pages, shop)
+
+    test = pressed(shop, "start", "start-campaign")
+
+    assert "not known: name of 1 contacts" in test.toast[0].value
+    assert newest(shop)["state"] == "draft"
+
+
+def test_a_draft_without_words_is_refused(pages: Town) -> None:
+    before = data.all_campaigns(pages.hotel.tenant_id)
+
+    assert "a name and a message" in drafted(pages.hotel, name="Empty", text=" ").toast[0].value
+    assert "no variable 'shoe'" in drafted(pages.hotel, name="Odd", text="{{shoe}}").toast[0].value
+    assert data.all_campaigns(pages.hotel.tenant_id) == before
+
+
+def test_a_test_goes_to_one_contact_and_counts_nowhere(pages: Town) -> None:
+    shop = pages.dental
+    drafted(shop, name="Try", text="Hello {{first_name|there}}")
+    test = opened("campaigns", workspace=shop.name).button(key=f"test-{newest(shop)['id']}").click().run()
+    contact_id = test.selectbox(key="test-contact").value
+    test.button(key="send-test").click().run()
+
+    assert any("Hello " in (message.text or "") for message in shared.chat(shop.tenant_id, contact_id))
+    assert newest(shop)["state"] == "draft"
+    assert "campaign.tested" in recorded(pages, shop)
+
+
+def _forget_a_name(pages: Town, shop: Shop) -> None:
+    with psycopg.connect(pages.settings.role_url("engine")) as connection:
+        connection.execute(
+            "update contacts set name = null where (tenant_id, id) in"
+            " (select tenant_id, id from contacts where tenant_id = %s and not is_handed_off order by id limit 1)",
+            (shop.tenant_id,),
+        )
