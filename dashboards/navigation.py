@@ -9,6 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboards import shell, states
+from dashboards.booking import appointments, services
 from dashboards.ops import alerts, delivery, freshness, message_trace, providers, tenants
 from dashboards.outreach import campaigns, follow_ups
 from dashboards.setup import agent, knowledge, numbers, record, team
@@ -40,10 +41,12 @@ PLACES = (
     Place("Analytics", "Conversations", "forum", "conversations", "viewer", conversations.show),
     Place("Analytics", "AI agent", "smart_toy", "agent", "viewer", ai_agent.show),
     Place("Work", "Inbox", "inbox", "inbox", "agent", inbox.show),
+    Place("Work", "Appointments", "calendar_month", "appointments", "agent", appointments.show),
     Place("Outreach", "Campaigns", "campaign", "campaigns", "admin", campaigns.show),
     Place("Outreach", "Follow-ups", "schedule_send", "follow-ups", "admin", follow_ups.show),
     Place("Setup", "Agent settings", "tune", "settings", "admin", agent.show),
     Place("Setup", "Knowledge", "menu_book", "knowledge", "admin", knowledge.show),
+    Place("Setup", "Services & hours", "event_available", "services", "admin", services.show),
     Place("Setup", "Numbers", "smartphone", "numbers", "admin", numbers.show),
     Place("Setup", "Team & keys", "badge", "team", "admin", team.show),
     Place("Setup", "Audit", "history", "audit", "admin", record.show),

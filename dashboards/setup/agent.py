@@ -105,7 +105,7 @@ def _answering(known: Mapping[str, Any]) -> dict[str, Any]:
     keywords = st.text_input("Keywords, separated by commas", ", ".join(known["activation_keywords"]))
     hours = st.text_area(
         "Business hours",
-        _told_hours(known["business_hours"]),
+        told_hours(known["business_hours"]),
         height=180,
         help="A line a day: mon 09:00-13:00, 14:00-18:00",
     )
@@ -180,7 +180,8 @@ def read_hours(typed: str) -> dict[str, list[list[str]]]:
     return found
 
 
-def _told_hours(hours: Mapping[str, Any]) -> str:
+def told_hours(hours: Mapping[str, Any]) -> str:
+    """The settings' hours as `read_hours` reads them."""
     return "\n".join(f"{day} {', '.join('-'.join(pair) for pair in hours[day])}" for day in _WEEK if hours.get(day))
 
 

@@ -6,12 +6,12 @@ from uuid import UUID, uuid4
 
 from fastapi import Query, Response
 
-from mychatflow.rules import appointment_text, invitation
+from mychatflow.rules import invitation
 from mychatflow.rules.appointment_text import Occasion
 from mychatflow.rules.booking import ForgedSlot
 from mychatflow.rules.invitation import Invitation
 from mychatflow.rules.role import Permission
-from mychatflow.store import appointments, contact_book, notices, offers, services, tenant_settings
+from mychatflow.store import appointment_notices, appointments, contact_book, offers, services
 from mychatflow.store.appointments import Appointment, Gone
 from mychatflow.store.on_record import Change
 from realtime.api import booking_shapes, pages
@@ -213,23 +213,12 @@ async def _answer(
     if found is None:
         not_found("appointment")
     if notify:
-        contact = await contact_book.by_id(change.transaction, desk.tenant_id, found["contact_id"]) or {}
-        settings = await tenant_settings.read(change.transaction, desk.tenant_id) or {}
-        language = contact.get("preferred_language") or settings.get("default_language") or "en"
-        words = appointment_text.say(
-            occasion,
-            language=language,
-            service=found["service"],
-            starts_at=found["starts_at"],
-            timezone=found["timezone"],
-        )
-        change.detail["notified"] = await notices.queue(
+        change.detail["notified"] = await appointment_notices.tell(
             change.transaction,
-            found["contact_id"],
-            words,
+            desk.tenant_id,
+            found,
+            occasion,
             cipher=await desk.cipher(change.transaction),
-            key=f"appointment:{found['id']}:{occasion}:{found['ics_sequence']}",
-            language=language,
             at=desk.at,
         )
     return ShownAppointment.model_validate(found)
