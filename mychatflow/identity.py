@@ -10,6 +10,8 @@ from uuid import UUID
 import httpx
 import jwt
 
+from mychatflow import page_pass
+from mychatflow.page_pass import PassRefused
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
 from mychatflow.store import api_keys, members, tenants
@@ -88,6 +90,8 @@ class Identities:
             return await self._local_owner(client_host, tenant_id)
         if token.startswith(api_keys.PREFIX):
             return await self._of_key(token, at=at, tenant_id=tenant_id)
+        if token.startswith(page_pass.PREFIX):
+            return self._of_pass(token, at=at, tenant_id=tenant_id)
         if self._keys is None:
             raise IdentityRefused("no_issuer")
         claims = await verified_claims(token, keys=self._keys, settings=self._settings, at=at)
@@ -107,6 +111,16 @@ class Identities:
         return Identity(
             tenant_id=key.tenant_id, member_id=None, role=key.role, scopes=frozenset(key.scopes), key_id=key.key_id
         )
+
+    def _of_pass(self, token: str, *, at: datetime, tenant_id: UUID | None) -> Identity:
+        """A page asked who is looking just before it wrote the pass, so that nothing is read again here."""
+        try:
+            found = page_pass.read(self._settings, token, at=at)
+        except PassRefused as refused:
+            raise IdentityRefused("page_pass") from refused
+        if tenant_id not in {None, found.tenant_id}:
+            raise NotAMember("other_tenant")
+        return Identity(tenant_id=found.tenant_id, member_id=found.member_id, role=found.role)
 
     async def _of_claims(self, claims: Mapping[str, Any], tenant_id: UUID | None) -> Identity:
         async with self._store.platform_transaction() as transaction:

@@ -1,0 +1,60 @@
+"""Asking the API for what only it can do, such as talking with the WhatsApp gateway, as the person who is looking."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import httpx
+import structlog
+
+from dashboards import viewer
+from dashboards.viewer import Viewer
+from mychatflow import page_pass
+from mychatflow import settings as configuration
+from mychatflow.page_pass import PagePass
+from mychatflow.rules.role import Role
+from mychatflow.settings import Settings
+
+log = structlog.get_logger(__name__)
+_PATIENCE_SECONDS = 20.0
+
+
+class ApiRefused(Exception):
+    """The API said no, or does not answer; its words are for the person who asked."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+def ask(looking: Viewer, method: Literal["GET", "POST", "PATCH"], path: str, body: dict[str, Any] | None = None) -> Any:
+    """The answer's JSON. Raises ApiRefused."""
+    settings = configuration.load()
+    current = viewer.again(looking)
+    if current is None or current.workspace.role not in set(Role):
+        raise ApiRefused("forbidden", "your role does not allow this.")
+    at = datetime.now(UTC)
+    held = PagePass(
+        tenant_id=current.tenant_id, member_id=current.workspace.member_id, role=Role(current.workspace.role)
+    )
+    headers = {"authorization": f"Bearer {page_pass.write(settings, held, at=at)}"}
+    try:
+        answer = httpx.request(
+            method,
+            f"{_address(settings)}/api/v1{path}",
+            json=body,
+            headers=headers,
+            timeout=_PATIENCE_SECONDS,
+            trust_env=False,
+        )
+    except httpx.HTTPError as error:
+        log.warning("API not reached", path=path, error=type(error).__name__)
+        raise ApiRefused("unreachable", "the API does not answer. Try again in a moment.") from error
+    if answer.is_success:
+        return answer.json() if answer.content else None
+    told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    raise ApiRefused(str(told.get("code", answer.status_code)), str(told.get("detail", "the API refused it.")))
+
+
+def _address(settings: Settings) -> str:
+    """Beside us unless an address is set: never through the public door when there is a nearer one."""
+    return (settings.web_url or f"http://{settings.web_host}:{settings.web_port}").rstrip("/")

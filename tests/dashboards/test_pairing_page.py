@@ -1,0 +1,125 @@
+"""An admin pairs a number on its page: the API is asked as that person, and its code is shown as a picture."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from dashboards.setup import pairing
+from mychatflow import page_pass
+from tests.dashboards.conftest import HOSTILE, Town, forget
+from tests.dashboards.test_booking_pages import owner_of
+from tests.dashboards.test_pages import html_of, opened
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+class Api(ThreadingHTTPServer):
+    """Answers as the API does, and keeps what it was asked."""
+
+    asked: list[tuple[str, str, str, Any]]
+    code: int = 200
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self._answer({"mimetype": "image/png", "data": base64.b64encode(PIXEL).decode()})
+
+    def do_POST(self) -> None:
+        self._answer({"session": "s", "session_status": "SCAN_QR_CODE"})
+
+    def log_message(self, *_: object) -> None:
+        return
+
+    def _answer(self, shown: dict[str, str]) -> None:
+        assert isinstance(self.server, Api)
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        bearer = str(self.headers["authorization"]).removeprefix("Bearer ")
+        self.server.asked.append((self.command, self.path, bearer, json.loads(body) if body else None))
+        if self.server.code != 200:
+            shown = {"code": "session_taken", "detail": "A number with a session of that name exists."}
+        self.send_response(self.server.code)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(shown).encode())
+
+
+@pytest.fixture
+def api(pages: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    server = Api(("127.0.0.1", 0), _Answers)
+    server.asked = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("WEB_URL", f"http://127.0.0.1:{server.server_port}")
+    forget()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_number_is_paired_as_the_person_who_looks(pages: Town, api: Api) -> None:
+    shop = pages.dental
+    test = opened("numbers", workspace=shop.name).button(key=f"pair-{shop.instance_id}").click().run()
+
+    assert not test.exception
+    assert [(method, path) for method, path, _, _ in api.asked][:1] == [
+        ("POST", f"/api/v1/instances/{shop.instance_id}/start")
+    ]
+    held = page_pass.read(pages.settings, api.asked[0][2], at=datetime.now(UTC))
+    assert (held.tenant_id, held.role.value) == (shop.tenant_id, "owner")
+
+
+def test_a_number_is_added_under_a_session_name_of_the_workspace(pages: Town, api: Api) -> None:
+    test = opened("numbers", workspace=pages.hotel.name).button(key="new-number").click().run()
+    test.text_input(key="number-name").set_value(HOSTILE)
+    test.button(key="add-number").click().run()
+
+    ((_, path, _, body),) = api.asked
+    assert path == "/api/v1/instances"
+    assert body["name"] == HOSTILE
+    assert body["session"].replace("-", "").isalnum()
+    assert body["session"].endswith(str(pages.hotel.tenant_id)[:8])
+    assert len(body["session"]) <= 54
+
+
+def test_a_refusal_is_said_in_the_words_of_the_api(pages: Town, api: Api) -> None:
+    api.code = 409
+    test = opened("numbers", workspace=pages.hotel.name).button(key="new-number").click().run()
+    test.text_input(key="number-name").set_value("Reception")
+    test = test.button(key="add-number").click().run()
+
+    assert "A number with a session of that name exists" in test.toast[0].value
+
+
+def test_an_api_that_is_away_is_said_so(pages: Town, api: Api) -> None:
+    api.shutdown()
+    api.server_close()
+    test = opened("numbers", workspace=pages.hotel.name).button(key="new-number").click().run()
+    test.text_input(key="number-name").set_value("Reception")
+    test = test.button(key="add-number").click().run()
+
+    assert "the API does not answer" in test.toast[0].value
+    assert "<img" not in html_of(test)
+
+
+def test_a_number_name_of_other_letters_still_gets_a_session(pages: Town) -> None:
+    assert pairing.session_name(owner_of(pages.hotel), "Приём").startswith("number-")
+
+
+def test_each_state_of_a_connection_says_how_long_it_lasted() -> None:
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    changes = [
+        {"at": now - timedelta(hours=1), "session_status": "WORKING"},
+        {"at": now - timedelta(hours=3), "session_status": "FAILED"},
+    ]
+
+    assert [(state, lasted) for _, state, lasted in pairing.history(changes, at=now)] == [
+        ("WORKING", "1.0 h"),
+        ("FAILED", "2.0 h"),
+    ]
