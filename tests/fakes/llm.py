@@ -116,13 +116,13 @@ class FakeModels:
         return keys | {f"{name}_base_url": urls[name] for name in chosen}
 
     @contextlib.contextmanager
-    def serve(self, port: int = 0) -> Iterator["FakeModels"]:
-        """Serves in a thread of its own, on a free port of loopback."""
+    def serve(self, port: int = 0, *, host: str = "127.0.0.1") -> Iterator["FakeModels"]:
+        """Serves in a thread of its own, on a free port of loopback unless told."""
         with socket.socket() as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(("127.0.0.1", port))
+            listening.bind((host, port))
             listening.listen(1024)
-            self.base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            self.base_url = f"http://{host}:{listening.getsockname()[1]}"
             server = uvicorn.Server(self.configuration())
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
             thread.start()

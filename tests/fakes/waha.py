@@ -66,16 +66,17 @@ class FakeWaha:
         *,
         engine: Engine = "NOWEB",
         pace: Pace = QUICK,
+        host: str = "127.0.0.1",
         port: int = 0,
         api_key: str = API_KEY,
         history_lag_ms: int = 0,
     ) -> AsyncIterator[Self]:
-        """A fake that listens on a free port of loopback, in this event loop."""
+        """A fake that listens on a free port of loopback unless told, in this event loop."""
         # Named as TCP, since asyncio sets TCP_NODELAY on such sockets only: 40 ms a call otherwise.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.bind((host, port))
+        base_url = f"http://{host}:{listener.getsockname()[1]}"
         gateway = Gateway(base_url=base_url, engine=engine, pace=pace, hooks=Hooks(connections=200))
         fake = cls(gateway=gateway, faults=Faults(), base_url=base_url, api_key=api_key)
         gateway.business.on_attempt = fake.attempts.append
