@@ -8,9 +8,9 @@ import structlog
 
 from dashboards import viewer
 from dashboards.viewer import Viewer
-from mychatflow import page_pass
 from mychatflow import settings as configuration
-from mychatflow.page_pass import PagePass
+from mychatflow.rules import page_pass
+from mychatflow.rules.page_pass import PagePass
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
 
@@ -36,7 +36,9 @@ def ask(looking: Viewer, method: Literal["GET", "POST", "PATCH"], path: str, bod
     held = PagePass(
         tenant_id=current.tenant_id, member_id=current.workspace.member_id, role=Role(current.workspace.role)
     )
-    headers = {"authorization": f"Bearer {page_pass.write(settings, held, at=at)}"}
+    headers = {
+        "authorization": f"Bearer {page_pass.write(held, key=settings.derived_secret(page_pass.PURPOSE), at=at)}"
+    }
     try:
         answer = httpx.request(
             method,
@@ -53,6 +55,18 @@ def ask(looking: Viewer, method: Literal["GET", "POST", "PATCH"], path: str, bod
         return answer.json() if answer.content else None
     told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     raise ApiRefused(str(told.get("code", answer.status_code)), str(told.get("detail", "the API refused it.")))
+
+
+def fetch(looking: Viewer, path: str) -> bytes:
+    """What lies behind a signed link of the API. Raises ApiRefused."""
+    address = f"{_address(configuration.load())}{path}"
+    try:
+        answer = httpx.get(address, timeout=_PATIENCE_SECONDS, trust_env=False)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        log.warning("link not opened", tenant_id=str(looking.tenant_id), error=type(error).__name__)
+        raise ApiRefused("gone", "this link was used or is too old; ask for another copy.") from error
+    return answer.content
 
 
 def _address(settings: Settings) -> str:

@@ -10,8 +10,8 @@ from uuid import UUID
 import httpx
 import jwt
 
-from mychatflow import page_pass
-from mychatflow.page_pass import PassRefused
+from mychatflow.rules import page_pass
+from mychatflow.rules.page_pass import PassRefused
 from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
 from mychatflow.store import api_keys, members, tenants
@@ -115,7 +115,7 @@ class Identities:
     def _of_pass(self, token: str, *, at: datetime, tenant_id: UUID | None) -> Identity:
         """A page asked who is looking just before it wrote the pass, so that nothing is read again here."""
         try:
-            found = page_pass.read(self._settings, token, at=at)
+            found = page_pass.read(token, key=self._settings.derived_secret(page_pass.PURPOSE), at=at)
         except PassRefused as refused:
             raise IdentityRefused("page_pass") from refused
         if tenant_id not in {None, found.tenant_id}:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dashboards.setup import pairing
-from mychatflow import page_pass
+from mychatflow.rules import page_pass
 from tests.dashboards.conftest import HOSTILE, Town, forget
 from tests.dashboards.test_booking_pages import owner_of
 from tests.dashboards.test_pages import html_of, opened
@@ -71,7 +71,7 @@ def test_a_number_is_paired_as_the_person_who_looks(pages: Town, api: Api) -> No
     assert [(method, path) for method, path, _, _ in api.asked][:1] == [
         ("POST", f"/api/v1/instances/{shop.instance_id}/start")
     ]
-    held = page_pass.read(pages.settings, api.asked[0][2], at=datetime.now(UTC))
+    held = page_pass.read(api.asked[0][2], key=pages.settings.derived_secret(page_pass.PURPOSE), at=datetime.now(UTC))
     assert (held.tenant_id, held.role.value) == (shop.tenant_id, "owner")
 
 

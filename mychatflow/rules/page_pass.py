@@ -8,8 +8,9 @@ from uuid import UUID
 import jwt
 
 from mychatflow.rules.role import Role
-from mychatflow.settings import Settings
 
+# What the key is derived for.
+PURPOSE: Final = "page pass"
 PREFIX: Final = "mcp_"
 _LASTS: Final = timedelta(seconds=30)
 _ALGORITHM: Final = "HS256"
@@ -29,8 +30,8 @@ class PagePass:
     role: Role
 
 
-def write(settings: Settings, found: PagePass, *, at: datetime) -> str:
-    """Whoever holds the installation's master key can; it is made for one request and never given to a browser."""
+def write(found: PagePass, *, key: str, at: datetime) -> str:
+    """Whoever holds the installation's key can; it is made for one request and never given to a browser."""
     claims = {
         "aud": _FOR,
         "iat": at,
@@ -39,15 +40,15 @@ def write(settings: Settings, found: PagePass, *, at: datetime) -> str:
         "member": str(found.member_id) if found.member_id else None,
         "role": found.role.value,
     }
-    return PREFIX + jwt.encode(claims, _key(settings), algorithm=_ALGORITHM)
+    return PREFIX + jwt.encode(claims, key, algorithm=_ALGORITHM)
 
 
-def read(settings: Settings, written: str, *, at: datetime) -> PagePass:
+def read(written: str, *, key: str, at: datetime) -> PagePass:
     """Raises PassRefused."""
     try:
         claims: dict[str, Any] = jwt.decode(
             written.removeprefix(PREFIX),
-            _key(settings),
+            key,
             algorithms=[_ALGORITHM],
             audience=_FOR,
             # By the caller's clock, as everything here.
@@ -62,7 +63,3 @@ def read(settings: Settings, written: str, *, at: datetime) -> PagePass:
         )
     except (jwt.InvalidTokenError, KeyError, ValueError, TypeError) as error:
         raise PassRefused from error
-
-
-def _key(settings: Settings) -> str:
-    return settings.derived_secret("page pass")
