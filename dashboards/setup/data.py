@@ -1,14 +1,29 @@
 """How a workspace is set up, as it is this second; nothing of it stays in a cache."""
 
 from collections.abc import Mapping
+from datetime import date
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from dashboards.operational import bridge
-from mychatflow.store import api_keys, audit, documents, instances, members, quick_replies, tenant_settings, unanswered
+from mychatflow.rules.plan import Plan
+from mychatflow.store import (
+    api_keys,
+    audit,
+    data_requests,
+    documents,
+    instances,
+    members,
+    quick_replies,
+    quota,
+    tenant_settings,
+    tenants,
+    unanswered,
+)
 from mychatflow.store.api_keys import ApiKey
 from mychatflow.store.cipher import TenantCipher, Unreadable
+from mychatflow.store.data_requests import Kind
 
 Rows = list[dict[str, Any]]
 _FIRST_PAGE: Mapping[str, Any] = {"before_at": None, "before_id": None, "limit": 200}
@@ -61,6 +76,26 @@ def record(tenant_id: UUID) -> Rows:
     """What was done, newest first."""
     read = partial(audit.page, tenant_id=tenant_id, before_id=None, limit=200)
     return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
+
+
+def requests(tenant_id: UUID, kind: Kind) -> Rows:
+    """Copies or erasures that were asked for, newest first."""
+    read = partial(data_requests.page, kind=kind, tenant_id=tenant_id, **_FIRST_PAGE)
+    return bridge().in_tenant(tenant_id, read)
+
+
+def is_on_legal_hold(tenant_id: UUID) -> bool:
+    return bridge().in_tenant(tenant_id, partial(tenants.is_on_legal_hold, tenant_id=tenant_id))
+
+
+def plan_of(tenant_id: UUID) -> Plan:
+    found = bridge().in_tenant(tenant_id, partial(tenants.by_id, tenant_id=tenant_id))
+    return Plan.FREE if found is None else found.plan
+
+
+def usage(tenant_id: UUID, *, since: date) -> dict[date, int]:
+    """Messages of the plan that each day took; a day of none is not there."""
+    return bridge().in_tenant(tenant_id, partial(quota.days, tenant_id=tenant_id, since=since))
 
 
 def _rows(tenant_id: UUID, page: Any) -> Rows:

@@ -1,7 +1,8 @@
-"""Tells a tenant that its day's messages run out, at 80 and at 100 percent: each once a day."""
+"""How much of its plan a tenant used day by day, and the word that it runs out, at 80 and at 100 percent."""
 
 from datetime import date
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,6 +44,14 @@ _WARN: Final = text(
     returning tenant_id
     """
 )
+
+_DAYS: Final = text("select usage_date, used from usage_days where tenant_id = :tenant_id and usage_date >= :since")
+
+
+async def days(transaction: AsyncConnection, tenant_id: UUID, *, since: date) -> dict[date, int]:
+    """What each day took; a day of none is not there."""
+    found = await transaction.execute(_DAYS, {"tenant_id": tenant_id, "since": since})
+    return {row.usage_date: row.used for row in found}
 
 
 async def warn(transaction: AsyncConnection, *, today: date) -> int:
