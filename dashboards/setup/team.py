@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards import changes, parts, shell, states, wording
 from dashboards.changes import NotDone
 from dashboards.parts import Column
-from dashboards.setup import data
+from dashboards.setup import data, people
 from dashboards.viewer import Viewer
 from mychatflow.rules import role
 from mychatflow.rules.role import Permission, Role
@@ -32,9 +32,10 @@ def show(looking: Viewer, *, at: datetime) -> None:
 
 def _people(looking: Viewer, *, at: datetime) -> None:
     st.html(parts.card_title("People", "Whoever is on duty hears of hand-offs by e-mail"))
+    people.invite_form(looking)
     rows = data.team(looking.tenant_id)
     if not rows:
-        states.empty("Nobody is a member yet", "People join through your identity provider's organization.")
+        states.empty("Nobody is a member yet", "Invite somebody, or let them join through your identity provider.")
         return
     columns = [Column(title=name) for name in ("Person", "Role", "On duty", "Joined")]
     cells = [
@@ -47,6 +48,7 @@ def _people(looking: Viewer, *, at: datetime) -> None:
         for row in rows
     ]
     st.html(parts.table(columns, cells, label="Team"))
+    people.change_form(looking, rows)
 
 
 def _keys(looking: Viewer, *, at: datetime) -> None:
@@ -57,12 +59,7 @@ def _keys(looking: Viewer, *, at: datetime) -> None:
         st.code(secret, language=None)
     with st.form("new-key", clear_on_submit=True, border=False):
         name = st.text_input("What it is for", max_chars=200, placeholder="Web shop")
-        grantable = [
-            each
-            for each in role.RANKS
-            if looking.workspace.role in set(Role) and role.may_grant(Role(looking.workspace.role), each)
-        ]
-        held = st.selectbox("Role", grantable, format_func=wording.words)
+        held = st.selectbox("Role", people.grantable(looking), format_func=wording.words)
         if st.form_submit_button("Make a key", type="primary") and held is not None:
             make_key(looking, name, held)
     live = [key for key in data.keys(looking.tenant_id) if key.revoked_at is None]

@@ -1,13 +1,23 @@
 """Who may let whom into a team, make them more or less, and show them out; an owner always stays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from mychatflow.rules import plan, role
 from mychatflow.rules.plan import Plan
 from mychatflow.rules.role import Role
 
 Refusal = Literal["more_than_held", "last_owner", "plan_limit", "already_in"]
+SAID: Final[Mapping[Refusal, str]] = MappingProxyType(
+    {
+        "more_than_held": "Nobody gives, changes or takes a role above their own.",
+        "last_owner": "A tenant always has an owner: make somebody else one first.",
+        "plan_limit": "The plan's users are all taken: remove somebody, or take a larger plan.",
+        "already_in": "Somebody with that address is in the team.",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import StringConstraints
@@ -132,15 +132,6 @@ async def list_audit(desk: AtDesk, limit: Limit = 50, cursor: Cursor = None) -> 
     return pages.page(desk, "audit", AuditEntry, rows, limit=limit, by=("at", "id"))
 
 
-_SAID: Final[dict[Refusal, tuple[int, str]]] = {
-    "more_than_held": (403, "Nobody gives, changes or takes a role above their own."),
-    "last_owner": (409, "A tenant always has an owner: make somebody else one first."),
-    "plan_limit": (409, "The plan's users are all taken: remove somebody, or take a larger plan."),
-    "already_in": (409, "Somebody with that address is in the team."),
-}
-
-
 def _refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
-        status, words = _SAID[refusal]
-        raise Problem(status, refusal, words)
+        raise Problem(403 if refusal == "more_than_held" else 409, refusal, rules.SAID[refusal])
