@@ -185,7 +185,7 @@ class Agent:
 
         # 9 reply: no connection and no lock is held while the model thinks
         try:
-            scene, draft = await self._draft(scene, brief)
+            draft = await self._draft(scene, brief)
         except AllProvidersUnavailable as unavailable:
             trace.note("reply", "waits", "no model answers")
             return Ended(chat=chat, scene=scene, end=endings.waiting(scene, retry_at=unavailable.retry_at))
@@ -219,22 +219,23 @@ class Agent:
         trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
         return reading.with_files(read, files)
 
-    async def _draft(self, scene: Scene, brief: Brief) -> tuple[Scene, Draft]:
-        """The model's answer and WhatsApp's id for it; meanwhile the customer sees that we read and write."""
+    async def _draft(self, scene: Scene, brief: Brief) -> Draft:
+        """The model's answer; meanwhile the customer sees that we read and write."""
+        if not scene.tenant.switches.typing_indicator_enabled:
+            return await self._written(scene, brief)
         courtesy = asyncio.create_task(self._be_polite(scene))
-        naming = asyncio.create_task(self.courier.message_id(scene.chat, scene.tenant.cipher))
         try:
-            draft = await self.drafter.write(brief, scene.ledger)
-            await self.leaks.keep(scene, draft)
-            return replace(scene, message_id=await naming), draft
+            return await self._written(scene, brief)
         finally:
-            naming.cancel()
             await asyncio.wait({courtesy}, timeout=_COURTESY_SECONDS)
             courtesy.cancel()
 
+    async def _written(self, scene: Scene, brief: Brief) -> Draft:
+        draft = await self.drafter.write(brief, scene.ledger)
+        await self.leaks.keep(scene, draft)
+        return draft
+
     async def _be_polite(self, scene: Scene) -> None:
-        if not scene.tenant.switches.typing_indicator_enabled:
-            return
         client = self.courier.client(scene.chat, scene.tenant.cipher)
         session, chat_id = scene.chat.number.session, scene.chat.lease.chat_id
         await client.seen(session, chat_id)

@@ -18,7 +18,6 @@ from realtime.channels.gateway_types import (
     SessionState,
     SessionStatus,
     bare_message_id,
-    is_message_id,
 )
 
 # Engines put WhatsApp's code into the text of a 500: "2 UNKNOWN: server returned error 463".
@@ -110,13 +109,6 @@ def read_lids(body: bytes) -> dict[str, str]:
     """From hidden id (LID) to phone id."""
     rows = ((row.get("lid"), row.get("pn")) for row in _rows(body))
     return {lid: phone for lid, phone in rows if isinstance(lid, str) and isinstance(phone, str)}
-
-
-def read_message_id(body: bytes) -> str | None:
-    """The id in an answer of new-message-id, when it is one."""
-    document = _document(body)
-    value = document.get("id") if isinstance(document, Mapping) else None
-    return value if isinstance(value, str) and is_message_id(value) else None
 
 
 def read_time(value: object) -> datetime | None:

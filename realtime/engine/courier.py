@@ -24,7 +24,6 @@ from realtime.engine.work import Chat, OutboxRow
 QUIET: Final = timedelta(seconds=17)
 _PAUSES: Final = (0.2, 0.8)
 _LONGEST_WAIT: Final = 5.0
-_NAMING_SECONDS: Final = 2.0
 _RETRIED: Final = frozenset({SendKind.AMBIGUOUS, SendKind.REJECTED_RETRY})
 
 
@@ -53,17 +52,6 @@ class Courier:
 
     def client(self, chat: Chat, cipher: TenantCipher) -> WahaClient:
         return self._gateways.of(chat.number, instance_id=chat.lease.instance_id, cipher=cipher)
-
-    async def message_id(self, chat: Chat, cipher: TenantCipher) -> str | None:
-        """The gateway's id for the next message, one of our own when it gives none, nothing where none is taken."""
-        if not chat.number.keeps_ids:
-            return None
-        try:
-            async with asyncio.timeout(_NAMING_SECONDS):
-                named = await self.client(chat, cipher).new_message_id(chat.number.session)
-        except (GatewayFailed, TimeoutError):
-            named = None
-        return named or make_message_id()
 
     async def clear(self, chat: Chat, cipher: TenantCipher) -> Queue:
         """Send what waits in the chat, oldest first. Raises LeaseLost."""

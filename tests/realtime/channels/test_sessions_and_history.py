@@ -111,21 +111,6 @@ async def test_chats_come_latest_first(client: WahaClient, gateway: FakeWaha) ->
     assert chats[0].last_message_at == NOON + timedelta(hours=1)
 
 
-async def test_message_ids_come_from_the_gateway(client: WahaClient) -> None:
-    first, second = await client.new_message_id(SESSION), await client.new_message_id(SESSION)
-
-    assert first is not None
-    assert first.startswith("3EB0")
-    assert first != second
-
-
-async def test_webjs_gives_no_message_id() -> None:
-    async with FakeWaha.running(engine="WEBJS") as gateway, WahaClient(gateway.base_url, gateway.api_key) as client:
-        await gateway.a_session()
-
-        assert await client.new_message_id(SESSION) is None
-
-
 async def test_courtesies_reach_the_customer(client: WahaClient, gateway: FakeWaha) -> None:
     received = gateway.send_from(CHAT, "Hello")
 

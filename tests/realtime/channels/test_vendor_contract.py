@@ -33,7 +33,6 @@ CALLS = {
     "start_typing": lambda client: client.start_typing("shop", CHAT),
     "stop_typing": lambda client: client.stop_typing("shop", CHAT),
     "react": lambda client: client.react("shop", f"false_{CHAT}_3EB0", "👍"),
-    "new_message_id": lambda client: client.new_message_id("shop"),
     "history": lambda client: client.history("shop", CHAT),
     "chats": lambda client: client.chats("shop"),
     "lids": lambda client: client.lids("shop"),
