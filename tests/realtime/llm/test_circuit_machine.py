@@ -103,6 +103,6 @@ def test_both_breakers_are_one_machine(client):
     run_state_machine_as_test(
         a_machine(client),
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
