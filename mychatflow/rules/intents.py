@@ -11,7 +11,7 @@ from mychatflow.rules.clauses import Clauses
 from mychatflow.rules.lexicon import KINDS, Kind, Lexicon, Request, Rule, Veto
 from mychatflow.rules.normalisation import Normalised
 
-EXTRACTOR_VERSION: Final = "intents_v2"
+EXTRACTOR_VERSION: Final = "intents_v3"
 # Nobody states a wish after two thousand characters that the first two thousand do not hold.
 LONGEST_READ: Final = 2_000
 _NEGATABLE: Final = frozenset({"urgent", "handoff", "scheduling_request"})
@@ -107,13 +107,10 @@ def _hits(plain: Normalised) -> Iterator[Hit]:
 
 def _read(text: str, book: Lexicon) -> _Reading:
     parts = clauses.split(text, contrasts=_contrast_pattern())
-    wanted: set[int] = set()
-    for _, indexes in book.automaton.iter(parts.text):
-        wanted.update(indexes)
     rules: list[tuple[Rule, int, int]] = []
     vetoes: list[tuple[Veto, int, int]] = []
     requests: list[tuple[Request, int, int]] = []
-    for index in sorted(wanted):
+    for index in book.entries_in(parts.text):
         entry = book.entries[index]
         for match in entry.phrase.pattern.finditer(parts.text):
             if isinstance(entry, Rule):

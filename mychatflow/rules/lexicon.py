@@ -1,6 +1,7 @@
 """The intent files of all languages, read once and made ready to run on every message."""
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -10,7 +11,7 @@ import ahocorasick
 import yaml
 
 from mychatflow.rules import normalisation, phrases
-from mychatflow.rules.phrases import Phrase
+from mychatflow.rules.phrases import Phrase, Stem
 
 Kind = Literal["price_inquiry", "availability_check", "scheduling_request", "urgent", "question", "handoff"]
 Strength = Literal["strong", "weak", "start"]
@@ -75,12 +76,35 @@ Entry = Rule | Veto | Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
+    """The stems of a choice form a group; an entry is looked for where all its groups occur.
+
+    `announced[group]` holds the entries whose rarest group it is, `required[entry]` all the groups of an entry.
+    """
+
     entries: tuple[Entry, ...]
     guards: Mapping[str, Guards]
     contrasts: tuple[str, ...]
     automaton: Any
+    announced: Mapping[int, tuple[int, ...]]
+    required: tuple[frozenset[int], ...]
+
+    def entries_in(self, text: str) -> list[int]:
+        """The entries that may occur in the text, in their order."""
+        groups: set[int] = set()
+        last = len(text) - 1
+        for end, (length, inside, start, whole) in self.automaton.iter(text):
+            groups.update(inside)
+            if (start or whole) and (end < length or not _is_letter(text[end - length])):
+                groups.update(start)
+                if whole and (end == last or not _is_letter(text[end + 1])):
+                    groups.update(whole)
+        announced, required = self.announced, self.required
+        return sorted(
+            index for group in groups if group in announced for index in announced[group] if required[index] <= groups
+        )
 
 
+_INDIC: Final = frozenset(filter(re.compile(f"[{normalisation.INDIC_SIGNS}]").match, map(chr, range(0x900, 0x980))))
 # The C parser reads the files ten times as fast; both are safe loaders.
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -98,26 +122,22 @@ def load() -> Lexicon:
         entries=entries,
         guards={language: _guards(file, shared=_words(files["en"], "negations")) for language, file in files.items()},
         contrasts=tuple(normalisation.fold(word) for file in files.values() for word in file.get("contrasts", ())),
-        automaton=_automaton(entries),
+        **_index(entries),
     )
 
 
 def _entries(language: str, file: Mapping[str, Any]) -> list[Entry]:
-    is_spaced: bool = file["is_spaced"]
-    entries: list[Entry] = [
-        Request(language=language, phrase=phrases.compile_phrase(source, is_spaced=is_spaced))
-        for source in file.get("requests", ())
-    ]
+    compiled = functools.partial(phrases.compile_phrase, is_spaced=file["is_spaced"], words=file.get("words", {}))
+    entries: list[Entry] = [Request(language=language, phrase=compiled(source)) for source in file.get("requests", ())]
     strengths: tuple[Strength, ...] = ("strong", "weak", "start")
     for kind in KINDS:
         lists = file.get(kind, {})
-        for strength in strengths:
-            for source in lists.get(strength, ()):
-                phrase = phrases.compile_phrase(source, is_spaced=is_spaced)
-                entries.append(Rule(kind=kind, language=language, strength=strength, phrase=phrase))
-        for source in lists.get("unless", ()):
-            phrase = phrases.compile_phrase(source, is_spaced=is_spaced)
-            entries.append(Veto(kind=kind, language=language, phrase=phrase))
+        entries += [
+            Rule(kind=kind, language=language, strength=strength, phrase=compiled(source))
+            for strength in strengths
+            for source in lists.get(strength, ())
+        ]
+        entries += [Veto(kind=kind, language=language, phrase=compiled(source)) for source in lists.get("unless", ())]
     return entries
 
 
@@ -135,13 +155,31 @@ def _words(file: Mapping[str, Any], key: str) -> frozenset[str]:
     return frozenset(normalisation.fold(str(word)) for word in file.get(key, ()))
 
 
-def _automaton(entries: tuple[Entry, ...]) -> Any:
-    by_stem: dict[str, list[int]] = {}
-    for index, entry in enumerate(entries):
-        for stem in entry.phrase.stems:
-            by_stem.setdefault(stem, []).append(index)
+def _index(entries: tuple[Entry, ...]) -> dict[str, Any]:
+    numbers: dict[frozenset[Stem], int] = {}
+    required = [[numbers.setdefault(stems, len(numbers)) for stems in entry.phrase.required] for entry in entries]
+    announced: dict[int, list[int]] = {}
+    for index, groups in enumerate(required):
+        announced.setdefault(groups[0], []).append(index)
+    return {
+        "automaton": _automaton(numbers),
+        "announced": {group: tuple(indexes) for group, indexes in announced.items()},
+        "required": tuple(map(frozenset, required)),
+    }
+
+
+def _automaton(numbers: Mapping[frozenset[Stem], int]) -> Any:
+    by_text: dict[str, dict[str, list[int]]] = {}
+    for stems, number in numbers.items():
+        for stem in stems:
+            by_text.setdefault(stem.text, {}).setdefault(stem.place, []).append(number)
     automaton = ahocorasick.Automaton()
-    for stem, indexes in by_stem.items():
-        automaton.add_word(stem, tuple(indexes))
+    for text, places in by_text.items():
+        inside, start, whole = (tuple(places.get(place, ())) for place in ("inside", "start", "whole"))
+        automaton.add_word(text, (len(text), inside, start, whole))
     automaton.make_automaton()
     return automaton
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalnum() or character in _INDIC

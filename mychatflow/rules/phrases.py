@@ -2,14 +2,16 @@ r"""The small language our intent files are written in, turned into a pattern an
 
 `word` is a whole word, `word*` a stem with any ending, `(a|b c)` a choice, a trailing `?` makes optional,
 `..` skips up to three words (or six characters where words are not spaced), `...` twice as many.
-A trailing `$` asks for the end of the sentence, and `\?` is a question mark itself.
+A trailing `$` asks for the end of the sentence, and `\?` is a question mark itself. `#` is a number, `#pm` one with
+letters behind it, and `{when}` stands for the choice that the file names `when` under `words`.
 An apostrophe or hyphen inside a word may be typed, forgotten or replaced by a space.
 """
 
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from mychatflow.rules import normalisation
 
@@ -22,15 +24,25 @@ _SENTENCE_END: Final = r"(?=\W*$|\s*[.!?\n。…])"
 # A gap, or a word up to the next space, bracket or gap.
 _ATOM: Final = re.compile(r"\.{2,3}|(?:(?!\.\.)[^ ()])+")
 _JOINT: Final = re.compile(r"['-]")
+_NUMBER: Final = r"\d[\d:.]*"
+_NAMED: Final = re.compile(r"\{(\w+)\}")
+_NO_WORDS: Final[Mapping[str, str]] = {}
+
+
+class Stem(NamedTuple):
+    """A piece of text and where it lies in its word: all of it, its start, or anywhere."""
+
+    text: str
+    place: Literal["whole", "start", "inside"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """At least one of `stems` occurs in every text that `pattern` finds."""
+    """Every text that `pattern` finds holds at least one stem of each of `required`, the rarest first."""
 
     source: str
     expression: str
-    stems: frozenset[str]
+    required: tuple[frozenset[Stem], ...]
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -39,30 +51,42 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """`is_joined`: written against the piece before, without a space."""
+    """`required` as in Phrase; `is_joined`: written against the piece before, without a space."""
 
     pattern: str
-    stems: frozenset[str]
+    required: tuple[frozenset[Stem], ...] = ()
     is_gap: bool = False
     is_optional: bool = False
     is_joined: bool = False
 
 
+_END: Final = _Piece(pattern="")
+
+
 class UnreadablePhrase(ValueError):
-    """A phrase of an intent file that has no literal to look for, or unbalanced brackets."""
+    """A phrase of an intent file with no literal to look for, an unknown `{name}`, or unbalanced brackets."""
 
 
-def compile_phrase(source: str, *, is_spaced: bool) -> Phrase:
+def compile_phrase(source: str, *, is_spaced: bool, words: Mapping[str, str] = _NO_WORDS) -> Phrase:
     """The pattern of one phrase; `is_spaced` is false for scripts that set words without spaces."""
-    plain = normalisation.fold(source).replace(r"\?", _MARK)
+    plain = normalisation.fold(_spelled_out(source, words)).replace(r"\?", _MARK)
     is_last = plain.endswith("$")
     piece = _choice(plain.rstrip("$"), is_spaced=is_spaced)
-    if not piece.stems:
+    if not piece.required:
         raise UnreadablePhrase(source)
     before, after = (rf"(?<!{WORD})", rf"(?!{WORD})") if is_spaced else ("", "")
     pattern = f"{before}{piece.pattern}{after}{_SENTENCE_END if is_last else ''}"
-    stems = frozenset(stem.replace(_MARK, "?") for stem in piece.stems)
-    return Phrase(source=source, expression=pattern.replace(_MARK, r"\?"), stems=stems)
+    required = tuple(
+        frozenset(stem._replace(text=stem.text.replace(_MARK, "?")) for stem in stems) for stems in piece.required
+    )
+    return Phrase(source=source, expression=pattern.replace(_MARK, r"\?"), required=required)
+
+
+def _spelled_out(source: str, words: Mapping[str, str]) -> str:
+    try:
+        return _NAMED.sub(lambda found: f"({words[found[1]]})", source)
+    except KeyError as error:
+        raise UnreadablePhrase(source) from error
 
 
 # Most of the two thousand phrases are never met: each is compiled when its stem first turns up.
@@ -75,17 +99,35 @@ def _choice(source: str, *, is_spaced: bool) -> _Piece:
     choices = [_sequence(part, is_spaced=is_spaced) for part in _alternatives(source)]
     if len(choices) == 1:
         return choices[0]
-    stems = frozenset[str]() if any(not choice.stems for choice in choices) else _union(choices)
-    return _Piece(pattern=f"(?:{'|'.join(choice.pattern for choice in choices)})", stems=stems)
+    pattern = f"(?:{'|'.join(choice.pattern for choice in choices)})"
+    if not all(choice.required for choice in choices):
+        return _Piece(pattern=pattern)
+    return _Piece(pattern=pattern, required=(frozenset[Stem]().union(*(choice.required[0] for choice in choices)),))
 
 
 def _sequence(source: str, *, is_spaced: bool) -> _Piece:
     pieces = [_piece(part, joined, is_spaced=is_spaced) for part, joined in _atoms(source.strip())]
     pattern = _spaced(pieces) if is_spaced else "".join(_maybe(piece) for piece in pieces)
-    required = [piece.stems for piece in pieces if piece.stems and not piece.is_optional]
+    is_open = [
+        piece.is_joined or following.is_joined for piece, following in zip(pieces, [*pieces[1:], _END], strict=True)
+    ]
+    required = [
+        _anywhere(stems) if touches else stems
+        for piece, touches in zip(pieces, is_open, strict=True)
+        if not piece.is_optional
+        for stems in piece.required
+    ]
     # The rarest element announces the phrase best, and long stems are rare.
-    stems = max(required, key=lambda found: min(map(len, found)), default=frozenset[str]())
-    return _Piece(pattern=pattern, stems=stems)
+    return _Piece(pattern=pattern, required=tuple(sorted(required, key=_shortest, reverse=True)))
+
+
+def _shortest(stems: frozenset[Stem]) -> int:
+    return min(len(stem.text) for stem in stems)
+
+
+def _anywhere(stems: frozenset[Stem]) -> frozenset[Stem]:
+    """What is written against its neighbour begins or ends no word."""
+    return frozenset(stem._replace(place="inside") for stem in stems)
 
 
 def _spaced(pieces: list[_Piece]) -> str:
@@ -112,8 +154,8 @@ def _piece(source: str, is_joined: bool, *, is_spaced: bool) -> _Piece:
         return _gap(source, is_spaced=is_spaced)
     is_optional = source.endswith("?")
     body = source.removesuffix("?")
-    inner = _choice(body[1:-1], is_spaced=is_spaced) if body.startswith("(") else _word(body)
-    return _Piece(pattern=inner.pattern, stems=inner.stems, is_optional=is_optional, is_joined=is_joined)
+    inner = _choice(body[1:-1], is_spaced=is_spaced) if body.startswith("(") else _word(body, is_spaced=is_spaced)
+    return _Piece(pattern=inner.pattern, required=inner.required, is_optional=is_optional, is_joined=is_joined)
 
 
 def _gap(source: str, *, is_spaced: bool) -> _Piece:
@@ -122,20 +164,22 @@ def _gap(source: str, *, is_spaced: bool) -> _Piece:
         pattern = rf"(?:{_SEPARATOR}{WORD}+){{0,{6 if is_long else 3}}}?"
     else:
         pattern = rf"[^\n,.!?;:。、…]{{0,{12 if is_long else 6}}}?"
-    return _Piece(pattern=pattern, stems=frozenset(), is_gap=True)
+    return _Piece(pattern=pattern, is_gap=True)
 
 
-def _word(source: str) -> _Piece:
+def _word(source: str, *, is_spaced: bool) -> _Piece:
     has_ending = source.endswith("*")
     parts = [part for part in _JOINT.split(source.removesuffix("*")) if part]
-    pattern = r"[' -]?".join(re.escape(part) for part in parts)
+    pattern = r"[' -]?".join(re.escape(part) for part in parts).replace(r"\#", _NUMBER)
     if has_ending:
         pattern += f"{WORD}*"
-    return _Piece(pattern=pattern, stems=frozenset({max(parts, key=len)}) if parts else frozenset())
-
-
-def _union(pieces: list[_Piece]) -> frozenset[str]:
-    return frozenset[str]().union(*(piece.stems for piece in pieces))
+    letters = [stem for part in parts for stem in part.split("#") if stem]
+    if not letters:
+        return _Piece(pattern=pattern)
+    longest = max(letters, key=len)
+    is_alone = is_spaced and letters == parts == [longest]
+    place: Literal["whole", "start", "inside"] = "inside" if not is_alone else "start" if has_ending else "whole"
+    return _Piece(pattern=pattern, required=(frozenset({Stem(longest, place)}),))
 
 
 def _alternatives(source: str) -> list[str]:

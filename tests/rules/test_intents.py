@@ -13,14 +13,14 @@ LABELLED = scoring.rows("intents_labelled.jsonl")
 # Known by their scores alone: see samples/README.md.
 HELD_OUT = scoring.rows("intents_held_out.jsonl")
 UNSEEN = scoring.rows("intents_unseen.jsonl")
-# What was reached on it, with a little room; the goal is 0.85 for each, and the benchmark shows the distance.
+# What was reached on them, with a little room; the goal is 0.85 for each, and the benchmark shows the distance.
 REACHED = {
-    "price_inquiry": 0.60,
-    "availability_check": 0.70,
-    "scheduling_request": 0.35,
+    "price_inquiry": 0.88,
+    "availability_check": 0.88,
+    "scheduling_request": 0.80,
     "urgent": 0.95,
     "question": 0.95,
-    "handoff": 0.80,
+    "handoff": 0.88,
 }
 
 
@@ -36,23 +36,32 @@ def test_known_messages_are_read_well(kind):
 
 @pytest.mark.parametrize("kind", lexicon.KINDS)
 def test_unseen_messages_are_read_no_worse_than_before(kind):
-    assert scoring.agreement(HELD_OUT)[kind].f1 >= REACHED[kind]
+    f1 = scoring.agreement(HELD_OUT)[kind].f1
+
+    assert f1 >= REACHED[kind]
 
 
 @pytest.mark.parametrize("kind", lexicon.KINDS)
 def test_unseen_everyday_messages_are_read_well(kind):
-    assert scoring.agreement(UNSEEN)[kind].f1 >= 0.85
+    f1 = scoring.agreement(UNSEEN)[kind].f1
+
+    assert f1 >= 0.85
 
 
 @pytest.mark.parametrize("kind", ["urgent", "handoff"])
 @pytest.mark.parametrize("rows", [LABELLED, HELD_OUT, UNSEEN], ids=["known", "held_out", "unseen"])
 def test_alarms_are_precise(kind, rows):
-    assert scoring.agreement(rows)[kind].precision >= 0.9
+    precision = scoring.agreement(rows)[kind].precision
+
+    assert precision >= 0.9
 
 
-@pytest.mark.parametrize("rows", [LABELLED, HELD_OUT, UNSEEN], ids=["known", "held_out", "unseen"])
+@pytest.mark.parametrize("rows", [LABELLED, HELD_OUT + UNSEEN], ids=["known", "unseen"])
 def test_hard_negatives_raise_few_alarms(rows):
-    assert scoring.false_alarm_rate(rows) <= 0.05
+    # Only the figure is asserted on, so that no failure prints a row that nobody may look at.
+    rate = scoring.false_alarm_rate(rows)
+
+    assert rate <= 0.05
 
 
 def test_the_labelled_sets_cover_all_languages():
