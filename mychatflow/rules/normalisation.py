@@ -25,12 +25,11 @@ _MAPPED: Final = str.maketrans(
         "ی": "ي",
         "ک": "ك",
         "ة": "ه",
-        # The tatweel only stretches a word.
-        "ـ": None,
     }
 )
 _REPEATED: Final = re.compile(r"([^\W\d_])\1\1+|([^\w\s])\2\2+")
 _SPACES: Final = re.compile(r"[^\S\n]{2,}")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]")
 _GREEK: Final = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
 # Each of these is folded by its lower case alone, unless a mark stands on the last of them.
 _ORDINARY: Final = re.compile(r"[ -:<-_a-~\n]+")
@@ -46,16 +45,19 @@ class Normalised:
     is_squeezed: bool = False
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
-        """The half-open span in the original text behind a span of the plain form."""
+        """The half-open span in the original text behind a span of the plain form, never empty."""
         if self.offsets is None:
             return start, end
-        ending = self.offsets[end] if end < len(self.offsets) else self.original_length
-        return self.offsets[start], ending
+        last = self.offsets[end - 1]
+        # One character may have become many: the span ends where the next one of the original begins.
+        while end < len(self.offsets) and self.offsets[end] == last:
+            end += 1
+        return self.offsets[start], self.offsets[end] if end < len(self.offsets) else self.original_length
 
 
 def normalise(text: str, *, repeats: int = 2) -> Normalised:
     """NFKC, case folded, unaccented where accents are optional, runs of a letter cut to `repeats`."""
-    if text.isascii():
+    if text.isascii() and not _CONTROL.search(text):
         plain, offsets = text.lower().replace("`", "'").replace("\t", " ").replace("\r", " "), None
     else:
         plain, offsets = _fold_each(text)
@@ -74,8 +76,6 @@ def fold(text: str) -> str:
 
 
 def _fold_each(text: str) -> tuple[str, tuple[int, ...] | None]:
-    is_greek = ";" in text or "\u037e" in text
-    is_greek = is_greek and _GREEK.search(text) is not None
     pieces: list[str] = []
     offsets: list[int] = []
     position = 0
@@ -87,10 +87,13 @@ def _fold_each(text: str) -> tuple[str, tuple[int, ...] | None]:
         else:
             end = _cluster_end(text, position)
             piece = _fold_cluster(text[position:end])
-            pieces.append("?" if is_greek and piece == ";" else piece)
-            offsets.extend(itertools.repeat(position, len(pieces[-1])))
+            pieces.append(piece)
+            offsets.extend(itertools.repeat(position, len(piece)))
         position = end
-    return "".join(pieces), tuple(offsets)
+    plain = "".join(pieces)
+    if ";" in plain and _GREEK.search(plain):
+        plain = plain.replace(";", "?")
+    return plain, tuple(offsets)
 
 
 def _ordinary_end(text: str, position: int) -> int:
@@ -110,18 +113,36 @@ def _cluster_end(text: str, position: int) -> int:
 
 @functools.lru_cache(maxsize=8192)
 def _joins_previous(character: str) -> bool:
+    """Marks and the later letters of a Hangul syllable join what stands before, and what vanishes parts nothing."""
+    if _vanishes(character):
+        return True
     plain = unicodedata.normalize("NFKC", character)
-    return bool(plain) and unicodedata.combining(plain[0]) != 0
+    return bool(plain) and (unicodedata.category(plain[0])[0] == "M" or "\u1160" <= plain[0] <= "\u11ff")
+
+
+def _vanishes(character: str) -> bool:
+    """Format and control characters, variation selectors, and the tatweel, which only stretches a word."""
+    category = unicodedata.category(character)
+    is_control = category == "Cc" and not character.isspace()
+    return category == "Cf" or is_control or "\ufe00" <= character <= "\ufe0f" or character == "ـ"
 
 
 @functools.lru_cache(maxsize=16384)
 def _fold_cluster(cluster: str) -> str:
-    folded = unicodedata.normalize("NFKC", cluster).casefold()
-    folded = "".join(kept for kept in folded if unicodedata.category(kept) != "Cf" and not _is_variation(kept))
+    folded = _fold_once(cluster)
+    # A few letters fold to what folds again.
+    while (again := _fold_once(folded)) != folded:
+        folded = again
+    return folded
+
+
+def _fold_once(cluster: str) -> str:
+    folded = unicodedata.normalize("NFKC", "".join(kept for kept in cluster if not _vanishes(kept)))
+    # An iota that stands under no Greek letter would become a letter of its own.
+    folded = unicodedata.normalize("NFKC", folded.replace("\u0345", "").casefold())
     if folded and _has_optional_marks(folded[0]):
         folded = "".join(kept for kept in unicodedata.normalize("NFD", folded) if unicodedata.category(kept) != "Mn")
-    folded = "".join(_plain_character(character) for character in folded)
-    return folded.translate(_MAPPED)
+    return "".join(map(_plain_character, folded)).translate(_MAPPED)
 
 
 def _plain_character(character: str) -> str:
@@ -129,11 +150,7 @@ def _plain_character(character: str) -> str:
         return "\n" if character in "\n\u2028\u2029" else " "
     if character.isdigit() and not character.isascii():
         return str(unicodedata.digit(character))
-    return "" if unicodedata.category(character) == "Cc" else character
-
-
-def _is_variation(character: str) -> bool:
-    return "\ufe00" <= character <= "\ufe0f"
+    return character
 
 
 def _has_optional_marks(character: str) -> bool:

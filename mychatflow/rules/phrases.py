@@ -95,6 +95,8 @@ def _compiled(expression: str) -> re.Pattern[str]:
     return re.compile(expression)
 
 
+# The choices that a file names are parts of many phrases.
+@functools.cache
 def _choice(source: str, *, is_spaced: bool) -> _Piece:
     choices = [_sequence(part, is_spaced=is_spaced) for part in _alternatives(source)]
     if len(choices) == 1:

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mychatflow.rules import intents, lexicon
@@ -133,12 +133,14 @@ def test_tenant_keywords_are_literals(text, keywords, matched):
     assert intents.match_keywords(text, keywords) == matched
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_with_spans_inside_it(text):
     for hit in intents.extract(text).hits:
         assert 0 <= hit.start < hit.end <= len(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="pleas rgntu?!é\u200bß", max_size=60))
 def test_reading_twice_reads_the_same(text):
     assert intents.extract(text) == intents.extract(text)
