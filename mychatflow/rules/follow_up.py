@@ -10,6 +10,7 @@ from mychatflow.rules import business_hours
 Action = Literal["send", "wait", "cancel", "drop"]
 MAX_UNANSWERED = 3
 _LATEST = timedelta(hours=24)
+_MINUTE = timedelta(minutes=1)
 
 
 class FollowUpReason(StrEnum):
@@ -87,12 +88,21 @@ def decide(facts: FollowUpFacts, *, at: datetime) -> FollowUpDecision:
 def next_allowed(at: datetime, *, timezone: str, quiet_from: time, quiet_until: time) -> datetime:
     """The first instant from `at` on that lies outside the quiet hours of that zone's wall clock."""
     place = business_hours.zone(timezone)
-    local = at.astimezone(place)
-    if not is_quiet(local.time(), quiet_from=quiet_from, quiet_until=quiet_until):
+
+    def is_quiet_at(instant: datetime) -> bool:
+        return is_quiet(instant.astimezone(place).time(), quiet_from=quiet_from, quiet_until=quiet_until)
+
+    if not is_quiet_at(at):
         return at
+    local = at.astimezone(place)
     day = local.date() if local.time() < quiet_until else local.date() + timedelta(days=1)
-    waking = datetime.combine(day, quiet_until, tzinfo=place)
-    return max(at, waking.astimezone(UTC))
+    # Where the clock is set back the waking time comes twice, and we may be between the two.
+    ends = [datetime.combine(day, quiet_until.replace(fold=fold), tzinfo=place).astimezone(UTC) for fold in (0, 1)]
+    waking = next(end for end in ends if end > at)
+    # Where the clock skips the waking time, the night ends with the skip.
+    while waking - _MINUTE > at and not is_quiet_at(waking - _MINUTE):
+        waking -= _MINUTE
+    return waking
 
 
 def is_quiet(clock: time, *, quiet_from: time, quiet_until: time) -> bool:

@@ -1,8 +1,11 @@
 """A follow-up goes out on time and in waking hours, or not at all."""
 
 from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mychatflow.rules import follow_up
 from mychatflow.rules.follow_up import FollowUpFacts, FollowUpReason
@@ -68,3 +71,37 @@ def test_quiet_hours_cross_midnight(clock, is_quiet):
 
 def test_equal_ends_leave_no_hour_quiet():
     assert not follow_up.is_quiet(time(8), quiet_from=time(8), quiet_until=time(8))
+
+
+clocks = st.times(min_value=time(0), max_value=time(23, 59)).map(lambda clock: clock.replace(second=0, microsecond=0))
+
+
+@given(
+    at=st.integers(min_value=0, max_value=2 * 365 * 24 * 60).map(lambda minute: DUE + timedelta(minutes=minute)),
+    timezone=st.sampled_from(["Europe/London", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+    quiet_from=clocks,
+    quiet_until=clocks,
+)
+@example(
+    at=datetime(2026, 10, 25, 1, 10, tzinfo=UTC),
+    timezone="Europe/London",
+    quiet_from=time(21),
+    quiet_until=time(1, 30),
+)
+@example(
+    at=datetime(2027, 3, 27, 23, 10, tzinfo=UTC),
+    timezone="Europe/London",
+    quiet_from=time(21),
+    quiet_until=time(1, 30),
+)
+def test_the_next_allowed_instant_is_the_first_one_that_is_not_quiet(at, timezone, quiet_from, quiet_until):
+    def is_quiet_at(instant):
+        local = instant.astimezone(ZoneInfo(timezone)).time()
+        return follow_up.is_quiet(local, quiet_from=quiet_from, quiet_until=quiet_until)
+
+    found = follow_up.next_allowed(at, timezone=timezone, quiet_from=quiet_from, quiet_until=quiet_until)
+
+    assert found >= at
+    assert not is_quiet_at(found)
+    between = int((found - at) / timedelta(minutes=7))
+    assert all(is_quiet_at(at + timedelta(minutes=7) * step) for step in range(between))
