@@ -17,8 +17,8 @@ from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.problems import Problem
 from realtime.api.routes import needs, tenant_router
-from realtime.documents import fetch
-from realtime.documents.fetch import FetchRefused
+from realtime.channels import public_web
+from realtime.channels.public_web import AddressRefused
 
 router = tenant_router("documents")
 Kind = Literal["txt", "md", "pdf", "docx", "url"]
@@ -120,8 +120,8 @@ async def add_pages(desk: AtDesk, wanted: Addresses) -> DocumentList:
     """Public pages alone; each becomes a document of its own."""
     for place, url in enumerate(wanted.urls):
         try:
-            fetch.check(url)
-        except FetchRefused as refused:
+            public_web.check(url)
+        except AddressRefused as refused:
             raise Problem(422, "invalid", f"`urls[{place}]`: {refused}.") from refused
     async with desk.changing("document.urls_added") as change:
         await _refuse_too_many(desk, change, len(wanted.urls))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from realtime.channels import public_web
 from realtime.documents import fetch
 from realtime.documents.fetch import FetchRefused
 
@@ -19,12 +20,12 @@ from realtime.documents.fetch import FetchRefused
     ],
 )  # fmt: skip
 def test_inner_addresses_are_not_public(address):
-    assert not fetch.is_public(ipaddress.ip_address(address))
+    assert not public_web.is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "2002:5db8:d822::"])
 def test_the_web_is_public(address):
-    assert fetch.is_public(ipaddress.ip_address(address))
+    assert public_web.is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,9 @@ def test_the_web_is_public(address):
         ("http://[::1]/", "private"),
         ("http://[::ffff:169.254.169.254]/latest", "private"),
         ("http://localhost/", "private"),
-        ("http://2130706433/", "private|InvalidUrl"),
+        ("http://2130706433/", "private"),
         ("http://0x7f.1/", "private"),
+        ("http://017700000001/", "private"),
         ("http://[half", "not a web address"),
     ],
 )
