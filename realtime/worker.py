@@ -31,6 +31,7 @@ from realtime.agent.report_mail import ReportMails
 from realtime.agent.tenants import TenantBook
 from realtime.agent.tools import BookingDesk
 from realtime.agent.turn import Agent
+from realtime.callbacks.deliveries import Deliveries
 from realtime.catch_up.reader import CatchUp
 from realtime.channels.resend import Resend
 from realtime.contacts.importing import Imports
@@ -101,6 +102,7 @@ class Worker:
             tasks.create_task(Imports(self.store).run(self.stopping))
             tasks.create_task(Ingestion(self.store).run(self.stopping))
             tasks.create_task(ReportMails(self.store, self._settings).run(self.stopping))
+            tasks.create_task(Deliveries(self.store, self._settings).run(self.stopping))
             tasks.create_task(DataRequests(self.store, self._settings).run(self.stopping))
             gc.collect()
             gc.freeze()

@@ -14,6 +14,7 @@ from mychatflow.store.session import Store
 
 BATCH_ROWS = 5_000
 IDEMPOTENCY_HOURS = 24
+DELIVERY_LOG_DAYS = 30
 _POLICIES = text(
     """
     select
@@ -64,6 +65,16 @@ _DELETE_KEYS = text(
     where (tenant_id, id) in (select tenant_id, id from idempotency_keys where created_at < :before limit :batch)
     """
 )
+_DELETE_DELIVERIES = text(
+    """
+    delete from webhook_deliveries
+    where (tenant_id, id) in (
+        select tenant_id, id from webhook_deliveries
+        where created_at < :before and state <> 'pending'
+        limit :batch
+    )
+    """
+)
 _BY_CUTOFF: Mapping[str, TextClause] = MappingProxyType(
     {"messages_before": _FORGET_TEXT, "events_before": _DELETE_EVENTS, "inbox_before": _EMPTY_INBOX}
 )
@@ -110,6 +121,11 @@ async def clean_tenant(store: Store, tenant_id: UUID, cutoffs: Cutoffs) -> dict[
 async def clean_idempotency_keys(store: Store, *, at: datetime) -> int:
     """Answers kept for repeated requests live a day."""
     return await _in_batches(store, _DELETE_KEYS, {"before": at - timedelta(hours=IDEMPOTENCY_HOURS)})
+
+
+async def clean_webhook_deliveries(store: Store, *, at: datetime) -> int:
+    """What was told, or given up, is on record for a month."""
+    return await _in_batches(store, _DELETE_DELIVERIES, {"before": at - timedelta(days=DELIVERY_LOG_DAYS)})
 
 
 async def _in_batches(store: Store, statement: TextClause, values: dict[str, Any]) -> int:

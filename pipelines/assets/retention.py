@@ -38,7 +38,10 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
 
 
 async def _clean(store: Store, vault: MediaVault, at: datetime) -> tuple[dict[str, int], dict[UUID, datetime]]:
-    totals = {"idempotency_keys": await kept.clean_idempotency_keys(store, at=at)}
+    totals = {
+        "idempotency_keys": await kept.clean_idempotency_keys(store, at=at),
+        "webhook_deliveries": await kept.clean_webhook_deliveries(store, at=at),
+    }
     events_before = {}
     for policy in await kept.policies(store):
         cutoffs = rules.cutoffs(policy.settings, at=at)

@@ -30,6 +30,7 @@ from realtime.api import (
     tenant,
     turns_of_hand,
     unanswered,
+    webhook_endpoints,
 )
 
 FAMILIES: Final[tuple[APIRouter, ...]] = (
@@ -54,6 +55,7 @@ FAMILIES: Final[tuple[APIRouter, ...]] = (
     notifications.router,
     api_keys.router,
     provider_keys.router,
+    webhook_endpoints.router,
     people.router,
     privacy.router,
     live.router,

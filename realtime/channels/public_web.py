@@ -29,8 +29,8 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def check(url: str, *, allows: Callable[[Address], bool] = is_public, ports: frozenset[int] = WEB_PORTS) -> None:
-    """Raises AddressRefused for what is no public web address, as far as its words tell."""
+def check(url: str, *, allows: Callable[[Address], bool] = is_public, ports: frozenset[int] | None = WEB_PORTS) -> None:
+    """Raises AddressRefused for what, by its words, is no public web address; without `ports` any port will do."""
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -40,7 +40,7 @@ def check(url: str, *, allows: Callable[[Address], bool] = is_public, ports: fro
         raise AddressRefused("the address must begin with https:// or http://")
     if parts.username or parts.password:
         raise AddressRefused("the address must not hold a user name or password")
-    if port not in ports:
+    if ports is not None and port not in ports:
         raise AddressRefused(f"the port {port} is none of the web's")
     # A number in place of a name is not looked up, so it is checked here.
     literal = _literal(parts.hostname)

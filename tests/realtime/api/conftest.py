@@ -30,6 +30,7 @@ from tests.realtime.api.possessions import (
     a_run,
     a_segment,
     an_appointment,
+    an_endpoint,
     an_episode,
     an_import,
 )
@@ -60,6 +61,8 @@ class Shop:
     member_id: UUID
     export_id: UUID
     erasure_id: UUID
+    endpoint_id: UUID
+    delivery_id: UUID
     # Of no message: a file is kept by those tests that ask for one.
     message_id: UUID = field(default_factory=uuid4)
 
@@ -85,6 +88,8 @@ class Shop:
             "member_id": self.member_id,
             "export_id": self.export_id,
             "erasure_id": self.erasure_id,
+            "endpoint_id": self.endpoint_id,
+            "delivery_id": self.delivery_id,
             "message_id": self.message_id,
             "instance_id": self.tenant.instance_id,
         }
@@ -96,6 +101,7 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
     key_id, key = await a_key(store, tenant)
     service, resource_id = await a_service(store, tenant), await a_resource(store, tenant)
     sequence_id = await a_sequence(store, tenant)
+    endpoint_id, delivery_id = await an_endpoint(store, tenant)
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         definition = Definition(key=f"k{tenant.tenant_id.hex}", type="text")
         await contact_attributes.define(transaction, tenant.tenant_id, definition, label="Own")
@@ -120,6 +126,8 @@ async def a_shop(store: Store, **settings: Any) -> Shop:
         member_id=await a_member(store, tenant),
         export_id=await a_data_request(store, tenant, "exports", contact_id),
         erasure_id=await a_data_request(store, tenant, "erasures", contact_id),
+        endpoint_id=endpoint_id,
+        delivery_id=delivery_id,
     )
 
 

@@ -15,6 +15,7 @@ from mychatflow.store import (
     follow_up_runs,
     follow_up_sequences,
     segments,
+    webhook_endpoints,
 )
 from mychatflow.store.data_requests import Kind
 from mychatflow.store.media_vault import MediaVault
@@ -199,6 +200,25 @@ async def an_import(store: Store, tenant: Tenant) -> UUID:
         )
         await transaction.execute(text("update contact_imports set due_at = null, state = 'done'"))
     return UUID(str(made["id"]))
+
+
+async def an_endpoint(store: Store, tenant: Tenant) -> tuple[UUID, UUID]:
+    """Switched off, with a delivery that was given up."""
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+        made = await webhook_endpoints.create(
+            transaction, "https://example.test/hooks", description=None, event_types=(), cipher=cipher
+        )
+        assert made is not None
+        await webhook_endpoints.change(transaction, tenant.tenant_id, made[0]["id"], is_active=False)
+        told = await transaction.execute(
+            text(
+                "insert into webhook_deliveries (tenant_id, endpoint_id, event_id, state)"
+                " values (:tenant_id, :endpoint_id, gen_random_uuid(), 'failed') returning id"
+            ),
+            {"tenant_id": tenant.tenant_id, "endpoint_id": made[0]["id"]},
+        )
+        return made[0]["id"], UUID(str(told.scalar_one()))
 
 
 async def a_run(store: Store, tenant: Tenant, sequence_id: UUID, contact_id: UUID) -> UUID:
