@@ -46,6 +46,17 @@ async def resolve(
     transaction: AsyncConnection, tenant_id: UUID, contact_id: UUID, *, at: datetime, member_id: UUID | None
 ) -> Mapping[str, Any] | None:
     """The episode, closed, with the chat back at the agent; None when none was open."""
+    row = await close_episode(transaction, tenant_id, contact_id, at=at)
+    if row is None:
+        return None
+    await ownership.to_agent(transaction, tenant_id, contact_id, reason="resolved", at=at, member_id=member_id)
+    return await episodes.by_id(transaction, tenant_id, row["id"])
+
+
+async def close_episode(
+    transaction: AsyncConnection, tenant_id: UUID, contact_id: UUID, *, at: datetime
+) -> Mapping[str, Any] | None:
+    """The open episode as it was; None when none was open."""
     row = await episodes.open_one(transaction, tenant_id, contact_id)
     if row is None:
         return None
@@ -56,8 +67,7 @@ async def resolve(
     )
     await episodes.resolve(transaction, tenant_id, row["id"], outcome=ended, at=at)
     await _record_closing(transaction, tenant_id, row, ended=ended, at=at)
-    await ownership.to_agent(transaction, tenant_id, contact_id, reason="resolved", at=at, member_id=member_id)
-    return await episodes.by_id(transaction, tenant_id, row["id"])
+    return row
 
 
 async def _record_closing(

@@ -47,7 +47,7 @@ _PAGE = text(
 )
 _ONE = text(
     f"""
-    select {_COLUMNS}, contacts.instance_id, contacts.chat_id
+    select {_COLUMNS}, contacts.instance_id, contacts.chat_id, contacts.merged_into_id
     from contacts where contacts.tenant_id = :tenant_id and contacts.id = :contact_id
     """  # noqa: S608 - constant columns
 )

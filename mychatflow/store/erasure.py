@@ -56,9 +56,16 @@ _TABLES: Final = text(
 _PERSON: Final = text(
     """
     select id, wa_id, chat_id from contacts
-    where tenant_id = :tenant_id and (id = :contact_id or merged_into_id = :contact_id) and erased_at is null
+    where tenant_id = :tenant_id
+        and erased_at is null
+        and :root_id in (id, merged_into_id)
+    order by id
     for update
     """
+)
+# Whoever was merged into somebody is that person.
+_ROOT: Final = text(
+    "select coalesce(merged_into_id, id) from contacts where tenant_id = :tenant_id and id = :contact_id"
 )
 _IDENTITIES: Final = text(
     "select kind, value from contact_identities where tenant_id = :tenant_id and contact_id = any(:contact_ids)"
@@ -210,13 +217,15 @@ async def people_before(
 
 
 async def _find(transaction: AsyncConnection, tenant_id: UUID, contact_id: UUID, *, master: bytes) -> _Person | None:
-    rows = (await transaction.execute(_PERSON, {"tenant_id": tenant_id, "contact_id": contact_id})).all()
+    root_id = await transaction.scalar(_ROOT, {"tenant_id": tenant_id, "contact_id": contact_id})
+    rows = (await transaction.execute(_PERSON, {"tenant_id": tenant_id, "root_id": root_id})).all()
     if contact_id not in {row.id for row in rows}:
         return None
     ids = [row.id for row in rows]
     known = await transaction.execute(_IDENTITIES, {"tenant_id": tenant_id, "contact_ids": ids})
     chats = {name for row in rows for name in (row.wa_id, row.chat_id)} | {_chat(row.kind, row.value) for row in known}
-    hashes = sorted({cipher.wa_hash(master, tenant_id, row.wa_id) for row in rows})
+    # All the ids the person had: a restored backup may know them by one that was merged away.
+    hashes = sorted({cipher.wa_hash(master, tenant_id, chat) for chat in chats if not chat.startswith("merged:")})
     return _Person(
         tenant_id=tenant_id, contact_id=contact_id, contact_ids=ids, chats=sorted(chats), wa_hashes=tuple(hashes)
     )

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.rules.attributes import InvalidAttribute
 from mychatflow.rules.role import Permission
-from mychatflow.store import contact_attributes, contact_book, contact_notes
+from mychatflow.store import contact_attributes, contact_book, contact_merging, contact_notes
 from mychatflow.store.cipher import TenantCipher
+from mychatflow.store.contact_merging import MergeRefused
 from realtime.api import pages
 from realtime.api.bodies import Body, Line, Shown, Tags
 from realtime.api.desk import AtDesk, Desk, not_found
@@ -63,6 +64,12 @@ class TagChange(Body):
     remove: Tags = ()
 
 
+class Merge(Body):
+    """Who is the same person; that contact is gone afterwards, and its id answers with where they are."""
+
+    contact_id: UUID
+
+
 class NotesChange(Body):
     notes: Notes | None
 
@@ -109,6 +116,9 @@ async def must_find(desk: Desk, transaction: AsyncConnection, contact_id: UUID) 
     found = await contact_book.by_id(transaction, desk.tenant_id, contact_id)
     if found is None:
         not_found("contact")
+    if found["merged_into_id"] is not None:
+        merged_into = str(found["merged_into_id"])
+        raise Problem(404, "not_found", "This contact was merged into another.", merged_into_id=merged_into)
     return found
 
 
@@ -192,6 +202,28 @@ async def read_score(desk: AtDesk, contact_id: UUID, limit: Limit = 20) -> Shown
         lead_grade=contact["lead_grade"],
         history=[Scored.model_validate(row) for row in rows],
     )
+
+
+@router.post("/contacts/{contact_id}/merge", summary="Two are one person", **needs(Permission.EDIT_CONTACTS))
+async def merge_contacts(desk: AtDesk, contact_id: UUID, wanted: Merge) -> Contact:
+    """Chats, messages, notes, consents, campaigns and scores move here; the stricter consent holds. Safe to repeat."""
+    if wanted.contact_id == contact_id:
+        where = {"where": ["body", "contact_id"], "problem": "is this contact itself", "kind": "same"}
+        raise Problem(422, "invalid", "A contact cannot be merged into itself.", errors=[where])
+    async with desk.changing("contact.merged", contact_id) as change:
+        cipher = await desk.cipher(change.transaction)
+        try:
+            moved = await contact_merging.merge(
+                change.transaction, contact_id, wanted.contact_id, cipher=cipher, at=desk.at
+            )
+        except MergeRefused as refused:
+            raise Problem(409, "conflict", f"{refused}.") from refused
+        if moved is None:
+            not_found("contact")
+        change.detail.update(merged_contact_id=str(wanted.contact_id), moved=moved)
+        merged = await shown(desk, change.transaction, contact_id)
+    desk.doors.ring()
+    return merged
 
 
 async def _write_notes(desk: Desk, contact_id: UUID, wanted: NotesChange) -> ShownNotes:
