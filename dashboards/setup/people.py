@@ -110,7 +110,7 @@ def change(looking: Viewer, member_id: UUID, wanted: Role, *, is_on_duty: bool) 
 def remove(looking: Viewer, member_id: UUID) -> bool:
     async def work(change: Change, cipher: TenantCipher, by: Viewer, at: datetime) -> None:
         await _refuse_change(change, cipher, member_id, by=by, wanted=None)
-        await team.leave(change.transaction, cipher.tenant_id, member_id, at=at)
+        await team.dismiss(change.transaction, cipher.tenant_id, member_id, at=at)
 
     return changes.make(looking, Permission.MANAGE_TEAM, "member.removed", member_id, work)
 

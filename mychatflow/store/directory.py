@@ -72,7 +72,7 @@ _MEMBERSHIP = text(
 )
 _STANDING = text(
     """
-    select role from directory_memberships
+    select role, directory_at from directory_memberships
     where clerk_organization_id = :organization and clerk_user_id = :subject and deleted_at is null
     order by directory_at desc, id desc limit 1
     """
@@ -100,6 +100,14 @@ class Organization:
     created_by: str | None
     deleted_at: datetime | None
     tenant_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The provider's role of a person, and the time it speaks of."""
+
+    role: str
+    directory_at: datetime
 
 
 async def tell_user(
@@ -138,11 +146,11 @@ async def locked_organization(transaction: AsyncConnection, organization: str) -
     return None if row is None else Organization(**row)
 
 
-async def standing(transaction: AsyncConnection, organization: str, subject: str) -> str | None:
-    """The provider's role of that person there now, or None."""
+async def standing(transaction: AsyncConnection, organization: str, subject: str) -> Standing | None:
+    """What that person is there now, or None."""
     values = {"organization": organization, "subject": subject}
-    found = (await transaction.execute(_STANDING, values)).scalar_one_or_none()
-    return None if found is None else str(found)
+    row = (await transaction.execute(_STANDING, values)).mappings().one_or_none()
+    return None if row is None else Standing(**row)
 
 
 async def members_of(transaction: AsyncConnection, organization: str) -> list[str]:

@@ -55,7 +55,8 @@ _INVITE = text(
     values (:tenant_id, :email, :role, :at, :at)
     on conflict (tenant_id, email) do update set
         user_id = null, role = excluded.role, directory_role = null, invited_at = excluded.invited_at,
-        joined_at = null, removed_at = null, is_on_duty = true, invite_email_due_at = excluded.invite_email_due_at
+        joined_at = null, removed_at = null, dismissed_at = null, is_on_duty = true,
+        invite_email_due_at = excluded.invite_email_due_at
     returning id
     """
 )

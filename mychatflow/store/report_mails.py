@@ -24,6 +24,7 @@ _READERS = text(
     join team_members
         on team_members.tenant_id = tenants.id
         and team_members.removed_at is null
+        and (team_members.joined_at is not null or team_members.invited_at is null)
         and team_members.role in ('owner', 'admin')
     left join settings on settings.tenant_id = tenants.id
     where tenants.deleted_at is null

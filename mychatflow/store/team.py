@@ -12,7 +12,7 @@ from mychatflow.rules.role import Role
 
 _COLUMNS = """
     id, tenant_id, user_id, email, null as name, role, is_on_duty, invited_at, joined_at, removed_at, created_at,
-    directory_role
+    directory_role, dismissed_at
 """
 _OF_USER = text(
     f"""
@@ -27,7 +27,7 @@ _JOIN = text(
     values (:tenant_id, :user_id, :email, :role, :directory_role, :invited_at, :joined_at)
     on conflict (tenant_id, email) do update set
         user_id = excluded.user_id, role = excluded.role, directory_role = excluded.directory_role,
-        invited_at = excluded.invited_at, joined_at = excluded.joined_at, removed_at = null
+        invited_at = excluded.invited_at, joined_at = excluded.joined_at, removed_at = null, dismissed_at = null
     returning {_COLUMNS}
     """  # noqa: S608 - constant columns
 )
@@ -36,7 +36,7 @@ _CHANGE = text(
     update team_members set
         role = :role, directory_role = coalesce(:directory_role, directory_role),
         user_id = coalesce(cast(:user_id as uuid), user_id),
-        joined_at = coalesce(joined_at, cast(:joined_at as timestamptz)), removed_at = null
+        joined_at = coalesce(joined_at, cast(:joined_at as timestamptz)), removed_at = null, dismissed_at = null
     where tenant_id = :tenant_id and id = :member_id
     returning {_COLUMNS}
     """  # noqa: S608 - constant columns
@@ -54,6 +54,7 @@ _TAKE_KEYS = text(
     where tenant_id = :tenant_id and created_by = :member_id and revoked_at is null
     """
 )
+_DISMISS = text("update team_members set dismissed_at = :at where tenant_id = :tenant_id and id = :member_id")
 _LEAVE_EVERYWHERE = text(
     """
     with gone as (
@@ -151,6 +152,12 @@ async def leave(transaction: AsyncConnection, tenant_id: UUID, member_id: UUID, 
     done = await transaction.execute(_LEAVE, values)
     await transaction.execute(_TAKE_KEYS, values)
     return done.rowcount > 0
+
+
+async def dismiss(transaction: AsyncConnection, tenant_id: UUID, member_id: UUID, *, at: datetime) -> bool:
+    """Removed by a colleague: only what the identity provider says of a later time brings them back."""
+    await transaction.execute(_DISMISS, {"tenant_id": tenant_id, "member_id": member_id, "at": at})
+    return await leave(transaction, tenant_id, member_id, at=at)
 
 
 async def welcome(transaction: AsyncConnection, *, user_id: UUID, email: str, at: datetime) -> list[Mapping[str, Any]]:

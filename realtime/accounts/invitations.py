@@ -7,15 +7,13 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from psycopg.rows import class_row
 
 from realtime import rounds
-from realtime.channels.resend import Email, EmailOutcome, Resend
+from realtime.accounts import due_mail
+from realtime.channels.resend import Email, Resend
 from realtime.engine.pool import Pool
 
 _EVERY_SECONDS: Final = 3.0
-_MOST: Final = 20
-# Claimed by moving the due time on: a worker that dies in the middle costs a minute, and Resend knows the key.
 _CLAIM: Final = """
 with due as (
     select tenant_id, id from team_members
@@ -55,7 +53,7 @@ class Invitation:
     invited_at: datetime
     business: str
 
-    def words(self, dashboards_url: str | None) -> Email:
+    def written(self, dashboards_url: str | None) -> Email:
         where = f" at {dashboards_url}" if dashboards_url else ""
         return Email(
             # A second invitation of the same person is another e-mail.
@@ -82,18 +80,10 @@ class Invitations:
         )
 
     async def send_due(self) -> int:
-        """Send what is due; what Resend could not take now is due again in a minute. Returns how many went."""
-        async with (
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(Invitation)) as cursor,
-        ):
-            await cursor.execute(_CLAIM, {"most": _MOST})
-            due = await cursor.fetchall()
-        outcomes = await asyncio.gather(*(self._resend.send(each.words(self._dashboards_url)) for each in due))
-        done = [each for each, outcome in zip(due, outcomes, strict=True) if outcome is not EmailOutcome.RETRY]
-        if done:
-            keys = {"tenant_ids": [each.tenant_id for each in done], "ids": [each.id for each in done]}
-            async with self._pool.connection() as connection:
-                await connection.execute(_DONE, keys)
-            log.info("invitations sent", count=len(done))
-        return outcomes.count(EmailOutcome.SENT)
+        """Returns how many went."""
+        sent = await due_mail.send(
+            self._pool, self._resend, Invitation, claim=_CLAIM, done=_DONE, dashboards_url=self._dashboards_url
+        )
+        if sent:
+            log.info("invitations sent", count=sent)
+        return sent

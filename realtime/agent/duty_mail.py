@@ -7,15 +7,13 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from psycopg.rows import class_row
 
 from realtime import rounds
-from realtime.channels.resend import Email, EmailOutcome, Resend
+from realtime.accounts import due_mail
+from realtime.channels.resend import Email, Resend
 from realtime.engine.pool import Pool
 
 _EVERY_SECONDS: Final = 2.0
-_MOST: Final = 50
-# Claimed by moving the due time on: a worker that dies in the middle costs a minute, and Resend knows the key.
 _CLAIM: Final = """
 with
 
@@ -49,6 +47,8 @@ select
             team_members.tenant_id = claimed.tenant_id
             and team_members.is_on_duty
             and team_members.removed_at is null
+            -- Whoever was invited and never came is nobody of the team yet.
+            and (team_members.joined_at is not null or team_members.invited_at is null)
             and team_members.role <> 'viewer'
         order by team_members.email
     ) as people
@@ -77,8 +77,10 @@ class News:
     business: str
     people: list[str]
 
-    def email(self, dashboards_url: str | None) -> Email:
-        """No customer's name, number or words: an e-mail lies in many hands."""
+    def written(self, dashboards_url: str | None) -> Email | None:
+        """No customer's name, number or words: an e-mail lies in many hands. Without people it stands in the inbox."""
+        if not self.people:
+            return None
         lines = [self.title + ".", f"Since {self.created_at:%Y-%m-%d %H:%M} UTC."]
         if self.reason:
             lines.append(f"Why: {self.reason.replace('_', ' ')}.")
@@ -104,22 +106,10 @@ class DutyMail:
         )
 
     async def send_due(self) -> int:
-        """Send what is due; what Resend could not take now is due again in a minute. Returns how many went."""
-        async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(News)) as cursor:
-            await cursor.execute(_CLAIM, {"most": _MOST})
-            due = await cursor.fetchall()
-        outcomes = await asyncio.gather(*(self._send(news) for news in due))
-        done = [news for news, outcome in zip(due, outcomes, strict=True) if outcome is not EmailOutcome.RETRY]
-        if done:
-            keys = {"tenant_ids": [news.tenant_id for news in done], "ids": [news.id for news in done]}
-            async with self._pool.connection() as connection:
-                await connection.execute(_DONE, keys)
-        return outcomes.count(EmailOutcome.SENT)
-
-    async def _send(self, news: News) -> EmailOutcome:
-        if not news.people:
-            # It stands in the inbox; nobody asked for an e-mail.
-            return EmailOutcome.REFUSED
-        outcome = await self._resend.send(news.email(self._dashboards_url))
-        log.info("notification e-mailed", kind=news.kind, outcome=outcome, people=len(news.people))
-        return outcome
+        """Returns how many went."""
+        sent = await due_mail.send(
+            self._pool, self._resend, News, claim=_CLAIM, done=_DONE, dashboards_url=self._dashboards_url
+        )
+        if sent:
+            log.info("notifications e-mailed", count=sent)
+        return sent

@@ -121,7 +121,7 @@ async def remove_member(desk: AtDesk, member_id: UUID) -> None:
                 wanted=None,
             )
         )
-        await team.leave(change.transaction, desk.tenant_id, member_id, at=desk.at)
+        await team.dismiss(change.transaction, desk.tenant_id, member_id, at=desk.at)
 
 
 @router.get("/audit", summary="What was done, newest first", **needs(Permission.VIEW_AUDIT))

@@ -137,7 +137,10 @@ async def _project(
         if member is not None and member["user_id"] == person.user_id:
             await team.leave(transaction, tenant_id, member["id"], at=at)
         return
-    role = role_of(standing, is_creator=known.created_by == subject)
+    if member is not None and member["dismissed_at"] is not None and standing.directory_at <= member["dismissed_at"]:
+        # Removed here since. Their other events (a new name, a new address) say nothing about this team.
+        return
+    role = role_of(standing.role, is_creator=known.created_by == subject)
     if member is None or (member["user_id"] is None and member["removed_at"] is not None):
         await team.join(
             transaction,
@@ -145,18 +148,18 @@ async def _project(
             email=person.email or subject,
             role=role,
             user_id=person.user_id,
-            directory_role=standing,
+            directory_role=standing.role,
             joined_at=at,
         )
         return
     # A finer role that was given here stays until the provider's own changes, or the founder becomes known.
-    is_settled = member["directory_role"] == standing and member["removed_at"] is None and role is not Role.OWNER
+    is_settled = member["directory_role"] == standing.role and member["removed_at"] is None and role is not Role.OWNER
     await team.change(
         transaction,
         tenant_id,
         member["id"],
         role=Role(member["role"]) if is_settled else role,
-        directory_role=standing,
+        directory_role=standing.role,
         user_id=person.user_id,
         joined_at=at,
     )

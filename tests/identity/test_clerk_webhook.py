@@ -4,6 +4,7 @@ import base64
 import itertools
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
+from mychatflow.store import team
 from realtime.webhooks import standard
 from tests.realtime.webhooks.conftest import serving
 
@@ -143,6 +145,26 @@ async def test_a_deletion_may_come_first(send, rows):
 
     await send(membership(key="orgmem_2", at=5))
 
+    assert [row["role"] for row in rows(TEAM)] == ["agent"]
+
+
+async def test_who_was_removed_here_stays_out_until_a_later_word(send, store, rows):
+    for event in (user(), organization(by="user_else"), membership()):
+        await send(event)
+    [member] = rows(
+        "select team_members.* from team_members join tenants on tenants.id = team_members.tenant_id"
+        " where tenants.organization_id is not null"
+    )
+    async with store.tenant_transaction(member["tenant_id"]) as transaction:
+        removed_at = datetime.fromtimestamp(NOW_MS / 1000 + 60, tz=UTC)
+        await team.dismiss(transaction, member["tenant_id"], member["id"], at=removed_at)
+
+    # Whatever else happens to them, and the older words once more.
+    for event in (user("updated", at=90_000, name="Anna"), organization("updated", at=90_000), membership()):
+        assert (await send(event)).status_code == 200
+    assert rows(TEAM) == []
+
+    await send(membership("updated", at=120_000, role="org:member"))
     assert [row["role"] for row in rows(TEAM)] == ["agent"]
 
 

@@ -11,11 +11,16 @@ from tests.factories import Tenant
 from tests.journeys.conftest import House, until, varied
 from tests.realtime.channels.test_resend import resend_answering
 
-_JOINS = "insert into team_members (tenant_id, email, role, is_on_duty) values (%(t)s, %(e)s, %(r)s, %(d)s)"
+_JOINS = (
+    "insert into team_members (tenant_id, email, role, is_on_duty, invited_at, joined_at)"
+    " values (%(t)s, %(e)s, %(r)s, %(d)s, now(), case when %(j)s then now() end)"
+)
 
 
-async def a_member(house: House, tenant: Tenant, email: str, *, role: str = "agent", is_on_duty: bool = True) -> None:
-    await house.execute(_JOINS, t=tenant.tenant_id, e=email, r=role, d=is_on_duty)
+async def a_member(
+    house: House, tenant: Tenant, email: str, *, role: str = "agent", is_on_duty: bool = True, has_come: bool = True
+) -> None:
+    await house.execute(_JOINS, t=tenant.tenant_id, e=email, r=role, d=is_on_duty, j=has_come)
 
 
 def kept(house: House, *people: str) -> list[dict[str, Any]]:
@@ -31,6 +36,7 @@ async def test_members_on_duty_hear_of_a_handoff(house: House):
     await a_member(house, tenant, f"on-{name}@example.test")
     await a_member(house, tenant, f"off-{name}@example.test", is_on_duty=False)
     await a_member(house, tenant, f"looks-{name}@example.test", role="viewer")
+    await a_member(house, tenant, f"invited-{name}@example.test", has_come=False)
     chat = house.a_customer()
 
     house.write(tenant, chat, "I want to talk to a human please")
