@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mychatflow.store import colleagues, consents, contact_book, contact_rescoring, episodes
+from mychatflow.store import colleagues, consents, contact_book, contact_rescoring, episodes, outreach_merging
 from mychatflow.store.cipher import TenantCipher
 
 _XID: Final = "ingested_xid = pg_current_xact_id()"
@@ -117,43 +117,6 @@ _KNOWN_BY: Final = text(
     on conflict (tenant_id, kind, value) do update set contact_id = excluded.contact_id
     """
 )
-_END_TWIN_RUNS: Final = text(
-    """
-    with
-
-    ended as (
-        update follow_up_runs set state = 'cancelled', reason = 'merged', ended_at = :at
-        where tenant_id = :tenant_id
-            and contact_id = :other_id
-            and state = 'running'
-            and sequence_id in (
-                select sequence_id from follow_up_runs
-                where tenant_id = :tenant_id and contact_id = :contact_id and state = 'running'
-            )
-        returning tenant_id, id
-    )
-
-    update follow_ups set state = 'cancelled', reason = 'merged', decided_at = :at
-    from ended
-    where follow_ups.tenant_id = ended.tenant_id
-        and follow_ups.run_id = ended.id
-        and follow_ups.state in ('scheduled', 'due')
-    """
-)
-_SKIP_TWIN_RECIPIENTS: Final = text(
-    """
-    update campaign_recipients set state = 'skipped', reason = 'merged', state_at = :at
-    from campaign_recipients as twin
-    where campaign_recipients.tenant_id = :tenant_id
-        and twin.tenant_id = :tenant_id
-        and twin.campaign_id = campaign_recipients.campaign_id
-        and campaign_recipients.contact_id in (:contact_id, :other_id)
-        and twin.contact_id in (:contact_id, :other_id)
-        and twin.contact_id <> campaign_recipients.contact_id
-        and campaign_recipients.state = 'queued'
-        and (twin.state <> 'queued' or campaign_recipients.contact_id = :other_id)
-    """
-)
 # Replies go to where the person wrote last.
 _UNITE: Final = text(
     """
@@ -225,6 +188,7 @@ async def merge(
     await transaction.execute(_FENCE, values | {"chats": chats})
     notes = await _both_notes(transaction, contact_id, other_id, cipher=cipher)
     await _end_one_conversation(transaction, tenant_id, kept, other, at=at)
+    await outreach_merging.unite(transaction, contact_id, other_id, cipher=cipher, at=at)
     moved = await _move(transaction, values)
     theirs = [each for each in {other["wa_id"], other["chat_id"]} if not each.startswith("merged:")]
     await transaction.execute(_KNOWN_BY, values | {"chats": theirs})
@@ -267,8 +231,6 @@ async def _end_one_conversation(
 
 
 async def _move(transaction: AsyncConnection, values: Mapping[str, Any]) -> dict[str, int]:
-    await transaction.execute(_END_TWIN_RUNS, values)
-    await transaction.execute(_SKIP_TWIN_RECIPIENTS, values)
     moved = {}
     for table, change in MOVES.items():
         statement = (

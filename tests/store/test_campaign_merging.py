@@ -1,0 +1,50 @@
+"""A campaign reaches somebody who was merged while it was under way, once, with the words meant for them."""
+
+import pytest
+
+from mychatflow.store import contact_merging
+from tests.factories import NOON, a_contact, a_tenant
+from tests.store.campaigning import frozen, handed_over, rows, started, states
+
+
+async def merged(store, tenant, kept, other):
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+        return await contact_merging.merge(transaction, kept, other, cipher=cipher, at=NOON)
+
+
+async def sent_words(store, tenant):
+    found = await rows(store, "select id, contact_id, chat_id, body from outbox")
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+    return [(row["contact_id"], cipher.decrypt(bytes(row["body"]), row_id=row["id"])) for row in found]
+
+
+@pytest.fixture
+async def tenant(store):
+    return await a_tenant(store)
+
+
+async def test_a_text_that_waits_reaches_the_merged_person(store, tenant):
+    kept = await a_contact(store, tenant, name="Ann")
+    other = await a_contact(store, tenant, name="Annie", tags=["vip"])
+    campaign_id = await started(store, tenant, audience='{"tags_any": ["vip"]}')
+    await frozen(store, tenant, campaign_id)
+
+    assert await merged(store, tenant, kept, other)
+    await handed_over(store, tenant, campaign_id)
+
+    # As it was written when the audience was frozen.
+    assert await sent_words(store, tenant) == [(kept, "Hello Annie")]
+
+
+async def test_two_of_one_audience_are_written_to_once(store, tenant):
+    kept, other = await a_contact(store, tenant, name="Ann"), await a_contact(store, tenant, name="Annie")
+    campaign_id = await started(store, tenant)
+    await frozen(store, tenant, campaign_id)
+
+    await merged(store, tenant, kept, other)
+    await handed_over(store, tenant, campaign_id)
+
+    assert await sent_words(store, tenant) == [(kept, "Hello Ann")]
+    assert await states(store, campaign_id) == {("queued", None): 1, ("skipped", "merged"): 1}
