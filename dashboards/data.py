@@ -1,6 +1,6 @@
 """Every number and name a page may show: the one place that reads, cached by tenant and period for a stated time."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -227,11 +227,15 @@ def contact(tenant_id: UUID, contact_id: UUID) -> Contact | None:
     return next(iter(bridge().in_tenant(tenant_id, read)), None)
 
 
-def notes(tenant_id: UUID, contact_id: UUID) -> str:
-    """What colleagues wrote about that person. Uncached: it stays in no cache."""
-    found = bridge().opened(
+def notes(tenant_id: UUID, contact_id: UUID, *, reader: str) -> str:
+    """What colleagues wrote about that person, on record as opened. Uncached: it stays in no cache."""
+    found = bridge().reading_of(
         tenant_id,
+        contact_id,
         lambda transaction, cipher: contact_book.notes(transaction, tenant_id, contact_id, cipher=cipher),
+        reader=reader,
+        what="notes",
+        at=datetime.now(UTC),
     )
     return found or ""
 
@@ -265,9 +269,13 @@ def last_messages(tenant_id: UUID, contact_ids: tuple[UUID, ...]) -> dict[UUID, 
     )
 
 
-def chat(tenant_id: UUID, contact_id: UUID, *, limit: int = 100) -> list[Message]:
-    """A conversation, oldest first. Uncached: message text stays in no cache."""
-    return bridge().opened(
+def chat(tenant_id: UUID, contact_id: UUID, *, reader: str, limit: int = 100) -> list[Message]:
+    """A conversation, oldest first, on record as opened. Uncached: message text stays in no cache."""
+    return bridge().reading_of(
         tenant_id,
+        contact_id,
         lambda transaction, cipher: chats.of_contact(transaction, tenant_id, contact_id, cipher=cipher, limit=limit),
+        reader=reader,
+        what="conversation",
+        at=datetime.now(UTC),
     )

@@ -14,6 +14,7 @@ from mychatflow import settings as configuration
 from mychatflow.store import on_record
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
+from mychatflow.store.openings import Openings
 from mychatflow.store.session import Store
 
 Result = TypeVar("Result")
@@ -25,6 +26,7 @@ class Bridge:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._openings = Openings(store)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="operational-store", daemon=True).start()
 
@@ -41,6 +43,25 @@ class Bridge:
         """As in_tenant, with the tenant's cipher, for text."""
 
         async def work() -> Result:
+            async with self._store.tenant_transaction(tenant_id) as transaction:
+                return await read(transaction, await self._store.key_ring.for_tenant(tenant_id, transaction))
+
+        return self._wait_for(work)
+
+    def reading_of(
+        self,
+        tenant_id: UUID,
+        contact_id: UUID,
+        read: Callable[[AsyncConnection, TenantCipher], Awaitable[Result]],
+        *,
+        reader: str,
+        what: str,
+        at: datetime,
+    ) -> Result:
+        """As opened, on record before that person's words are shown."""
+
+        async def work() -> Result:
+            await self._openings.record(tenant_id, actor=reader, what=what, contact_id=contact_id, at=at)
             async with self._store.tenant_transaction(tenant_id) as transaction:
                 return await read(transaction, await self._store.key_ring.for_tenant(tenant_id, transaction))
 

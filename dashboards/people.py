@@ -65,7 +65,8 @@ def one(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: datet
     with left:
         if looking.may("agent"):
             costs = data.answer_costs(looking.tenant_id, contact_id)
-            st.html(chat.bubbles(data.chat(looking.tenant_id, contact_id), timezone=looking.timezone, costs=costs))
+            messages = data.chat(looking.tenant_id, contact_id, reader=looking.actor)
+            st.html(chat.bubbles(messages, timezone=looking.timezone, costs=costs))
         else:
             states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
     with right:

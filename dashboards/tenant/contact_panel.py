@@ -85,7 +85,7 @@ def _tags(looking: Viewer, contact: Contact) -> None:
 
 
 def _notes(looking: Viewer, contact_id: UUID) -> None:
-    written = data.notes(looking.tenant_id, contact_id)
+    written = data.notes(looking.tenant_id, contact_id, reader=looking.actor)
     notes = shell.keyed("notes", contact_id, written)
     with st.form(f"note-{contact_id}", border=False):
         st.text_area("Internal notes", value=written, key=notes, max_chars=10_000, help="Customers never see these.")

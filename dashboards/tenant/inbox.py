@@ -162,7 +162,8 @@ def _talk(looking: Viewer, contact_id: UUID) -> None:
     if news:
         st.html(news)
     costs = data.answer_costs(looking.tenant_id, contact_id)
-    st.html(chat.bubbles(data.chat(looking.tenant_id, contact_id), timezone=looking.timezone, costs=costs))
+    messages = data.chat(looking.tenant_id, contact_id, reader=looking.actor)
+    st.html(chat.bubbles(messages, timezone=looking.timezone, costs=costs))
 
 
 def _turns(looking: Viewer, contact: Contact) -> None:

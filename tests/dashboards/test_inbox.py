@@ -167,13 +167,22 @@ def test_a_slash_inserts_a_quick_reply_unsent(pages: Town) -> None:
     assert _rows(pages, shop, "select 1 from outbox") == []
 
 
+def test_whose_chat_was_opened_is_on_record(pages: Town) -> None:
+    shop, contact = pages.dental, _first(pages, pages.dental)
+    opening = f"select actor from audit_log where action = 'conversation.opened' and subject = '{contact.contact_id}'"
+
+    opened("inbox", workspace=shop.name)
+
+    assert {row[0] for row in _rows(pages, shop, opening)} == {"local owner"}
+
+
 def test_notes_are_sealed_and_read_again(pages: Town) -> None:
     shop, contact = pages.dental, _first(pages, pages.dental)
     test = opened("inbox", workspace=shop.name)
     next(area for area in test.text_area if area.label == "Internal notes").set_value(HOSTILE)
     next(button for button in test.button if button.label == "Save note").click().run()
 
-    assert data.notes(shop.tenant_id, contact.contact_id) == HOSTILE
+    assert data.notes(shop.tenant_id, contact.contact_id, reader="test") == HOSTILE
     (sealed,) = _rows(pages, shop, f"select notes from contacts where id = '{contact.contact_id}'")
     assert b"onerror" not in bytes(sealed[0])  # type: ignore[arg-type]  # bytea
 
