@@ -38,7 +38,7 @@ class Question(Shown):
     settled_at: datetime | None
 
 
-class Answer(Body):
+class Lesson(Body):
     """The title is the question itself when absent."""
 
     body: Words
@@ -67,7 +67,7 @@ async def list_questions(
     summary="Teach the answer",
     **needs(Permission.MANAGE_KNOWLEDGE),
 )
-async def teach(desk: AtDesk, question_id: UUID, wanted: Answer) -> QuickReply:
+async def teach(desk: AtDesk, question_id: UUID, wanted: Lesson) -> QuickReply:
     """The agent knows it with the next message."""
     async with desk.changing("question.answered", question_id) as change:
         row = await unanswered.by_id(change.transaction, desk.tenant_id, question_id)

@@ -123,6 +123,15 @@ async def test_the_app_has_no_other_way_in(api):
     assert found == {(method, path) for method, path, _ in ROUTES}
 
 
+async def test_a_client_can_be_generated_from_the_document(api):
+    """Every shape has a name of its own and every operation an id: generators make a class and a function of each."""
+    document = (await api.get(str(api.base_url).replace("/api/v1/", "/api/openapi.json"))).json()
+    operations = [each for path in document["paths"].values() for each in path.values()]
+
+    assert [name for name in document["components"]["schemas"] if "__" in name] == []
+    assert len({each["operationId"] for each in operations}) == len(operations)
+
+
 def test_a_route_without_a_rule_cannot_exist():
     with pytest.raises(KeyError):
         tenant_router("t").get("/open")(lambda: None)
