@@ -18,6 +18,15 @@ DAILY_MESSAGES: Mapping[str, int] = MappingProxyType(
 USERS: Mapping[str, int] = MappingProxyType({Plan.FREE: 1, Plan.STARTER: 10, Plan.PRO: 100, Plan.ENTERPRISE: 1_000})
 
 
+# Campaigns leave a fifth of the day to the customers who write, and to those who answer the campaign.
+_CAMPAIGNS_PERCENT = 80
+
+
+def campaign_messages(plan: Plan) -> int:
+    """Up to how many of the day's messages a campaign goes on sending."""
+    return DAILY_MESSAGES[plan] * _CAMPAIGNS_PERCENT // 100
+
+
 def remaining_messages(plan: Plan, *, used: int, reserved: int = 0) -> int:
     """How many messages the day still holds; what is reserved counts as spent until it is released."""
     return max(0, DAILY_MESSAGES[plan] - used - reserved)

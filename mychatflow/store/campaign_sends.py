@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mychatflow.events import named_id
 from mychatflow.rules import campaign, wall_time
 from mychatflow.rules.campaign import RecipientFacts
+from mychatflow.store import campaign_credits
 from mychatflow.store.campaign_audience import known_zone
 from mychatflow.store.campaign_freeze import send_key
 from mychatflow.store.cipher import TenantCipher
@@ -39,23 +40,6 @@ _LOCK = text(
     where campaigns.tenant_id = :tenant_id and campaigns.id = :id
         and campaigns.state = 'running' and campaigns.frozen_at is not null
     for no key update of campaigns skip locked
-    """
-)
-# Handed over, but stopped before it was sent: somebody said stop, was handed off, or the campaign was called off.
-_SETTLE = text(
-    """
-    update campaign_recipients set
-        state = case outbox.state when 'failed' then 'failed' else 'skipped' end,
-        reason = split_part(outbox.last_error, ':', 1),
-        state_at = :at
-    from outbox
-    where campaign_recipients.tenant_id = :tenant_id
-        and campaign_recipients.campaign_id = :id
-        and campaign_recipients.state = 'queued'
-        and campaign_recipients.outbox_id is not null
-        and outbox.tenant_id = campaign_recipients.tenant_id
-        and outbox.id = campaign_recipients.outbox_id
-        and outbox.state in ('failed', 'cancelled')
     """
 )
 # One pace for a number, however many campaigns use it; who finds it taken comes again in a moment.
@@ -226,10 +210,11 @@ async def hand_over(
     if found is None:
         return HandedOver()
     row = dict(found)
-    await transaction.execute(_SETTLE, values)
+    await campaign_credits.settle(transaction, values)
     sent = skipped = 0
     for number in (await transaction.execute(_NUMBERS, values)).all():
-        given = await _judged(transaction, row, number, values, cipher=cipher)
+        judged = await _judged(transaction, row, number, values, cipher=cipher)
+        given = await campaign_credits.affordable(transaction, tenant_id, judged, at=at)
         if not given:
             continue
         await transaction.execute(_WRITE, values | {"given": json.dumps(given, default=str)})

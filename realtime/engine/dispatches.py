@@ -165,7 +165,7 @@ def _failed(
 
 
 def _dispatch(chat: Chat, parcel: Parcel, state: State, *, at: datetime, **changes: Any) -> Dispatch:
-    subject = parcel.idempotency_key if parcel.kind == "reply" else None
+    subject = parcel.idempotency_key if parcel.kind in {"reply", "campaign"} else None
     return Dispatch(lease=chat.lease, outbox_id=parcel.outbox_id, state=state, at=at, usage_subject=subject, **changes)
 
 

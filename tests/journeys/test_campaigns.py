@@ -46,6 +46,11 @@ async def test_everybody_gets_it_once_and_answers_are_counted(house: House):
     assert [house.texts(tenant, chat) for chat in chats] == [["Hi Ann, 20 % off"]] * 3
     assert len(house.events(tenant, "campaign_sent")) == 3
     assert len(house.events(tenant, "message_sent")) == 3
+    # Each took one of the day's messages.
+    assert house.rows("select kind, count(*) from usage_ledger group by 1 order by 1") == [
+        {"kind": "commit", "count": 3},
+        {"kind": "reserve", "count": 3},
+    ]
     await until(lambda: set(states(house)) <= {"delivered", "read"})
     house.write(tenant, chats[0], "Tell me more")
     await until(lambda: "replied" in states(house))
