@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import itertools
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -24,6 +25,8 @@ from tests.fakes.waha import QUICK, FakeWaha
 from tests.realtime.webhooks.conftest import serving
 
 KEY = "test-hmac-key"
+# A shorter text may stand in a log for other reasons.
+_LONG_ENOUGH = 12
 _customers = itertools.count(34_611_000_000)
 
 
@@ -37,6 +40,8 @@ class House:
     models: FakeModels
     webhook_url: str
     worker: Worker
+    # What no log may repeat.
+    private: list[str] = field(default_factory=lambda: [KEY, "fake-key-"])
 
     async def a_business(self, **values: Any) -> Tenant:
         """A tenant whose number is a session of the gateway."""
@@ -45,9 +50,13 @@ class House:
         return tenant
 
     def a_customer(self) -> str:
-        return f"{next(_customers)}@c.us"
+        number = next(_customers)
+        self.private.append(str(number))
+        return f"{number}@c.us"
 
     def write(self, tenant: Tenant, chat: str, text: str, **given: Any) -> Any:
+        if len(text) >= _LONG_ENOUGH:
+            self.private.append(text)
         return self.gateway.send_from(chat, text, session=tenant.session, **given)
 
     async def answers(self, tenant: Tenant, chat: str, count: int, *, within: float = 40.0) -> list[str]:
@@ -187,7 +196,15 @@ async def house(
     gateway: FakeWaha,
     models: FakeModels,
     redis_client: redis.asyncio.Redis,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[House]:
+    """Whatever a journey is about, its logs hold no number, no message and no key."""
     assert await redis_client.ping()
     async with a_house(house_settings, store, gateway, models) as house:
         yield house
+    told = capsys.readouterr()
+    # For whoever reads why a test failed.
+    sys.stdout.write(told.out)
+    sys.stderr.write(told.err)
+    assert [each for each in house.private if each in told.out + told.err + caplog.text] == []
