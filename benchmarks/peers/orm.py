@@ -1,6 +1,10 @@
-"""The peer of our turn: the same work as FastAPI, SQLAlchemy's ORM and the SDKs' defaults do it, step by step."""
+"""The peer of our turn as a Python team would write it first: FastAPI, a Redis queue, the ORM, the SDKs' defaults.
 
-import asyncio
+It writes the rows that ours writes (inbox, contact, identity, episode, two messages, score, four events, model call,
+two lines of usage, outbox) and reads what ours reads, step by step with four commits a turn. It keeps no lease or
+fence, sends no id of its own, and so loses or doubles messages in a crash; that work is ours alone.
+"""
+
 import hashlib
 import hmac
 import uuid
@@ -13,19 +17,24 @@ import httpx
 import openai
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from sqlalchemy import select
+from faststream.redis import RedisBroker, StreamSub
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.ext.automap import automap_base
 
-from mychatflow.rules import intents
+from benchmarks.peers.rows import Rows
+from mychatflow.rules import guard
+from mychatflow.rules.guard import Evidence
 from mychatflow.settings import load
-from mychatflow.store.cipher import KeyRing, TenantCipher
+from mychatflow.store.cipher import KeyRing
 
 _Base: Any = automap_base()
+_STREAM = "peer:turns"
+_AT_ONCE = 64
 
 
 class Peer:
-    """One process that answers webhooks at once and works in background tasks."""
+    """One process: the web side puts each message on a stream, the worker side takes it from there."""
 
     def __init__(self) -> None:
         settings = load()
@@ -36,16 +45,19 @@ class Peer:
         self._key = settings.webhook_secrets[0]
         self._model = openai.AsyncOpenAI(base_url=settings.openai_base_url, api_key="sk-benchmark")
         self._gateway = httpx.AsyncClient(base_url=settings.gateway_url, headers={"X-Api-Key": settings.gateway_key})
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._broker = RedisBroker(settings.redis_address)
         self._tables: Any = None
 
     async def open(self) -> None:
         async with self._engine.begin() as connection:
             await connection.run_sync(lambda sync: _Base.prepare(sync, generate_relationship=lambda *_, **__: None))
         self._tables = _Base.classes
+        taken = StreamSub(_STREAM, group="peer", consumer="peer-1", no_ack=True)
+        self._broker.subscriber(stream=taken, max_workers=_AT_ONCE)(self.turn)
+        await self._broker.start()
 
     async def close(self) -> None:
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._broker.stop()
         await self._engine.dispose()
 
     async def accept(self, request: Request) -> dict[str, str]:
@@ -57,7 +69,7 @@ class Peer:
         payload = envelope["payload"]
         async with self._sessions() as session:
             instance = await self._instance(session, envelope["session"])
-            cipher = await self._cipher(session, instance.tenant_id)
+            cipher = await self._key_ring.for_tenant(instance.tenant_id, await session.connection())
             row = self._tables.inbox(
                 tenant_id=instance.tenant_id,
                 instance_id=instance.id,
@@ -71,145 +83,79 @@ class Peer:
             )
             session.add(row)
             await session.commit()
-        task = asyncio.create_task(self._turn(instance, payload))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._broker.publish({"session": instance.session, "payload": payload}, stream=_STREAM)
         return {"status": "ok"}
 
-    async def _turn(self, instance: Any, payload: dict[str, Any]) -> None:
+    async def turn(self, job: dict[str, Any]) -> None:
+        payload, at = job["payload"], datetime.now(UTC)
         async with self._sessions() as session:
-            cipher = await self._cipher(session, instance.tenant_id)
-            contact = await self._incoming(session, instance, payload, cipher)
-            messages = await self._context(session, contact, cipher)
+            instance = await self._instance(session, job["session"])
+            rows = await self._rows(session, instance.tenant_id)
+            contact = await rows.contact(instance, payload["from"])
+            episode = await rows.episode(contact, at)
+            said = rows.incoming(contact, episode, payload, at)
+            rows.score(contact, said)
+            await rows.reserve(contact, payload["id"])
+            messages, evidence = await self._context(session, rows, contact)
+            await session.commit()
+        began = datetime.now(UTC)
         answer = await self._model.chat.completions.create(model="gpt-5.4-mini", messages=messages, max_tokens=400)
-        text = answer.choices[0].message.content or ""
+        text = guard.check(answer.choices[0].message.content or "", evidence=evidence, language="en").text
         async with self._sessions() as session:
-            outbox = await self._outgoing(session, instance, contact, text, cipher)
-            sent = await self._gateway.post(
-                "/api/sendText", json={"session": instance.session, "chatId": contact.chat_id, "text": text}
-            )
-            sent.raise_for_status()
-            outbox.state, outbox.sent_at = "sent", datetime.now(UTC)
-            session.add(self._event(contact, "message_sent", {}))
+            rows, now = await self._rows(session, instance.tenant_id), datetime.now(UTC)
+            reply, outbox = rows.reply(contact, episode.id, text, now)
+            rows.attempt(contact, answer.usage, began=began, at=now)
+            (await session.merge(said)).trace = [{"step": "reply", "decision": "reply"}]
+            await self._done(session, instance, payload["id"])
+            await session.commit()
+        sent = await self._gateway.post(
+            "/api/sendText", json={"session": instance.session, "chatId": contact.chat_id, "text": text}
+        )
+        sent.raise_for_status()
+        async with self._sessions() as session:
+            rows = await self._rows(session, instance.tenant_id)
+            await self._sent(session, rows, (contact, episode, reply, outbox), subject=payload["id"])
             await session.commit()
 
-    async def _incoming(
-        self, session: AsyncSession, instance: Any, payload: dict[str, Any], cipher: TenantCipher
-    ) -> Any:
-        tables, now = self._tables, datetime.now(UTC)
-        found = await session.execute(
-            select(tables.contacts).where(
-                tables.contacts.tenant_id == instance.tenant_id, tables.contacts.wa_id == payload["from"]
-            )
-        )
-        contact = found.scalar_one_or_none()
-        if contact is None:
-            contact = tables.contacts(
-                tenant_id=instance.tenant_id,
-                id=uuid.uuid4(),
-                instance_id=instance.id,
-                wa_id=payload["from"],
-                chat_id=payload["from"],
-            )
-            session.add(contact)
-        contact.last_message_at = contact.last_inbound_at = now
-        await session.commit()
-        signals = intents.extract(payload["body"])
-        row = uuid.uuid4()
-        session.add(
-            tables.interactions(
-                tenant_id=instance.tenant_id,
-                id=row,
-                occurred_at=now,
-                contact_id=contact.id,
-                instance_id=instance.id,
-                message_id=payload["id"],
-                direction="incoming",
-                author="customer",
-                status="received",
-                content=cipher.encrypt(payload["body"], row_id=row),
-                is_question=signals.is_question,
-                intents=list(signals.intents),
-            )
-        )
-        session.add(self._event(contact, "message_received", {"message_id": payload["id"]}))
-        await session.commit()
-        return contact
-
-    async def _context(self, session: AsyncSession, contact: Any, cipher: TenantCipher) -> list[Any]:
+    async def _context(self, session: AsyncSession, rows: Rows, contact: Any) -> tuple[list[Any], Evidence]:
+        """Read for each turn, where ours keeps settings and knowledge for five seconds."""
         tables = self._tables
         settings: Any = await session.get(tables.settings, contact.tenant_id)
-        replies = await session.execute(
+        found = await session.execute(
             select(tables.quick_replies).where(tables.quick_replies.tenant_id == contact.tenant_id)
         )
-        history = await session.execute(
-            select(tables.interactions)
-            .where(tables.interactions.tenant_id == contact.tenant_id, tables.interactions.contact_id == contact.id)
-            .order_by(tables.interactions.occurred_at.desc())
-            .limit(20)
-        )
-        contact.lead_score = min(100, contact.lead_score + 2)
-        session.add(self._event(contact, "lead_scored", {"score": contact.lead_score}))
-        await session.commit()
-        knowledge = "\n".join(f"{reply.title}: {reply.body}" for reply in replies.scalars())
+        knowledge = "\n".join(f"{reply.title}: {reply.body}" for reply in found.scalars())
         messages: list[Any] = [{"role": "system", "content": f"You answer for {settings.business_name}.\n{knowledge}"}]
-        for row in reversed(history.scalars().all()):
-            role = "user" if row.direction == "incoming" else "assistant"
-            messages.append({"role": role, "content": cipher.decrypt(row.content, row_id=row.id)})
-        return messages
+        for direction, text in await rows.history(contact):
+            messages.append({"role": "user" if direction == "incoming" else "assistant", "content": text})
+        return messages, Evidence(texts=(knowledge,))
 
-    async def _outgoing(
-        self, session: AsyncSession, instance: Any, contact: Any, text: str, cipher: TenantCipher
-    ) -> Any:
-        tables, now, row, key = self._tables, datetime.now(UTC), uuid.uuid4(), uuid.uuid4()
-        session.add(
-            tables.interactions(
-                tenant_id=contact.tenant_id,
-                id=row,
-                occurred_at=now,
-                contact_id=contact.id,
-                instance_id=instance.id,
-                direction="outgoing",
-                author="agent",
-                status="pending",
-                ai_generated=True,
-                content=cipher.encrypt(text, row_id=row),
-            )
+    async def _done(self, session: AsyncSession, instance: Any, message_id: str) -> None:
+        inbox = self._tables.inbox
+        await session.execute(
+            update(inbox)
+            .where(inbox.session == instance.session, inbox.message_id == message_id)
+            .values(state="done", done_at=datetime.now(UTC))
         )
-        outbox = tables.outbox(
-            tenant_id=contact.tenant_id,
-            id=key,
-            instance_id=instance.id,
-            contact_id=contact.id,
-            chat_id=contact.chat_id,
-            interaction_id=row,
-            interaction_at=now,
-            kind="reply",
-            idempotency_key=str(key),
-            body=cipher.encrypt(text, row_id=key),
-        )
-        session.add(outbox)
-        session.add(self._event(contact, "llm_attempt", {"provider": "openai"}))
-        await session.commit()
-        return outbox
 
-    def _event(self, contact: Any, kind: str, properties: dict[str, Any]) -> Any:
-        return self._tables.analytics_events(
-            tenant_id=contact.tenant_id,
-            event_id=uuid.uuid4(),
-            occurred_at=datetime.now(UTC),
-            event_type=kind,
-            instance_id=contact.instance_id,
-            contact_id=contact.id,
-            properties=properties,
-        )
+    async def _sent(self, session: AsyncSession, rows: Rows, known: tuple[Any, ...], *, subject: str) -> None:
+        at = datetime.now(UTC)
+        contact, episode, reply, outbox = [await session.merge(row) for row in known]
+        outbox.state, outbox.sent_at = "sent", at
+        reply.status, reply.status_at = "sent", at
+        contact.last_outgoing_at = contact.last_message_at = at
+        episode.agent_reply_count += 1
+        episode.is_waiting, episode.has_answer, episode.last_reply_at = False, True, at
+        rows.ledger(contact, "commit", subject)
+        rows.event(contact, "message_sent", {})
+
+    async def _rows(self, session: AsyncSession, tenant_id: uuid.UUID) -> Rows:
+        cipher = await self._key_ring.for_tenant(tenant_id, await session.connection())
+        return Rows(self._tables, session, cipher)
 
     async def _instance(self, session: AsyncSession, name: str) -> Any:
         found = await session.execute(select(self._tables.instances).where(self._tables.instances.session == name))
         return found.scalar_one()
-
-    async def _cipher(self, session: AsyncSession, tenant_id: uuid.UUID) -> TenantCipher:
-        return await self._key_ring.for_tenant(tenant_id, await session.connection())
 
 
 @asynccontextmanager
