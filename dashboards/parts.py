@@ -101,9 +101,10 @@ def funnel(steps: Sequence[tuple[str, int]]) -> list[str]:
     return rows
 
 
-def shared(name: str, count: int, share: str) -> str:
-    """A row of a whole: its name, how many and which share."""
-    return f'<div class="mcf-shared">{name}<b>{count:,}</b><em>{escaped(share)}</em></div>'
+def shared(name: str, count: int, share: str, *, change: str | int | None = None) -> str:
+    """A row of a whole: its name, how many, which share, and the change since the period before."""
+    moved = f"<small>{escaped(change)}</small>" if change is not None else ""
+    return f'<div class="mcf-shared">{name}<b>{count:,}{moved}</b><em>{escaped(share)}</em></div>'
 
 
 def strip_of(rows: Sequence[tuple[int, Tone]]) -> str:

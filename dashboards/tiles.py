@@ -61,7 +61,7 @@ def _draw(tile: Tile, grid: DeltaGenerator, now: Row, before: Row, course: data.
     drawn.metric(
         tile.label,
         value,
-        delta=_delta(change),
+        delta=delta(change),
         delta_color=_COLOURS[tile.better],
         delta_description="vs. prev." if change is not None else None,
         help=metrics.help_text(tile.metric),
@@ -73,7 +73,8 @@ def _draw(tile: Tile, grid: DeltaGenerator, now: Row, before: Row, course: data.
     return is_pressed
 
 
-def _delta(change: float | None) -> str | int | None:
+def delta(change: float | None) -> str | int | None:
+    """As a tile shows it; no change is the number 0, which stays grey."""
     if change is None:
         return None
     return f"{change:+.1%}" if change else 0

@@ -1,10 +1,12 @@
 """How the models do: who answers, what it costs, where the time goes, who stepped in, and how good answers are."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import streamlit as st
 
-from dashboards import behind, charts, data, exports, filters, parts, shell, states, wording
+from dashboards import behind, charts, data, exports, filters, parts, shell, states, tiles, wording
 from dashboards.filters import Choice
 from dashboards.parts import Column
 from dashboards.tenant import grading
@@ -43,6 +45,20 @@ _STEPS = {
 _OUTSIDE = {"device ack", "read ack"}
 
 
+_UNITS: tuple[tuple[str, str | None, Callable[[float | None], str], str], ...] = (
+    ("AI cost", None, wording.usd, metrics.help_text("ai_cost")),
+    ("Per reply", "reply_count", wording.small_usd, "The cost of all calls ÷ the agent's replies."),
+    (
+        "Per conversation",
+        "involved_count",
+        wording.small_usd,
+        "The cost ÷ conversations the agent took part in.",
+    ),
+    ("Per resolution", "autonomous_count", wording.small_usd, "The cost ÷ conversations resolved by the agent."),
+    ("Per booking", "booked_count", wording.small_usd, "The cost of all calls ÷ appointments booked."),
+)
+
+
 def show(looking: Viewer, *, at: datetime) -> None:
     """Numbers first, then models, time, failovers and quality."""
     choice = filters.head(
@@ -69,25 +85,34 @@ def _unit_costs(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     """What one of each thing costs, every failed and lost call included."""
     with states.reading(120):
         kpis = data.overview_kpis(looking.tenant_id, choice.period)
-    cost = kpis["cost_usd"]
-    tiles = (
-        ("AI cost", wording.usd(cost), metrics.help_text("ai_cost")),
-        ("Per reply", _per(cost, kpis["reply_count"]), "The cost of all calls ÷ the agent's replies."),
-        ("Per conversation", _per(cost, kpis["involved_count"]), "The cost ÷ conversations the agent took part in."),
-        ("Per resolution", _per(cost, kpis["autonomous_count"]), "The cost ÷ conversations resolved by the agent."),
-        ("Per booking", _per(cost, kpis["booked_count"]), "The cost of all calls ÷ appointments booked."),
-    )
+    before = data.overview_kpis(looking.tenant_id, choice.previous) if choice.previous else {}
     grid = st.grid(5, min_column_width=150, key="tiles")
-    for number, (label, value, told) in enumerate(tiles):
+    for number, (label, counted, written, told) in enumerate(_UNITS):
+        value = written(_unit_cost(kpis, counted))
+        change = wording.change(_unit_cost(kpis, counted), _unit_cost(before, counted))
         drawn, is_pressed = shell.covered(f"cost-{number}", f"{label} {value}: who is behind it", within=grid)
-        drawn.metric(label, value, help=told, border=True, height="stretch")
+        drawn.metric(
+            label,
+            value,
+            delta=tiles.delta(change),
+            # More spent may be more business; a dearer reply is only dearer.
+            delta_color="inverse" if counted else "off",
+            delta_description="vs. prev." if change is not None else None,
+            help=told,
+            border=True,
+            height="stretch",
+        )
         if is_pressed:
             found = behind.calls(looking, choice.period, title="AI cost, dearest first")
             behind.open_dialog(looking, found, choice.period, at=at)
 
 
-def _per(cost: float, count: int) -> str:
-    return wording.small_usd(cost / count) if count else wording.NO_DATA
+def _unit_cost(kpis: dict[str, Any], counted: str | None) -> float | None:
+    """All of the cost, or the cost of each thing counted; None where there was none."""
+    if not kpis:
+        return None
+    count = kpis[counted] if counted else 1
+    return float(kpis["cost_usd"]) / count if count else None
 
 
 def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:

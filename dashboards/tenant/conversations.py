@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import behind, charts, data, exports, filters, parts, people, shell, states, wording
+from dashboards import behind, charts, data, exports, filters, parts, people, shell, states, tiles, wording
 from dashboards.filters import Choice
 from dashboards.theme.tokens import Palette
 from dashboards.viewer import Viewer
@@ -74,21 +74,36 @@ def _totals(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     st.html(
         parts.card_title(
             "Resolved without help",
-            f"{rate} of conversations the agent took part in",
+            f"{rate} of conversations the agent took part in{_compared(looking, choice)}",
             metrics.help_text("auto_resolution"),
         )
     )
     rows = data.outcomes(looking.tenant_id, choice.period)
+    before = data.outcomes(looking.tenant_id, choice.previous) if choice.previous else []
+    earlier = {row["outcome"]: row["episode_count"] for row in before}
     total = sum(row["episode_count"] for row in rows)
     shown = colours(shell.palette())
     for row in sorted(rows, key=lambda row: _OUTCOMES.index(row["outcome"])):
         name = wording.words(row["outcome"])
         share = wording.share(row["episode_count"] / total if total else None, digits=0)
         drawn, is_pressed = shell.covered(row["outcome"], f"{name}: which conversations")
-        drawn.html(parts.shared(parts.swatch(name, shown[row["outcome"]]), row["episode_count"], share))
+        change = wording.change(row["episode_count"], earlier.get(row["outcome"]))
+        drawn.html(
+            parts.shared(
+                parts.swatch(name, shown[row["outcome"]]), row["episode_count"], share, change=tiles.delta(change)
+            )
+        )
         if is_pressed:
             found = behind.episodes(looking, choice.period, title=name, outcome=row["outcome"])
             behind.open_dialog(looking, found, choice.period, at=at)
+
+
+def _compared(looking: Viewer, choice: Choice) -> str:
+    """The rate of the period before, while comparing."""
+    if choice.previous is None:
+        return ""
+    rate = data.overview_kpis(looking.tenant_id, choice.previous)["auto_resolution_rate"]
+    return f", {wording.share(rate)} before" if rate is not None else ""
 
 
 def _episodes(looking: Viewer, choice: Choice, *, at: datetime) -> None:

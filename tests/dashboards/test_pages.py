@@ -108,10 +108,18 @@ def test_a_period_of_the_address_is_restored(pages: Town) -> None:
     assert _count(short.metric[0].value) < _count(long.metric[0].value)
 
 
-def test_without_comparison_no_change_is_claimed(pages: Town) -> None:
-    test = opened("overview", compare="false")
+@pytest.mark.parametrize("page", ["overview", "agent"])
+def test_without_comparison_no_change_is_claimed(pages: Town, page: str) -> None:
+    assert any(metric.delta for metric in opened(page, workspace=pages.dental.name).metric)
+
+    test = opened(page, workspace=pages.dental.name, compare="false")
 
     assert {metric.delta for metric in test.metric} == {""}
+
+
+def test_how_conversations_ended_is_compared_with_before(pages: Town) -> None:
+    assert "% before" in html_of(opened("conversations", workspace=pages.dental.name))
+    assert "% before" not in html_of(opened("conversations", workspace=pages.dental.name, compare="false"))
 
 
 def test_names_are_escaped_in_html(pages: Town) -> None:
