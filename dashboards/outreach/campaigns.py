@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import parts, people, shell, states, wording
 from dashboards.outreach import audience, campaign_changes, campaign_form, data
 from dashboards.viewer import Viewer
+from mychatflow.rules.template import InvalidTemplate
 
 _SHOWN = 20
 _TONES: dict[str, parts.Tone] = {"running": "good", "scheduled": "warn", "paused": "warn", "cancelled": "bad"}
@@ -54,9 +55,17 @@ def _campaign(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
         elif row["state"] in _BEGUN:
             _progress(looking, mark, row["state"])
         else:
-            states.empty(
-                "Nothing is sent yet", "Start it to see whom it reaches and leaves out. You confirm once more."
-            )
+            _planned(looking, row, at=at)
+
+
+def _planned(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
+    """Whom a draft would reach now, with everybody it leaves out."""
+    try:
+        found = data.audience_now(looking.tenant_id, row, at=at)
+    except InvalidTemplate as invalid:
+        states.empty("It cannot start", f"{invalid}.")
+        return
+    st.html(campaign_form.counted(found, per_minute=row["messages_per_minute"]))
 
 
 def _about(row: dict[str, Any], timezone: str) -> str:

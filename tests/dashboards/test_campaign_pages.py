@@ -52,7 +52,9 @@ def test_the_audience_is_counted_with_its_exclusions_before_the_start(pages: Tow
     shop = pages.dental
     drafted(shop, name="Autumn", text="Hello {{first_name|there}}")
     found = data.audience_now(shop.tenant_id, newest(shop), at=pages.at)
-    test = opened("campaigns", workspace=shop.name).button(key=f"start-{newest(shop)['id']}").click().run()
+    test = opened("campaigns", workspace=shop.name)
+    assert f"<strong>{found.eligible:,}</strong>" in html_of(test)
+    test.button(key=f"start-{newest(shop)['id']}").click().run()
 
     assert found.audience == found.eligible + found.held_out + sum(found.skipped.values()) > 0
     assert f"<strong>{found.eligible:,}</strong>" in html_of(test)
