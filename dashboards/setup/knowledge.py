@@ -159,7 +159,7 @@ def _questions(looking: Viewer, *, at: datetime) -> None:
 
 def _question(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
     mark: UUID = row["id"]
-    with st.expander(_line(row["words"]) or "The question is no longer kept", key=f"question-{mark}"):
+    with st.expander(shell.plain(_line(row["words"])) or "The question is no longer kept", key=f"question-{mark}"):
         st.caption(f"{wording.words(row['reason'])} · {row['language']} · {wording.ago(row['asked_at'], at=at)}")
         answer = st.text_area("The answer", max_chars=20_000, key=f"answer-{mark}")
         title = st.text_input("Title", _line(row["words"]), max_chars=200, key=f"question-title-{mark}")
@@ -176,9 +176,8 @@ def _language(looking: Viewer) -> str:
 
 
 def _line(text: str) -> str:
-    """The first words, as plain text for a heading: Markdown of strangers stays what it is."""
-    flat = " ".join(text.split())[:200]
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+-.!|<>$~:" else letter for letter in flat)
+    """The first words, for a cell or a heading."""
+    return " ".join(text.split())[:200]
 
 
 def _selected(rows: Rows, name: str, *, alt: str) -> int | None:

@@ -4,11 +4,14 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboards import exports, parts, states, wording
+from dashboards import exports, parts, states
 from dashboards.setup import data
 from dashboards.viewer import Viewer
 
 _COLUMNS = ("at", "actor", "action", "subject", "detail")
+
+# As many as stand on a screen.
+_FEW = 14
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -33,7 +36,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
                 for row in rows
             ],
             hide_index=True,
-            height=560,
+            height="content" if len(rows) <= _FEW else 560,
             row_height=34,
             alt=f"Table of {len(rows)} changes.",
             column_config={"When": column.DatetimeColumn(format="D MMM, HH:mm:ss", timezone=looking.timezone)},
@@ -42,4 +45,4 @@ def show(looking: Viewer, *, at: datetime) -> None:
 
 
 def _told(detail: dict[str, object] | None) -> str:
-    return ", ".join(f"{name}: {wording.escaped(value)}" for name, value in (detail or {}).items())
+    return ", ".join(f"{name}: {value}" for name, value in (detail or {}).items())

@@ -33,7 +33,7 @@ def test_a_text_is_taught_changed_and_forgotten(pages: Town) -> None:
     before = len(data.texts(shop.tenant_id))
     test = opened("knowledge", workspace=shop.name).button(key="new-text").click().run()
     test.text_input(key="title-new").set_value(HOSTILE)
-    test.text_area(key="body-new").set_value("Rooms from 90 a night.")
+    test.text_area(key="body-new").set_value("Rooms (2) from 9:00, 90 a night.")
     test.text_input(key="tags-new").set_value("rooms, rooms , prices")
     test = test.button(key="save-new").click().run()
 
@@ -41,8 +41,20 @@ def test_a_text_is_taught_changed_and_forgotten(pages: Town) -> None:
     assert not test.exception
     assert len(data.texts(shop.tenant_id)) == before + 1
     assert (text["title"], text["tags"], text["version"]) == (HOSTILE, ["rooms", "prices"], 1)
+    shown = opened("knowledge", workspace=shop.name).dataframe[0].value.to_dict("records")
+    assert shown[0]["Text"] == "Rooms (2) from 9:00, 90 a night."
     assert {"quick_reply.created"} <= recorded(pages, shop)
     assert all(row["title"] != HOSTILE for row in data.texts(pages.dental.tenant_id))
+
+
+def test_the_audit_shows_what_was_changed_in_plain_words(pages: Town) -> None:
+    test = opened("team", workspace=pages.hotel.name)
+    next(field for field in test.text_input if field.label == "What it is for").set_value("Till & shop")
+    pressed(test, "Make a key")
+
+    newest = opened("audit", workspace=pages.hotel.name).dataframe[0].value.to_dict("records")[0]
+    assert newest["What"] == "api_key.created"
+    assert newest["Detail"].startswith("role: viewer, prefix: mcf_")
 
 
 def test_a_text_without_words_is_refused(pages: Town) -> None:
