@@ -93,7 +93,7 @@ def handed_off(scene: Scene, *, reason: str, matched: str | None, newer: Newer, 
         needs_agent=True,
         releases=False,
         outgoing=closing.outgoing(scene, kind="notice", key=f"notice:{scene.first_seq}", text=notice),
-        contact=ContactChange(is_handed_off=True, handoff_reason=typed),
+        contact=ContactChange(is_handed_off=True, handoff_reason=typed, owner="human"),
         ownership=Ownership(
             id=named_id("ownership", scene.tenant_id, f"handoff:{scene.first_seq}"),
             owner="human",

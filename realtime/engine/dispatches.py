@@ -151,7 +151,12 @@ def _failed(
     news: str,
     number: NumberChange | None = None,
 ) -> Dispatch:
-    properties = {"message_id": parcel.wa_message_id, "reason": str(outcome.kind)}
+    properties = {
+        "message_id": outcome.message_id or parcel.wa_message_id,
+        "outbox_id": str(parcel.outbox_id),
+        "interaction_id": str(parcel.interaction_id),
+        "reason": str(outcome.kind),
+    }
     return _dispatch(
         chat,
         parcel,

@@ -117,6 +117,34 @@ where
     and campaign_recipients.outbox_id = given.outbox_id
     and campaign_recipients.state in ('queued', 'sent', 'delivered', 'read')
 """
+# A message that failed opens no reply pair, and one that arrived after all does: what the customer answers next is
+# the latest message of ours since theirs that did not fail.
+_REPAIR: Final = """
+update contacts set
+    lead_awaiting_reply_since = (
+        select max(coalesce(outbox.sent_at, interactions.occurred_at))
+        from interactions
+        left join outbox
+            on outbox.tenant_id = interactions.tenant_id and outbox.wa_message_id = interactions.message_id
+        where
+            interactions.tenant_id = contacts.tenant_id
+            and interactions.contact_id = contacts.id
+            and interactions.direction = 'outgoing'
+            and interactions.status in ('sent', 'delivered', 'read')
+            -- Written down a moment before it was sent.
+            and interactions.occurred_at > coalesce(contacts.lead_last_inbound_at, '-infinity') - interval '1 day'
+            and coalesce(outbox.sent_at, interactions.occurred_at) >= coalesce(
+                contacts.lead_last_inbound_at, '-infinity'
+            )
+    ),
+    updated_at = now()
+from unnest(%(tenant_ids)b::uuid[], %(contact_ids)b::uuid[], %(sent_ats)b::timestamptz[])
+    as given (tenant_id, contact_id, sent_at)
+where
+    contacts.tenant_id = given.tenant_id
+    and contacts.id = given.contact_id
+    and (contacts.lead_last_inbound_at is null or contacts.lead_last_inbound_at <= given.sent_at)
+"""
 _EVENTS: Final = """
 insert into analytics_events (
     tenant_id, event_id, occurred_at, event_type, instance_id, contact_id, episode_id, properties
@@ -176,6 +204,9 @@ async def apply_waiting(connection: AsyncConnection[Any], keys: Sequence[Key]) -
     changed = [(receipt, new) for receipt in receipts if (new := next_status(receipt)) is not None]
     if changed:
         await connection.execute(_WRITE, _write_columns(changed))
+        doubtful = [receipt for receipt, new in changed if "failed" in {new, receipt.status}]
+        if doubtful:
+            await connection.execute(_REPAIR, _pair_columns(doubtful))
         events = [event for receipt, new in changed for event in _events(receipt, new)]
         if events:
             await connection.execute(_EVENTS, _event_columns(events))
@@ -199,7 +230,12 @@ def next_status(receipt: Receipt) -> str | None:
 def _events(receipt: Receipt, status: str) -> Iterable[tuple[Receipt, EventType, datetime, dict[str, Any]]]:
     before = 0 if receipt.status == "failed" else _RANKS[receipt.status]
     if status == "failed":
-        properties = {"message_id": receipt.message_id, "reason": receipt.reason or "ERROR"}
+        properties = {
+            "message_id": receipt.message_id,
+            "outbox_id": str(receipt.outbox_id),
+            "interaction_id": str(receipt.interaction_id),
+            "reason": receipt.reason or "ERROR",
+        }
         yield receipt, EventType.MESSAGE_FAILED, receipt.last_at, properties
         return
     if before < _RANKS["delivered"] <= _RANKS[status]:
@@ -234,6 +270,19 @@ def _write_columns(changed: Sequence[tuple[Receipt, str]]) -> dict[str, list[Any
         "status_ats": [receipt.last_at for receipt, _ in changed],
         "reasons": [receipt.reason for receipt, _ in changed],
     }
+
+
+def _pair_columns(receipts: Sequence[Receipt]) -> dict[str, list[Any]]:
+    latest = {(receipt.tenant_id, receipt.contact_id): receipt for receipt in sorted(receipts, key=_sent_at)}
+    return {
+        "tenant_ids": [tenant_id for tenant_id, _ in latest],
+        "contact_ids": [contact_id for _, contact_id in latest],
+        "sent_ats": [receipt.sent_at for receipt in latest.values()],
+    }
+
+
+def _sent_at(receipt: Receipt) -> datetime:
+    return receipt.sent_at
 
 
 def _event_columns(events: Sequence[tuple[Receipt, EventType, datetime, dict[str, Any]]]) -> dict[str, list[Any]]:

@@ -37,6 +37,8 @@ async def test_asking_for_a_person_hands_over(house: House):
 
     contact = house.contact(tenant, chat)
     assert (contact["is_handed_off"], contact["handoff_reason"]) == (True, "customer_request")
+    (turn,) = house.rows("select owner from ownership_history where tenant_id = %(t)s", t=tenant.tenant_id)
+    assert contact["owner"] == turn["owner"] == "human"
     assert [event["properties"]["reason"] for event in house.events(tenant, "handoff_triggered")] == [
         "customer_request"
     ]

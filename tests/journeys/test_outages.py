@@ -131,7 +131,15 @@ async def test_a_restricted_number_is_not_tried_again(house: House):
     await house.quiet(tenant)
 
     assert house.texts(tenant, chat) == []
-    assert len(house.events(tenant, "message_failed")) == 1
+    (failed,) = house.events(tenant, "message_failed")
+    (row,) = house.rows("select id, interaction_id, wa_message_id from outbox")
+    assert failed["properties"] == {
+        "message_id": row["wa_message_id"],
+        "outbox_id": str(row["id"]),
+        "interaction_id": str(row["interaction_id"]),
+        "reason": "restricted",
+    }
+    assert house.contact(tenant, chat)["lead_awaiting_reply_since"] is None
     (day,) = house.rows("select used from usage_days where tenant_id = %(t)s", t=tenant.tenant_id)
     assert day["used"] == 0
 

@@ -138,6 +138,40 @@ async def test_a_failed_message_says_why_in_the_outbox(store: Store, pool: Pool,
     assert await rows(pool, "select state, last_error from outbox") == [("failed", "whatsapp: ERROR")]
 
 
+async def test_a_failed_message_opens_no_reply_pair(store: Store, pool: Pool, tenant: Tenant) -> None:
+    await a_sent_message(store, pool, tenant)
+    async with pool.connection() as connection:
+        await connection.execute("update contacts set lead_awaiting_reply_since = %s", (SENT,))
+
+    await hear(pool, tenant, -1)
+    await apply_statuses(pool)
+    assert await rows(pool, "select lead_awaiting_reply_since from contacts") == [(None,)]
+
+    # A late receipt proves that it arrived all the same.
+    await hear(pool, tenant, 2)
+    await apply_statuses(pool)
+    assert await rows(pool, "select lead_awaiting_reply_since from contacts") == [(SENT,)]
+
+
+async def test_the_message_before_a_failed_one_stays_the_one_answered(store: Store, pool: Pool, tenant: Tenant) -> None:
+    await a_sent_message(store, pool, tenant, wa_id="FIRST")
+    await a_sent_message(store, pool, tenant, wa_id="LATER")
+    later = SENT + timedelta(seconds=30)
+    async with pool.connection() as connection:
+        await connection.execute("update outbox set sent_at = %s where wa_message_id = 'LATER'", (later,))
+        await connection.execute("update outbox set contact_id = (select min(id::text)::uuid from contacts)")
+        await connection.execute("update interactions set contact_id = (select min(id::text)::uuid from contacts)")
+        await connection.execute("update contacts set lead_awaiting_reply_since = %s", (later,))
+
+    await hear(pool, tenant, -1, wa_id="LATER")
+    await apply_statuses(pool)
+
+    found = await rows(
+        pool, "select lead_awaiting_reply_since from contacts where id in (select contact_id from interactions)"
+    )
+    assert found == [(SENT,)]
+
+
 async def test_another_tenants_message_is_not_touched(store: Store, pool: Pool, tenant: Tenant) -> None:
     theirs = await a_tenant(store)
     await a_sent_message(store, pool, theirs)
