@@ -128,14 +128,17 @@ class Worker:
             claims = Claims(pool, index=self._index)
             key_ring = KeyRing(*settings.masters)
             tenants = TenantBook(pool, key_ring)
+            vault = MediaVault(settings.media_dir)
             agent = Agent(
                 claims=claims,
                 tenants=tenants,
                 facts=FactWriter(pool),
                 closer=TurnCloser(pool),
-                courier=Courier(gateways, DispatchBook(pool), Pace(workers=settings.workers), Doubts(self.store)),
+                courier=Courier(
+                    gateways, DispatchBook(pool), Pace(workers=settings.workers), Doubts(self.store), vault
+                ),
                 drafter=Drafter(router),
-                keeper=Keeper(pool, MediaVault(settings.media_dir)),
+                keeper=Keeper(pool, vault),
                 listener=Listener(router.providers),
                 bookings=BookingDesk(store=self.store, secret=settings.derived_secret("slot").encode()),
                 leaks=LeakRecord(self.store),

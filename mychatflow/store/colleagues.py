@@ -11,6 +11,7 @@ from mychatflow.events import EventType
 from mychatflow.rules import outcome
 from mychatflow.store import analytics_events, episodes, human_replies, ownership, tenant_settings
 from mychatflow.store.cipher import TenantCipher
+from mychatflow.store.human_replies import SentFile
 
 _PAUSE_MINUTES = 120
 
@@ -24,11 +25,12 @@ async def answer(
     reply_id: UUID,
     at: datetime,
     member_id: UUID | None,
+    file: SentFile | None = None,
 ) -> UUID:
     """The queued message's id; the agent pauses for as long as the tenant set."""
     settings = await tenant_settings.read(transaction, cipher.tenant_id)
     message_id = await human_replies.queue(
-        transaction, contact, words, cipher=cipher, reply_id=reply_id, at=at, member_id=member_id
+        transaction, contact, words, cipher=cipher, reply_id=reply_id, at=at, member_id=member_id, file=file
     )
     await ownership.to_human(
         transaction,

@@ -242,5 +242,7 @@ def _with_text(message: IncomingMessage, *, text: str, kind: wire.MessageType) -
 
 
 def _is_unknown_echo(chat: Chat, message: IncomingMessage) -> bool:
-    """On engines that take no id of ours, our own message comes back with one that we may not know yet."""
-    return not chat.number.keeps_ids and message.source == "api"
+    """Where no id of ours is taken (some engines, all files), our own message may come back before we know its id."""
+    sends_files = any(row.media and row.attempts > 0 for row in chat.outbox)
+    is_nameless = not chat.number.keeps_ids or (message.media is not None and sends_files)
+    return is_nameless and message.source == "api"

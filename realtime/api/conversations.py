@@ -1,25 +1,21 @@
 """/conversations: what was said, and a colleague's own answer."""
 
-import asyncio
-import mimetypes
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from mychatflow.events import named_id
 from mychatflow.rules.role import Permission
-from mychatflow.store import chats, colleagues, contact_book, media_files
-from mychatflow.store.media_vault import MediaVault
+from mychatflow.store import chats, colleagues, contact_book
 from realtime.api import pages
 from realtime.api.bodies import Body, Shown, Text
 from realtime.api.contacts import Contact, Grade, must_find
-from realtime.api.desk import AtDesk, Desk, not_found
+from realtime.api.desk import AtDesk, Desk
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.routes import needs, tenant_router
-from realtime.media import kinds
 
 router = tenant_router("conversations")
 
@@ -99,33 +95,6 @@ async def list_messages(desk: AtDesk, contact_id: UUID, limit: Limit = 50, curso
     return pages.page(desk, name, Message, rows, limit=limit, by=("occurred_at", "id"))
 
 
-@router.get(
-    "/conversations/{contact_id}/messages/{message_id}/media",
-    summary="The file of a message",
-    response_class=Response,
-    **needs(Permission.READ_MESSAGES),
-)
-async def read_media(desk: AtDesk, contact_id: UUID, message_id: UUID) -> Response:
-    """Pictures may be shown; everything else is a download, since a customer may send anything."""
-    async with desk.reading() as transaction:
-        found = await media_files.of_message(transaction, desk.tenant_id, contact_id, message_id)
-        cipher = await desk.cipher(transaction)
-    vault = MediaVault(desk.doors.settings.media_dir)
-    data = await asyncio.to_thread(vault.load, cipher, message_id) if found else None
-    if found is None or data is None:
-        not_found("file")
-    kind = kinds.of(data)
-    is_shown = kind in kinds.PICTURES
-    extension = mimetypes.guess_extension(kind) or ".bin"
-    headers = {
-        "content-disposition": f'{"inline" if is_shown else "attachment"}; filename="{message_id}{extension}"',
-        "content-security-policy": "default-src 'none'; sandbox",
-        "x-content-type-options": "nosniff",
-        "cache-control": "private, no-store",
-    }
-    return Response(data, media_type=kind if is_shown else kinds.UNKNOWN, headers=headers)
-
-
 @router.post(
     "/conversations/{contact_id}/messages", status_code=202, summary="Answer by hand", **needs(Permission.REPLY)
 )
@@ -149,7 +118,7 @@ async def _reply(desk: Desk, contact_id: UUID, wanted: Answer, request: Request)
             contact,
             wanted.text,
             cipher=cipher,
-            reply_id=_reply_id(desk, request),
+            reply_id=reply_id_of(desk, request),
             at=desk.at,
             member_id=desk.caller.member_id,
         )
@@ -158,7 +127,7 @@ async def _reply(desk: Desk, contact_id: UUID, wanted: Answer, request: Request)
     return Queued(id=message_id)
 
 
-def _reply_id(desk: Desk, request: Request) -> UUID:
+def reply_id_of(desk: Desk, request: Request) -> UUID:
     """From the caller's key where there is one: even a process that died after the commit sends nobody twice."""
     key = request.headers.get("idempotency-key")
     return named_id("human_reply", desk.tenant_id, f"{desk.caller.actor}:{key}") if key else uuid4()

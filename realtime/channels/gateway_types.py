@@ -125,12 +125,11 @@ class QrCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFile:
-    """A picture or document, by address or by its bytes (exactly one of both)."""
+    """A picture, recording or document, by its bytes: no address of ours need be open to the gateway."""
 
     mimetype: str
     filename: str
-    url: str | None = None
-    data: bytes | None = field(default=None, repr=False)
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

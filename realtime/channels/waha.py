@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
+from mychatflow.rules.attachment import Shape
 from realtime.channels import gateway_answers
 from realtime.channels.gateway_http import Answer, GatewayHttp
 from realtime.channels.gateway_types import (
@@ -58,6 +59,8 @@ class WahaClient:
     ) -> None:
         self._http = GatewayHttp(base_url, api_key, connections=connections)
         self._send_timeout = send_timeout.total_seconds()
+        # Megabytes go to the gateway, and from there to WhatsApp.
+        self._media_timeout = 3 * self._send_timeout
         self._call_timeout = call_timeout.total_seconds()
 
     async def __aenter__(self) -> Self:
@@ -82,17 +85,19 @@ class WahaClient:
             body["reply_to"] = reply_to
         return await self._send("/api/sendText", session, chat_id, body, message_id=message_id)
 
-    async def send_image(
-        self, session: str, chat_id: str, file: MediaFile, *, caption: str = "", reply_to: str | None = None
+    async def send_media(
+        self, session: str, chat_id: str, file: MediaFile, *, shape: Shape, caption: str = ""
     ) -> SendOutcome:
-        """Send a picture. The gateway takes no id of ours for media: after `ambiguous` look into the history."""
-        return await self._send_media("/api/sendImage", session, chat_id, file, caption=caption, reply_to=reply_to)
-
-    async def send_file(
-        self, session: str, chat_id: str, file: MediaFile, *, caption: str = "", reply_to: str | None = None
-    ) -> SendOutcome:
-        """Send a document; as with pictures, no id of ours is taken."""
-        return await self._send_media("/api/sendFile", session, chat_id, file, caption=caption, reply_to=reply_to)
+        """Send a file. The gateway takes no id of ours for one: after `ambiguous` look into the history."""
+        content = {"mimetype": file.mimetype, "filename": file.filename, "data": base64.b64encode(file.data).decode()}
+        body: dict[str, Any] = {"file": content}
+        if shape == "voice":
+            # WhatsApp plays Opus in Ogg alone; the gateway makes it of anything else.
+            body["convert"] = file.mimetype != "audio/ogg"
+        elif caption:
+            body["caption"] = _encodable(caption)
+        path = {"image": "/api/sendImage", "voice": "/api/sendVoice", "file": "/api/sendFile"}[shape]
+        return await self._send(path, session, chat_id, body, message_id=None, timeout=self._media_timeout)
 
     async def seen(self, session: str, chat_id: str, *, message_ids: tuple[str, ...] = ()) -> bool:
         """Mark the customer's messages as read; `message_ids` in the long form of the webhook."""
@@ -179,21 +184,15 @@ class WahaClient:
         )
         return QrCode(mimetype=answer.mimetype, data=answer.body)
 
-    async def _send_media(
-        self, path: str, session: str, chat_id: str, file: MediaFile, *, caption: str, reply_to: str | None
-    ) -> SendOutcome:
-        if (file.url is None) == (file.data is None):
-            return _refused("a file has either an address or bytes", None)
-        source = {"url": file.url} if file.data is None else {"data": base64.b64encode(file.data).decode()}
-        body: dict[str, Any] = {"file": {"mimetype": file.mimetype, "filename": file.filename, **source}}
-        if caption:
-            body["caption"] = _encodable(caption)
-        if reply_to is not None:
-            body["reply_to"] = reply_to
-        return await self._send(path, session, chat_id, body, message_id=None)
-
     async def _send(
-        self, path: str, session: str, chat_id: str, body: dict[str, Any], *, message_id: str | None
+        self,
+        path: str,
+        session: str,
+        chat_id: str,
+        body: dict[str, Any],
+        *,
+        message_id: str | None,
+        timeout: float | None = None,  # noqa: ASYNC109  (the exchange bounds itself)
     ) -> SendOutcome:
         if not is_session_name(session) or not is_chat_id(chat_id):
             return _refused("session name or chat id is malformed", message_id)
@@ -201,7 +200,10 @@ class WahaClient:
             return _refused("message id is malformed", message_id)
         try:
             answer = await self._http.exchange(
-                "POST", path, body={"session": session, "chatId": chat_id, **body}, timeout=self._send_timeout
+                "POST",
+                path,
+                body={"session": session, "chatId": chat_id, **body},
+                timeout=timeout or self._send_timeout,
             )
         except aiohttp.ClientConnectorError as error:
             # No connection was made, so nothing was delivered.

@@ -1,6 +1,7 @@
 """Hands messages to the gateway, in order and each with its fixed id, until it is known what became of them."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -8,9 +9,11 @@ from typing import Final
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from mychatflow.store.cipher import TenantCipher
+from mychatflow.rules.attachment import Attachment
+from mychatflow.store.cipher import TenantCipher, Unreadable
+from mychatflow.store.media_vault import MediaVault
 from realtime import metrics
-from realtime.channels.gateway_types import GatewayFailed, SendKind, SendOutcome
+from realtime.channels.gateway_types import GatewayFailed, HistoryMessage, MediaFile, SendKind, SendOutcome
 from realtime.channels.waha import WahaClient, make_message_id
 from realtime.engine import dispatches
 from realtime.engine.doubts import Doubts
@@ -22,6 +25,8 @@ from realtime.engine.work import Chat, OutboxRow
 
 # As long as a send may take, and a little: before that nobody can say that it did not arrive.
 QUIET: Final = timedelta(seconds=17)
+# The same for a file, whose megabytes go to the gateway first.
+MEDIA_QUIET: Final = timedelta(seconds=47)
 _PAUSES: Final = (0.2, 0.8)
 _LONGEST_WAIT: Final = 5.0
 _RETRIED: Final = frozenset({SendKind.AMBIGUOUS, SendKind.REJECTED_RETRY})
@@ -44,11 +49,12 @@ class Handed:
 
 
 class Courier:
-    def __init__(self, gateways: Gateways, book: DispatchBook, pace: Pace, doubts: Doubts) -> None:
+    def __init__(self, gateways: Gateways, book: DispatchBook, pace: Pace, doubts: Doubts, vault: MediaVault) -> None:
         self._gateways = gateways
         self._book = book
         self._pace = pace
         self._doubts = doubts
+        self._vault = vault
 
     def client(self, chat: Chat, cipher: TenantCipher) -> WahaClient:
         return self._gateways.of(chat.number, instance_id=chat.lease.instance_id, cipher=cipher)
@@ -91,7 +97,7 @@ class Courier:
         else:
             await asyncio.sleep(delay)
             with metrics.send_seconds.time():
-                outcome = await self._attempts(chat, parcel, self.client(chat, cipher))
+                outcome = await self._attempts(chat, parcel, cipher)
             metrics.sends.labels(parcel.kind, outcome.kind.value).inc()
             verdict = dispatches.verdict(chat, parcel, outcome, at=datetime.now(UTC))
             self._remember(chat, outcome, verdict)
@@ -105,25 +111,36 @@ class Courier:
         elif outcome.is_sent:
             self._pace.free(chat.lease.instance_id)
 
-    async def _attempts(self, chat: Chat, parcel: Parcel, client: WahaClient) -> SendOutcome:
+    async def _attempts(self, chat: Chat, parcel: Parcel, cipher: TenantCipher) -> SendOutcome:
         """With a fixed id a doubt is cleared by sending again; without one only the chat's history can tell."""
-        if not chat.number.keeps_ids and parcel.attempts > 1:
+        client = self.client(chat, cipher)
+        if not parcel.keeps_id(chat.number) and parcel.attempts > 1:
             found = await self._found(chat, parcel, client) or await self._doubted(chat, parcel)
             if found is not None:
                 return found
-        outcome = await self._attempt(chat, parcel, client)
+        outcome = await self._attempt(chat, parcel, client, cipher)
         for pause in _PAUSES:
-            is_safe = chat.number.keeps_ids or outcome.kind is SendKind.REJECTED_RETRY
+            is_safe = parcel.keeps_id(chat.number) or outcome.kind is SendKind.REJECTED_RETRY
             if outcome.kind not in _RETRIED or not is_safe:
                 break
             await asyncio.sleep(pause)
-            outcome = await self._attempt(chat, parcel, client)
+            outcome = await self._attempt(chat, parcel, client, cipher)
         return outcome
 
-    async def _attempt(self, chat: Chat, parcel: Parcel, client: WahaClient) -> SendOutcome:
-        return await client.send_text(
-            chat.number.session, chat.lease.chat_id, parcel.text, message_id=parcel.wa_message_id
-        )
+    async def _attempt(self, chat: Chat, parcel: Parcel, client: WahaClient, cipher: TenantCipher) -> SendOutcome:
+        session, chat_id = chat.number.session, chat.lease.chat_id
+        if parcel.media is None:
+            return await client.send_text(session, chat_id, parcel.text, message_id=parcel.wa_message_id)
+        try:
+            data = await asyncio.to_thread(self._vault.load, cipher, parcel.interaction_id)
+        except OSError as error:
+            return SendOutcome(kind=SendKind.REJECTED_RETRY, detail=f"file not read: {type(error).__name__}")
+        except Unreadable:
+            data = None
+        if data is None:
+            return SendOutcome(kind=SendKind.REJECTED_FINAL, detail="the file is not kept any more")
+        file = MediaFile(mimetype=parcel.media.mimetype, filename=parcel.media.filename, data=data)
+        return await client.send_media(session, chat_id, file, shape=parcel.media.shape, caption=parcel.text)
 
     async def _found(self, chat: Chat, parcel: Parcel, client: WahaClient) -> SendOutcome | None:
         """The message in the chat's history: sent. Not there: None, send it. History away: still in doubt."""
@@ -132,10 +149,9 @@ class Courier:
             history = await client.history(chat.number.session, chat.lease.chat_id, since=since)
         except GatewayFailed as failed:
             return SendOutcome(kind=SendKind.AMBIGUOUS, detail=f"history {failed.kind}")
-        for message in reversed(history):
-            if message.is_from_me and message.text == parcel.text:
-                return SendOutcome(kind=SendKind.SENT, message_id=message.message_id)
-        return None
+        alike = [message for message in reversed(history) if _is_alike(message, parcel)]
+        others = await self._book.known(chat.lease.tenant_id, [message.message_id for message in alike])
+        return _first_but(alike, others)
 
     async def _doubted(self, chat: Chat, parcel: Parcel) -> SendOutcome | None:
         """It goes out again, on record; without the record it waits on."""
@@ -147,13 +163,16 @@ class Courier:
 
     async def _prepared(self, chat: Chat, row: OutboxRow, cipher: TenantCipher) -> Parcel | None:
         """The row as it may be sent now: with an id fixed on disk, and allowed by opt-out and hand-off."""
-        message_id = make_message_id() if chat.number.keeps_ids and row.wa_message_id is None else None
+        media = Attachment.from_row(row.media) if row.media else None
+        keeps_id = chat.number.keeps_ids and media is None
+        message_id = make_message_id() if keeps_id and row.wa_message_id is None else None
+        quiet = QUIET if media is None else MEDIA_QUIET
         started = await self._book.start(
             Start(
                 lease=chat.lease,
                 outbox_id=row.id,
                 wa_message_id=message_id,
-                quiet_seconds=0.0 if chat.number.keeps_ids else QUIET.total_seconds(),
+                quiet_seconds=0.0 if keeps_id else quiet.total_seconds(),
             )
         )
         if started.obstacle:
@@ -167,6 +186,7 @@ class Courier:
             author=row.author,
             idempotency_key=row.idempotency_key,
             text=cipher.decrypt(row.body, row_id=row.id),
+            media=media,
             wa_message_id=started.wa_message_id,
             attempts=row.attempts + 1,
             first_try_at=row.first_try_at,
@@ -174,6 +194,17 @@ class Courier:
             waits_since=row.waits_since,
             story=dispatches.story_of(row),
         )
+
+
+def _is_alike(message: HistoryMessage, parcel: Parcel) -> bool:
+    has_media = message.payload.get("hasMedia") is True
+    return message.is_from_me and message.text == parcel.text and has_media is (parcel.media is not None)
+
+
+def _first_but(alike: Sequence[HistoryMessage], others: frozenset[str]) -> SendOutcome | None:
+    """The same words may have been sent twice, each time as a message of its own."""
+    found = next((message for message in alike if message.message_id not in others), None)
+    return SendOutcome(kind=SendKind.SENT, message_id=found.message_id) if found else None
 
 
 def earlier(one: datetime | None, other: datetime | None) -> datetime | None:

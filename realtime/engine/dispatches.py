@@ -111,7 +111,7 @@ def _sent_events(chat: Chat, parcel: Parcel, *, at: datetime) -> list[EventEntry
 
 def _in_doubt(chat: Chat, parcel: Parcel, outcome: SendOutcome, *, at: datetime) -> Dispatch:
     # Without ids of ours a second copy would reach the customer: first the send must have had its time.
-    least = 0.0 if chat.number.keeps_ids else 17.0
+    least = 0.0 if parcel.keeps_id(chat.number) else 47.0 if parcel.media else 17.0
     news = "message_in_doubt" if parcel.attempts > 2 else None
     return _again(chat, parcel, outcome, at=at, state="ambiguous", least=least, news=news)
 

@@ -5,6 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from mychatflow.rules.attachment import Attachment
+from realtime.engine.work import Number
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
@@ -18,6 +21,7 @@ class Parcel:
     author: str
     idempotency_key: str
     text: str = field(repr=False)
+    media: Attachment | None = None
     wa_message_id: str | None
     attempts: int
     # None until somebody may have tried.
@@ -25,3 +29,7 @@ class Parcel:
     created_at: datetime
     waits_since: datetime | None
     story: dict[str, Any]
+
+    def keeps_id(self, number: Number) -> bool:
+        """Whether it may be sent again after any doubt: the gateway takes no id of ours for a file."""
+        return number.keeps_ids and self.media is None

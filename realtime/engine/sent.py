@@ -63,6 +63,9 @@ class Started:
     obstacle: str | None
 
 
+_KNOWN: Final = """
+select wa_message_id from outbox where tenant_id = %(tenant_id)s and wa_message_id = any(%(message_ids)s)
+"""
 # Somebody cancelled it meanwhile, or the chat is another worker's by now.
 _GONE: Final = Started(wa_message_id=None, first_try_at=datetime.max.replace(tzinfo=UTC), obstacle="gone")
 
@@ -80,6 +83,12 @@ class DispatchBook:
     async def start(self, start: Start) -> Started:
         """Fix the id and ask once more whether it may go."""
         return await self._starts.submit(start)
+
+    async def known(self, tenant_id: UUID, message_ids: Sequence[str]) -> frozenset[str]:
+        """Those of WhatsApp's ids that belong to messages which were marked already."""
+        async with self._pool.connection() as connection:
+            found = await connection.execute(_KNOWN, {"tenant_id": tenant_id, "message_ids": list(message_ids)})
+            return frozenset(row[0] for row in await found.fetchall())
 
     async def _mark(self, batch: list[Dispatch]) -> Sequence[bool | Exception]:
         turns = sql.numbered((n, _head(each)) for n, each in enumerate(batch))

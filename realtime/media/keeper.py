@@ -8,12 +8,12 @@ from uuid import UUID
 
 import structlog
 
+from mychatflow.rules import file_kinds
 from mychatflow.store.cipher import TenantCipher, Unreadable
 from mychatflow.store.media_vault import MediaVault
 from realtime.channels.gateway_types import GatewayFailed
 from realtime.channels.waha import WahaClient
 from realtime.engine.pool import Pool
-from realtime.media import kinds
 
 _KEEP: Final = """
 insert into media_files (tenant_id, id, contact_id, mimetype, byte_size)
@@ -30,14 +30,14 @@ class File:
     `heard` is what a voice says in it, where somebody listened.
     """
 
-    mimetype: str = kinds.UNKNOWN
+    mimetype: str = file_kinds.UNKNOWN
     data: bytes | None = field(default=None, repr=False)
     problem: str = ""
     heard: str = field(default="", repr=False)
 
     @property
     def is_picture(self) -> bool:
-        return self.data is not None and self.mimetype in kinds.PICTURES
+        return self.data is not None and self.mimetype in file_kinds.PICTURES
 
 
 class Keeper:
@@ -61,7 +61,7 @@ class Keeper:
             log.warning("kept file unreadable", cause=type(error).__name__)
             known = None
         if known is not None:
-            return File(mimetype=kinds.of(known), data=known)
+            return File(mimetype=file_kinds.of(known), data=known)
         if url is None:
             return File(problem="not downloaded")
         try:
@@ -71,7 +71,7 @@ class Keeper:
             return File(problem=failed.kind)
         if not data:
             return File(problem="empty")
-        file = File(mimetype=kinds.of(data), data=data)
+        file = File(mimetype=file_kinds.of(data), data=data)
         await self._keep(file, data, media_id, cipher, contact_id)
         return file
 

@@ -16,10 +16,13 @@ from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from realtime.engine.claim import MOST_DEATHS
 from realtime.webhooks.whatsapp import PATH
+from tests.factories import a_contact
 from tests.fakes.llm import FakeModels, answer_json
 from tests.fakes.llm_wire import Call, Said
 from tests.fakes.waha import QUICK, FakeWaha
 from tests.journeys.conftest import House, until, varied
+from tests.journeys.test_files_by_hand import a_desk, post
+from tests.journeys.test_media import PIXEL
 from tests.realtime.webhooks.conftest import serving
 
 pytestmark = pytest.mark.journey
@@ -136,6 +139,28 @@ async def test_killed_while_the_gateway_is_called(crash_house: House, fault: str
     await answered_once(house, tenant, chat)
     (row,) = house.rows("select wa_message_id from outbox")
     assert {attempt.message_id for attempt in house.gateway.attempts} == {row["wa_message_id"]}
+
+
+@pytest.mark.parametrize("fault", ["hang_before", "hang_after"])
+async def test_killed_while_a_file_is_under_way(crash_house: House, fault: str):
+    house = crash_house
+    tenant, chat = await house.a_business(), house.a_customer()
+    contact_id = await a_contact(house.store, tenant, wa_id=chat)
+    house.gateway.faults.plan(fault, path="/api/sendImage", seconds=30)
+
+    async with a_desk(house, tenant) as api, a_worker(house) as worker:
+        await post(api, contact_id, PIXEL, "image/png", caption="Our shop")
+        await until(lambda: house.gateway.faults.fired[fault] == 1)
+        await killed(worker)
+    # Nobody tries again before any send must have ended; the test need not wait for that.
+    await house.execute("update outbox set next_try_at = now()")
+
+    async with a_worker(house):
+        await until(lambda: house.rows("select 1 from outbox where state = 'sent'") != [])
+        await house.quiet(tenant, within=60)
+    assert house.texts(tenant, chat) == ["Our shop"]
+    assert len(house.gateway.attempts) == 1
+    assert len(house.events(tenant, "message_sent")) == 1
 
 
 async def test_killed_with_the_mark_lost(crash_house: House):

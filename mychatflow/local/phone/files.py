@@ -13,9 +13,12 @@ _EXTENSIONS: Final = {
     "image/gif": "gif",
     "application/pdf": "pdf",
     "audio/ogg": "oga",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "m4a",
     "text/plain": "txt",
 }
-# Only these are shown in the page; everything else is offered as a download.
+# Only these are played and shown in the page; everything else is offered as a download.
+PLAYED_INLINE: Final = frozenset({"audio/ogg", "audio/mpeg", "audio/mp4"})
 SHOWN_INLINE: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from mychatflow.local.phone import views
 from mychatflow.local.phone.addresses import Links
-from mychatflow.local.phone.files import SHOWN_INLINE, mimetype_of
+from mychatflow.local.phone.files import PLAYED_INLINE, SHOWN_INLINE, mimetype_of
 from mychatflow.local.phone.gateway import Gateway
 from mychatflow.local.phone.http_body import json_answer, optional_text, read_json, refusal, text_of
 from mychatflow.local.phone.records import Customer, Draft, Media
@@ -144,7 +144,7 @@ class PageApi:
         if data is None:
             raise refusal(404, "File not found")
         kind = mimetype_of(name)
-        disposition = "inline" if kind in SHOWN_INLINE else "attachment"
+        disposition = "inline" if kind in SHOWN_INLINE | PLAYED_INLINE else "attachment"
         return Response(data, media_type=kind, headers={"Content-Disposition": disposition})
 
     def _read_picture(self, given: object) -> Media | None:

@@ -5,7 +5,7 @@ from typing import Any
 import phonenumbers
 
 from mychatflow.local.phone import ids, payloads
-from mychatflow.local.phone.files import SHOWN_INLINE
+from mychatflow.local.phone.files import PLAYED_INLINE, SHOWN_INLINE
 from mychatflow.local.phone.records import Customer, Media, Message, Session
 
 
@@ -57,6 +57,7 @@ def _media(shown: Media) -> dict[str, Any]:
     return {
         "mimetype": shown.mimetype,
         "filename": shown.filename,
+        "is_voice": shown.file is not None and shown.mimetype.partition(";")[0] in PLAYED_INLINE,
         "is_image": shown.file is not None and shown.mimetype in SHOWN_INLINE,
         "src": f"/phone/files/{shown.file}" if shown.file else None,
         "address": shown.url,

@@ -178,7 +178,7 @@ async def test_an_absent_gateway_surely_sent_nothing() -> None:
 async def test_a_picture_arrives_with_its_caption(client: WahaClient, gateway: FakeWaha) -> None:
     picture = MediaFile(mimetype="image/png", filename="menu.png", data=A_PIXEL)
 
-    outcome = await client.send_image(SESSION, CHAT, picture, caption="Our prices")
+    outcome = await client.send_media(SESSION, CHAT, picture, shape="image", caption="Our prices")
 
     delivered = gateway.deliveries(CHAT)[0]
     assert outcome.is_sent
@@ -188,10 +188,10 @@ async def test_a_picture_arrives_with_its_caption(client: WahaClient, gateway: F
     assert gateway.gateway.exchange.files.load(delivered.media.file) == A_PIXEL
 
 
-async def test_a_file_by_address_arrives(client: WahaClient, gateway: FakeWaha) -> None:
-    document = MediaFile(mimetype="application/pdf", filename="terms.pdf", url="https://shop.example/terms.pdf")
+async def test_a_voice_note_arrives_as_one(client: WahaClient, gateway: FakeWaha) -> None:
+    voice = MediaFile(mimetype="audio/ogg", filename="hello.ogg", data=b"OggS")
 
-    assert (await client.send_file(SESSION, CHAT, document)).is_sent
+    assert (await client.send_media(SESSION, CHAT, voice, shape="voice")).is_sent
     delivered = gateway.deliveries(CHAT)[0].media
     assert delivered is not None
-    assert delivered.url == "https://shop.example/terms.pdf"
+    assert delivered.mimetype == "audio/ogg"

@@ -112,6 +112,7 @@ function quoted(message) {
 function attachment({ media }) {
   if (!media) return null;
   if (media.is_image) return h("img", { class: "shot", src: media.src, alt: media.filename ?? "Picture", loading: "lazy", onload: () => isFollowing && toEnd() });
+  if (media.is_voice) return h("audio", { class: "voice", src: media.src, controls: true, preload: "none", "aria-label": "Voice note" });
   const name = media.filename ?? media.address ?? media.mimetype;
   const inside = [icon("document"), h("span", {}, name)];
   // An address from a message is shown, never opened for the reader.

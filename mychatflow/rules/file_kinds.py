@@ -11,6 +11,8 @@ _SIGNS: Final = (
     (b"OggS", "audio/ogg"),
     (b"ID3", "audio/mpeg"),
     (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"\xff\xf2", "audio/mpeg"),
 )
 # What the models look at and browsers show without running anything.
 PICTURES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
