@@ -1,11 +1,13 @@
 """The parts that every ending of a turn is made of: the outgoing message, the bookkeeping, the next follow-up."""
 
-from datetime import UTC, datetime
+import dataclasses
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from mychatflow.events import EventType, event_id, named_id
-from mychatflow.rules import holdout
+from mychatflow.rules import holdout, reply_parts
 from mychatflow.rules.gates import GateDecision
 from mychatflow.rules.guard import GuardReason
 from realtime.agent.drafting import Decision, Draft
@@ -65,6 +67,27 @@ def outgoing(scene: Scene, *, kind: str, key: str, text: str, draft: Draft | Non
         language=scene.understanding.language,
         waits_since=scene.reading.customer[0].at,
     )
+
+
+def further(scene: Scene, first: Outgoing, texts: Sequence[str], draft: Draft) -> tuple[Outgoing, ...]:
+    """The other messages of a long reply: each waits for the one before it, and for nobody's answer."""
+    parts = []
+    for number, text in enumerate(texts, start=2):
+        made = outgoing(scene, kind="reply", key=f"{scene.subject}:{number}", text=text, draft=draft)
+        part = dataclasses.replace(
+            made,
+            interaction_at=first.interaction_at + timedelta(microseconds=number - 1),
+            inbox_seq=None,
+            wa_message_id=None,
+            waits_since=None,
+            latency_ms=None,
+            part=number,
+            part_of=first.outbox_id,
+            first_interaction_id=first.interaction_id,
+            pause_seconds=(number - 1) * reply_parts.PAUSE.total_seconds(),
+        )
+        parts.append(part)
+    return tuple(parts)
 
 
 def follow_up(scene: Scene, outgoing: Outgoing) -> FollowUpPlan | None:

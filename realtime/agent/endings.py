@@ -6,6 +6,7 @@ from typing import Final, assert_never
 from uuid import UUID
 
 from mychatflow.events import EventType, named_id
+from mychatflow.rules import reply_parts
 from mychatflow.rules.activation import ActivationDecision
 from mychatflow.rules.gates import GateAction, GateDecision, GateReason
 from mychatflow.rules.handoff import HandoffReason
@@ -63,7 +64,8 @@ def silent(scene: Scene, draft: Draft) -> TurnEnd:
 
 
 def replied(scene: Scene, draft: Draft, *, session_expires_at: datetime | None, newer: Newer) -> TurnEnd:
-    outgoing = closing.outgoing(scene, kind="reply", key=scene.subject, text=draft.text, draft=draft)
+    first, *others = reply_parts.parts(draft.text) if scene.tenant.switches.reply_split_enabled else (draft.text,)
+    outgoing = closing.outgoing(scene, kind="reply", key=scene.subject, text=first, draft=draft)
     return closing.end(
         scene,
         newer=newer,
@@ -71,6 +73,8 @@ def replied(scene: Scene, draft: Draft, *, session_expires_at: datetime | None, 
         needs_agent=True,
         releases=False,
         outgoing=outgoing,
+        further=closing.further(scene, outgoing, others, draft),
+        due_at=datetime.now(UTC) + reply_parts.PAUSE if others else None,
         contact=ContactChange(session_expires_at=session_expires_at) if session_expires_at else None,
         follow_up=closing.follow_up(scene, outgoing),
     )

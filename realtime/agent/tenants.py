@@ -65,6 +65,7 @@ class Switches:
     loop_guard_enabled: bool = True
     human_pause_minutes: int = 120
     typing_indicator_enabled: bool = True
+    reply_split_enabled: bool = False
     appointment_booking_enabled: bool = False
 
 

@@ -133,6 +133,8 @@ class Agent:
             chat = await self.claims.read(lease)
             tenant = await self.tenants.get(lease.tenant_id, version=chat.tenant_version)
             queue = await self.courier.clear(chat, tenant.cipher)
+            if queue.is_cut:
+                continue
             if not chat.inbox:
                 return await self.claims.release(lease, due_at=queue.again_at)
             if queue.again_at is None and all(row.is_echo for row in chat.inbox):

@@ -42,6 +42,11 @@ class Outgoing:
     latency_ms: int | None
     language: str | None
     waits_since: datetime | None
+    # The first message of a reply that goes out as several, and when this one is due.
+    part: int = 1
+    part_of: UUID | None = None
+    first_interaction_id: UUID | None = None
+    pause_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +178,8 @@ class TurnEnd:
     releases: bool = True
     due_at: datetime | None = None
     outgoing: Outgoing | None = None
+    # What follows the outgoing message, one after the other, until the customer writes.
+    further: tuple[Outgoing, ...] = ()
     contact: ContactChange | None = None
     consent: Consent | None = None
     cancel_follow_ups: str | None = None
@@ -262,7 +269,7 @@ def _columns(batch: Sequence[TurnEnd]) -> dict[str, Any]:
         return sql.numbered((n, row) for n, end in ends for row in getattr(end, name))
 
     return {
-        "outgoing": one("outgoing"),
+        "outgoing": sql.numbered((n, row) for n, end in ends if end.outgoing for row in (end.outgoing, *end.further)),
         "contacts": one("contact"),
         "consents": one("consent"),
         "cancellations": sql.numbered(

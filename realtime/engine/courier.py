@@ -38,6 +38,8 @@ class Queue:
 
     is_blocked: bool
     again_at: datetime | None
+    # The rest of a long reply will not be said: what the chat holds must be read again.
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +64,22 @@ class Courier:
     async def clear(self, chat: Chat, cipher: TenantCipher) -> Queue:
         """Send what waits in the chat, oldest first. Raises LeaseLost."""
         planned: datetime | None = None
+        is_cut = False
         for row in chat.outbox:
-            if row.next_try_at > datetime.now(UTC):
+            # Whoever writes into a long reply hears no more of it, and is answered knowing what was said.
+            is_overtaken = row.part_of is not None and row.attempts == 0 and chat.has_news
+            if row.next_try_at > datetime.now(UTC) and not is_overtaken:
                 if row.attempts > 0:
                     # It may be on its way: whatever came after it must not overtake it.
                     return Queue(is_blocked=True, again_at=earlier(planned, row.next_try_at))
                 planned = earlier(planned, row.next_try_at)
                 continue
             parcel = await self._prepared(chat, row, cipher)
+            is_cut = is_cut or (is_overtaken and parcel is None)
             handed = await self.send(chat, parcel, cipher) if parcel else None
             if handed is not None and handed.again_at is not None:
                 return Queue(is_blocked=True, again_at=earlier(planned, handed.again_at))
-        return Queue(is_blocked=False, again_at=planned)
+        return Queue(is_blocked=False, again_at=planned, is_cut=is_cut)
 
     async def send(
         self,

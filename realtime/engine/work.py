@@ -54,6 +54,7 @@ class OutboxRow:
     idempotency_key: str
     body: bytes = field(repr=False)
     media: Any = field(repr=False)
+    part_of: UUID | None
     wa_message_id: str | None
     state: str
     attempts: int
@@ -158,3 +159,8 @@ class Chat:
     recent: tuple[Recent, ...]
     inbox: tuple[InboxRow, ...]
     outbox: tuple[OutboxRow, ...]
+
+    @property
+    def has_news(self) -> bool:
+        """Whether somebody but us wrote."""
+        return any(row.kind == "message" and not row.is_echo for row in self.inbox)

@@ -23,6 +23,7 @@ from tests.fakes.waha import QUICK, FakeWaha
 from tests.journeys.conftest import House, until, varied
 from tests.journeys.test_files_by_hand import a_desk, post
 from tests.journeys.test_media import PIXEL
+from tests.journeys.test_reply_parts import LONG, PARTS
 from tests.realtime.webhooks.conftest import serving
 
 pytestmark = pytest.mark.journey
@@ -161,6 +162,26 @@ async def test_killed_while_a_file_is_under_way(crash_house: House, fault: str):
     assert house.texts(tenant, chat) == ["Our shop"]
     assert len(house.gateway.attempts) == 1
     assert len(house.events(tenant, "message_sent")) == 1
+
+
+@pytest.mark.parametrize("fault", ["hang_before", "hang_after"])
+async def test_killed_in_the_middle_of_a_long_reply(crash_house: House, fault: str):
+    house = crash_house
+    tenant, chat = await house.a_business(reply_split_enabled=True), house.a_customer()
+    house.models.say("openai", answer_json(LONG))
+
+    async with a_worker(house) as worker:
+        house.write(tenant, chat, "How does a visit go?")
+        await house.answers(tenant, chat, 1, within=60)
+        house.gateway.faults.plan(fault, seconds=30)
+        await until(lambda: house.gateway.faults.fired[fault] == 1)
+        await killed(worker)
+
+    async with a_worker(house):
+        await house.answers(tenant, chat, 3, within=60)
+        await house.quiet(tenant, within=60)
+    assert house.texts(tenant, chat) == PARTS
+    assert len(house.events(tenant, "message_sent")) == 3
 
 
 async def test_killed_with_the_mark_lost(crash_house: House):

@@ -114,5 +114,6 @@ left join lateral (
         and interactions.contact_id = contacts.id
         and interactions.occurred_at > now() - interval '1 hour'
         and interactions.author = 'agent'
+        and interactions.part_of is null
         and interactions.status <> 'failed'
 ) as replies on true

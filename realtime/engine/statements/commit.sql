@@ -83,17 +83,19 @@ finished as (
 replies as (
     insert into interactions (
         tenant_id, id, occurred_at, contact_id, instance_id, episode_id, message_id, direction, type, author, content,
-        content_length, ai_generated, llm_provider, llm_model, latency_ms, status, status_at, language, token_hashes
+        content_length, ai_generated, llm_provider, llm_model, latency_ms, status, status_at, language, token_hashes,
+        part_of
     )
     select
         held.tenant_id, given.interaction_id, given.interaction_at, held.contact_id, held.instance_id,
         given.episode_id, given.wa_message_id, 'outgoing', 'text', given.author, decode(given.content, 'base64'),
         given.content_length, given.ai_generated, given.llm_provider, given.llm_model, given.latency_ms, 'pending',
-        given.interaction_at, given.language, given.token_hashes
+        given.interaction_at, given.language, given.token_hashes, given.first_interaction_id
     from jsonb_to_recordset(%(outgoing)s::jsonb) as given (
         n integer, interaction_id uuid, interaction_at timestamptz, episode_id uuid, wa_message_id text, author text,
         content text, content_length integer, ai_generated boolean, llm_provider text, llm_model text,
-        latency_ms integer, language text, token_hashes bigint[], tenant_id uuid, idempotency_key text
+        latency_ms integer, language text, token_hashes bigint[], tenant_id uuid, idempotency_key text,
+        first_interaction_id uuid
     )
     inner join held using (n)
     where not exists (
@@ -106,18 +108,25 @@ replies as (
 sends as (
     insert into outbox (
         tenant_id, id, instance_id, contact_id, chat_id, interaction_id, interaction_at, inbox_seq, kind,
-        idempotency_key, body, wa_message_id, state, attempts, first_try_at, next_try_at, waits_since
+        idempotency_key, body, wa_message_id, state, attempts, first_try_at, next_try_at, waits_since, part_of
     )
     select
         held.tenant_id, given.outbox_id, held.instance_id, held.contact_id, held.chat_id, given.interaction_id,
         given.interaction_at, given.inbox_seq, given.kind, given.idempotency_key, decode(given.body, 'base64'),
-        given.wa_message_id, 'sending', 1, now(), now(), given.waits_since
+        given.wa_message_id,
+        case when given.part_of is null then 'sending' else 'pending' end,
+        case when given.part_of is null then 1 else 0 end,
+        case when given.part_of is null then now() end,
+        now() + given.pause_seconds * interval '1 second',
+        given.waits_since,
+        given.part_of
     from jsonb_to_recordset(%(outgoing)s::jsonb) as given (
         n integer, outbox_id uuid, interaction_id uuid, interaction_at timestamptz, inbox_seq bigint, kind text,
-        idempotency_key text, body text, wa_message_id text, waits_since timestamptz
+        idempotency_key text, body text, wa_message_id text, waits_since timestamptz, part integer, part_of uuid,
+        pause_seconds float8
     )
     inner join held using (n)
-    order by given.n
+    order by given.n, given.part
     on conflict do nothing
     returning tenant_id, id
 ),

@@ -12,6 +12,7 @@ select
     outbox.idempotency_key,
     outbox.body,
     outbox.media,
+    outbox.part_of,
     outbox.wa_message_id,
     outbox.state,
     outbox.attempts,

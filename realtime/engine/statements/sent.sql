@@ -46,7 +46,7 @@ marked as (
         and outbox.state in ('pending', 'sending', 'ambiguous')
     returning
         held.n, held.at, outbox.tenant_id, outbox.id, outbox.state, outbox.wa_message_id, outbox.contact_id,
-        outbox.interaction_id, outbox.interaction_at, outbox.kind
+        outbox.interaction_id, outbox.interaction_at, outbox.kind, outbox.part_of
 ),
 
 said as (
@@ -65,7 +65,8 @@ said as (
         and interactions.id = marked.interaction_id
         and interactions.occurred_at = marked.interaction_at
     returning
-        interactions.tenant_id, interactions.episode_id, interactions.author, marked.at, marked.state, marked.kind
+        interactions.tenant_id, interactions.episode_id, interactions.author, marked.at, marked.state, marked.kind,
+        marked.part_of
 ),
 
 people as (
@@ -112,7 +113,7 @@ conversations as (
         select
             tenant_id,
             episode_id,
-            count(*) filter (where kind = 'reply') as agent_count,
+            count(*) filter (where kind = 'reply' and part_of is null) as agent_count,
             count(*) filter (where kind = 'human') as human_count,
             count(*) filter (where kind in ('reply', 'human')) as answer_count,
             max(at) as at

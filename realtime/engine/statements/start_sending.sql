@@ -1,5 +1,6 @@
 -- Fixes the WhatsApp id of queued messages before their first attempt, and stops what may not be sent any more:
--- opt-out, hand-off and the end of a campaign are asked again here, in the transaction that lets a message go.
+-- opt-out, hand-off, the end of a campaign and a customer who writes into a long reply are asked for here, in the
+-- transaction that lets a message go.
 with
 
 judged as materialized (
@@ -15,6 +16,44 @@ judged as materialized (
             when contacts.opted_out_at is not null then 'opted_out'
             when outbox.kind in ('reply', 'follow_up', 'campaign') and contacts.is_handed_off then 'handed_off'
             when outbox.kind in ('reply', 'follow_up') and contacts.paused_until > now() then 'human_took_over'
+            when outbox.part_of is not null and exists (
+                select 1 from outbox as before
+                where
+                    before.tenant_id = outbox.tenant_id
+                    and before.instance_id = outbox.instance_id
+                    and before.chat_id = outbox.chat_id
+                    and (before.id = outbox.part_of or before.part_of = outbox.part_of)
+                    and before.seq < outbox.seq
+                    and before.state in ('failed', 'cancelled')
+            ) then 'part_before_missing'
+            when outbox.part_of is not null and (
+                exists (
+                    select 1 from inbox
+                    where
+                        inbox.tenant_id = outbox.tenant_id
+                        and inbox.instance_id = outbox.instance_id
+                        and inbox.chat_id = outbox.chat_id
+                        and inbox.state = 'open'
+                        and inbox.lane = 'message'
+                        and inbox.kind = 'message'
+                        and inbox.received_at > outbox.created_at
+                        and not (inbox.is_own and exists (
+                            select 1 from outbox as echoed
+                            where
+                                echoed.tenant_id = inbox.tenant_id
+                                and echoed.wa_message_id = split_part(inbox.message_id, '_', 3)
+                        ))
+                )
+                or exists (
+                    select 1 from interactions
+                    where
+                        interactions.tenant_id = outbox.tenant_id
+                        and interactions.contact_id = outbox.contact_id
+                        and interactions.direction = 'incoming'
+                        and interactions.received_at > outbox.created_at
+                        and interactions.occurred_at > outbox.created_at - interval '1 day'
+                )
+            ) then 'chat_went_on'
             when outbox.kind = 'campaign' and exists (
                 select 1 from campaign_recipients as recipients
                 inner join campaigns

@@ -1,0 +1,85 @@
+"""A long reply goes out as a few messages in order, and stops when the customer writes into it."""
+
+from datetime import timedelta
+
+import pytest
+
+from mychatflow.rules import reply_parts
+from tests.fakes.llm import answer_json
+from tests.journeys.conftest import House, until
+
+_LINE = "We are glad that you ask, and we will gladly explain how a visit with us usually goes. "
+PARTS = [
+    (_LINE * 4).strip(),
+    ("First we listen. " + _LINE * 3).strip(),
+    _LINE * 3 + "Would you like to come by and see it?",
+]
+LONG = "\n\n".join(PARTS)
+
+
+async def test_a_long_reply_arrives_in_parts_and_in_order(house: House):
+    tenant = await house.a_business(reply_split_enabled=True)
+    chat = house.a_customer()
+    house.models.say("openai", answer_json(LONG))
+
+    house.write(tenant, chat, "How does a visit go?")
+    await house.answers(tenant, chat, 3)
+    await house.quiet(tenant)
+
+    assert house.texts(tenant, chat) == PARTS
+    sent = house.events(tenant, "message_sent")
+    assert [event["properties"]["latency_ms"] is None for event in sent] == [False, True, True]
+    # To whoever counts replies it is one.
+    (episode,) = house.rows("select agent_reply_count from episodes where tenant_id = %(t)s", t=tenant.tenant_id)
+    assert episode["agent_reply_count"] == 1
+    (day,) = house.rows("select used from usage_days where tenant_id = %(t)s", t=tenant.tenant_id)
+    assert day["used"] == 1
+    told = house.rows(
+        "select id, part_of, status from interactions where tenant_id = %(t)s and author = 'agent'"
+        " order by occurred_at",
+        t=tenant.tenant_id,
+    )
+    assert [row["part_of"] for row in told] == [None, told[0]["id"], told[0]["id"]]
+
+
+async def test_a_customer_who_writes_on_hears_no_more_of_it(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reply_parts, "PAUSE", timedelta(seconds=30))
+    tenant = await house.a_business(reply_split_enabled=True)
+    chat = house.a_customer()
+    house.models.say("openai", answer_json(LONG))
+    house.write(tenant, chat, "How does a visit go?")
+    await house.answers(tenant, chat, 1)
+    house.models.say("openai", answer_json("With pleasure, until then."))
+
+    house.write(tenant, chat, "Fine, I will come by")
+    await house.answers(tenant, chat, 2)
+    await house.quiet(tenant)
+
+    assert house.texts(tenant, chat) == [PARTS[0], "With pleasure, until then."]
+    unsaid = house.rows("select state, last_error from outbox where part_of is not null order by seq")
+    assert [tuple(row.values()) for row in unsaid] == [
+        ("cancelled", "chat_went_on"),
+        ("cancelled", "part_before_missing"),
+    ]
+    # The model is told what the customer read, and nothing else.
+    asked = "\n".join(text for _, text in house.models.calls()[-1].messages)
+    assert PARTS[0] in asked
+    assert "First we listen" not in asked
+
+
+async def test_a_part_that_fails_takes_the_others_with_it(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reply_parts, "PAUSE", timedelta(seconds=2))
+    tenant = await house.a_business(reply_split_enabled=True)
+    chat = house.a_customer()
+    house.models.say("openai", answer_json(LONG))
+    house.write(tenant, chat, "How does a visit go?")
+    await house.answers(tenant, chat, 1)
+    house.gateway.faults.plan("463", path="/api/sendText")
+
+    await until(lambda: house.rows("select 1 from outbox where state = 'cancelled'") != [])
+    await house.quiet(tenant)
+
+    assert house.texts(tenant, chat) == PARTS[:1]
+    states = house.rows("select state, last_error from outbox order by seq")
+    assert [row["state"] for row in states] == ["sent", "failed", "cancelled"]
+    assert states[2]["last_error"] == "part_before_missing"
