@@ -26,6 +26,7 @@ _LONGEST_SOCKET_DIRECTORY = 80
 _Text = Annotated[str | None, BeforeValidator(setting_forms.unless_blank)]
 _Secret = Annotated[SecretStr | None, BeforeValidator(setting_forms.unless_blank)]
 _Rate = Annotated[str, AfterValidator(setting_forms.rate)]
+_Bucket = Annotated[_Text, AfterValidator(setting_forms.bucket_url)]
 
 
 class ConfigurationRefused(Exception):
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     wal_dir: Path | None = Field(
         None, description="Where the embedded Postgres's log is copied as it is written, on another disk."
     )
+    media_url: _Bucket = Field(None, description="`s3://bucket/prefix?endpoint=…&region=…`; the data dir when unset.")
+    media_access_key: _Secret = Field(None, description="`ID:SECRET` of the bucket; the machine's role when unset.")
     waha_base_url: str | None = Field(None, description="A real WAHA gateway; the sandbox phone when unset.")
     waha_api_key: SecretStr | None = Field(None, description="The gateway's X-Api-Key.")
     waha_engine: Literal["NOWEB", "GOWS", "WEBJS"] = Field("NOWEB", description="The gateway's engine.")

@@ -15,8 +15,8 @@ from prometheus_client import start_http_server
 
 from mychatflow import settings as configuration
 from mychatflow.settings import ConfigurationRefused, Settings
+from mychatflow.store import media_vault
 from mychatflow.store.cipher import KeyRing
-from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from realtime import alerts, start, tracing
 from realtime.accounts.invitations import Invitations
@@ -128,7 +128,7 @@ class Worker:
             claims = Claims(pool, index=self._index)
             key_ring = KeyRing(*settings.masters)
             tenants = TenantBook(pool, key_ring)
-            vault = MediaVault(settings.media_dir)
+            vault = media_vault.opened(settings)
             agent = Agent(
                 claims=claims,
                 tenants=tenants,

@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 _SIGNING_SECRET: Final = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
@@ -16,6 +17,17 @@ def rate(value: str) -> str:
     count, _, unit = value.partition("/")
     if not count.isdigit() or int(count) < 1 or unit not in {"second", "minute", "hour"}:
         raise ValueError("must look like 100/minute (second, minute or hour)")
+    return value
+
+
+def bucket_url(value: str | None) -> str | None:
+    """Raises ValueError unless it names a bucket, and knows no more of it than where it is."""
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    unknown = parse_qs(parts.query).keys() - {"endpoint", "region"}
+    if parts.scheme != "s3" or not parts.hostname or parts.username or unknown:
+        raise ValueError("must look like s3://bucket/prefix?endpoint=https://…&region=… (keys go to MEDIA_ACCESS_KEY)")
     return value
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 from uuid import UUID
 
 from mychatflow.settings import Settings
-from mychatflow.store import audit, contact_book, data_requests, erasure, export
+from mychatflow.store import audit, contact_book, data_requests, erasure, export, media_vault
 from mychatflow.store.data_requests import Claimed
 from mychatflow.store.erasure import Erased
 from mychatflow.store.export import Exported
@@ -40,7 +40,7 @@ class Privacy:
 
     @property
     def media(self) -> MediaVault:
-        return MediaVault(self.settings.media_dir)
+        return media_vault.opened(self.settings)
 
     async def copy(
         self, target: BinaryIO, tenant_id: UUID, contact_id: UUID | None, *, actor: str, at: datetime

@@ -6,7 +6,7 @@ from uuid import UUID
 import dagster as dg
 
 from mychatflow.rules import retention as rules
-from mychatflow.store import media_files, schema
+from mychatflow.store import media_files, media_vault, schema
 from mychatflow.store import retention as kept
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
@@ -31,7 +31,7 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
     at = datetime.now(UTC)
     schema.ensure_months(installation.settings, first=at.date(), last=(at + _AHEAD).date())
     counts, events_before = installation.with_store(
-        lambda store: _clean(store, MediaVault(installation.settings.media_dir), at)
+        lambda store: _clean(store, media_vault.opened(installation.settings), at)
     )
     counts["warehouse_facts"] = warehouse_retention.forget_events(installation.settings, events_before)
     return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), **counts})

@@ -10,7 +10,7 @@ from fastapi import Query, Request, Response
 from mychatflow.rules import attachment, file_kinds
 from mychatflow.rules.attachment import LONGEST_CAPTION, TAKEN, Attachment, AttachmentRefused
 from mychatflow.rules.role import Permission
-from mychatflow.store import colleagues, human_replies, media_files
+from mychatflow.store import colleagues, human_replies, media_files, media_vault
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.human_replies import SentFile
 from mychatflow.store.media_vault import MediaVault
@@ -112,4 +112,4 @@ async def _keep(desk: Desk, cipher: TenantCipher, message_id: UUID, body: bytes)
 
 
 def _vault(desk: Desk) -> MediaVault:
-    return MediaVault(desk.doors.settings.media_dir)
+    return media_vault.opened(desk.doors.settings)

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from mychatflow.rules.plan import DAILY_MESSAGES, USERS
 from mychatflow.rules.role import Permission
-from mychatflow.store import tenant_keys, tenants
+from mychatflow.store import media_vault, tenant_keys, tenants
 from mychatflow.store.export_vault import ExportVault
-from mychatflow.store.media_vault import MediaVault
 from realtime.api.bodies import Body, Line, Shown
 from realtime.api.desk import AtDesk, not_found
 from realtime.api.problems import Problem
@@ -44,7 +43,7 @@ async def end_tenant(desk: AtDesk, wanted: TheEnd) -> None:
             raise Problem(422, "not_confirmed", "`confirm` must be the tenant's name.")
         await tenant_keys.shred(transaction, desk.tenant_id, at=desk.at)
     store.key_ring.forget(desk.tenant_id)
-    await asyncio.to_thread(MediaVault(settings.media_dir).remove_all, desk.tenant_id)
+    await asyncio.to_thread(media_vault.opened(settings).remove_all, desk.tenant_id)
     await asyncio.to_thread(ExportVault(settings.data_dir / "exports").remove_all, desk.tenant_id)
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from mychatflow.local.phone.records import Draft, Media, Message
 from mychatflow.rules.role import Role
-from mychatflow.store import media_files
-from mychatflow.store.media_vault import MediaVault
+from mychatflow.store import media_files, media_vault
 from realtime.channels.gateway_types import GatewayFailed
 from realtime.channels.waha import WahaClient
 from tests.factories import Tenant
@@ -152,7 +151,7 @@ async def test_old_files_go_with_their_bytes(house: House):
     await house.answers(tenant, chat, 1)
     await house.quiet(tenant)
     kept_at = house.rows("select kept_at from media_files where tenant_id = %(t)s", t=tenant.tenant_id)[0]["kept_at"]
-    vault = MediaVault(house.settings.media_dir)
+    vault = media_vault.opened(house.settings)
 
     assert await media_files.forget(house.store, vault, tenant.tenant_id, before=kept_at) == 0
     await house.execute(

@@ -11,8 +11,7 @@ import pytest
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
-from mychatflow.store import erasure
-from mychatflow.store.media_vault import MediaVault
+from mychatflow.store import erasure, media_vault
 from mychatflow.store.session import Store
 from pipelines import answers, backfill_run, forget, reconcile, rollup
 from tests.warehouse import history
@@ -39,7 +38,7 @@ def erase(settings: Settings, tenant_id: UUID, contact_id: UUID) -> None:
         async with store.platform_transaction() as transaction:
             await erasure.erase(
                 transaction,
-                MediaVault(settings.media_dir),
+                media_vault.opened(settings),
                 tenant_id,
                 contact_id,
                 master=settings.master,

@@ -6,9 +6,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from mychatflow.store import cipher, erasure
+from mychatflow.store import cipher, erasure, media_vault
 from mychatflow.store.erasure import OnLegalHold
-from mychatflow.store.media_vault import MediaVault
 from tests.factories import a_contact, a_resource, a_service, a_tenant
 from tests.realtime.api.possessions import a_file, a_message, an_appointment, an_episode
 
@@ -88,7 +87,7 @@ async def forget(store, tenant, contact_id, *, at=NOW):
     settings = store._settings
     async with store.platform_transaction() as transaction:
         return await erasure.erase(
-            transaction, MediaVault(settings.media_dir), tenant.tenant_id, contact_id, master=settings.master, at=at
+            transaction, media_vault.opened(settings), tenant.tenant_id, contact_id, master=settings.master, at=at
         )
 
 

@@ -10,10 +10,9 @@ import typer
 from mychatflow.local import console
 from mychatflow.local.commands import loading
 from mychatflow.local.console import Failure
-from mychatflow.store import audit, tenant_keys
+from mychatflow.store import audit, media_vault, tenant_keys
 from mychatflow.store.cipher import CACHED_SECONDS
 from mychatflow.store.export_vault import ExportVault
-from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from mychatflow.store.tenant_keys import Rewrapped, RotationRefused
 
@@ -94,7 +93,7 @@ def shred(
         return count
 
     count = loading.with_store(loaded, work)
-    MediaVault(loaded.media_dir).remove_all(tenant)
+    media_vault.opened(loaded).remove_all(tenant)
     ExportVault(loaded.data_dir / "exports").remove_all(tenant)
     _give({"tenant_id": str(tenant), "keys_dropped": count}, as_json=as_json)
 

@@ -14,11 +14,11 @@ from mychatflow.store import (
     documents,
     follow_up_runs,
     follow_up_sequences,
+    media_vault,
     segments,
     webhook_endpoints,
 )
 from mychatflow.store.data_requests import Kind
-from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 from tests.factories import Tenant
 
@@ -99,7 +99,7 @@ async def a_file(store: Store, tenant: Tenant, contact_id: UUID) -> UUID:
             ),
             {"tenant_id": tenant.tenant_id, "id": message_id, "contact_id": contact_id},
         )
-    MediaVault(store._settings.media_dir).save(cipher, message_id, b"%PDF-")
+    media_vault.opened(store._settings).save(cipher, message_id, b"%PDF-")
     return message_id
 
 

@@ -1,0 +1,155 @@
+"""Files lie sealed in a folder or in a bucket, and go when they must, wherever they lie."""
+
+import io
+import socket
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.error import URLError
+from uuid import uuid4
+
+import obstore
+import pytest
+from sqlalchemy import text
+
+from mychatflow.settings import Settings
+from mychatflow.store import erasure, export, media_files, media_vault
+from mychatflow.store.media_vault import Bucket, BucketFailed, MediaVault
+from mychatflow.store.session import Store
+from tests.factories import a_contact, a_tenant
+from tests.journeys.conftest import varied
+
+DATA = b"%PDF-1.7 what a customer sent"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """A server that speaks S3, with the bucket `files`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            _make_bucket(f"{address}/files", server)
+            yield f"s3://files/media?endpoint={address}"
+        finally:
+            server.terminate()
+
+
+def _make_bucket(address: str, server: subprocess.Popen[bytes]) -> None:
+    while server.poll() is None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(address, method="PUT"), timeout=5).close()
+        except (URLError, ConnectionError):
+            continue
+        return
+    pytest.fail("the S3 server did not start")
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def kept(request: pytest.FixtureRequest, fresh: Settings) -> Settings:
+    """An installation that keeps its files there."""
+    if request.param == "folder":
+        return fresh
+    url = request.getfixturevalue("s3").replace("/media", f"/{uuid4().hex}")
+    return varied(fresh, media_url=url, media_access_key="key:secret")
+
+
+def names(settings: Settings) -> list[str]:
+    shelf = media_vault.opened(settings).shelf
+    if isinstance(shelf, Bucket):
+        return [found["path"] for page in obstore.list(shelf.store) for found in page]
+    return [str(path.relative_to(settings.media_dir)) for path in settings.media_dir.rglob("*") if path.is_file()]
+
+
+async def test_a_file_is_sealed_and_comes_back(kept: Settings, store: Store):
+    tenant, media_id = await a_tenant(store), uuid4()
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+    vault = media_vault.opened(kept)
+
+    for data in (b"first", DATA):
+        vault.save(cipher, media_id, data)
+
+    (name,) = names(kept)
+    sealed = vault.shelf.get(name)
+    assert vault.load(cipher, media_id) == DATA
+    assert sealed is not None
+    assert DATA not in sealed
+    assert vault.load(cipher, uuid4()) is None
+
+    vault.remove(tenant.tenant_id, media_id)
+    vault.remove(tenant.tenant_id, media_id)
+    assert vault.load(cipher, media_id) is None
+
+
+async def test_retention_erasure_export_and_an_end_reach_every_file(kept: Settings, store: Store):
+    tenant, vault = await a_tenant(store), media_vault.opened(kept)
+    ann, ben, eve = [await a_contact(store, tenant, wa_id=f"3460000000{n}@c.us") for n in range(3)]
+    now = datetime.now(UTC)
+    for contact_id, age in ((ann, 1), (ben, 1), (ben, 100), (eve, 1)):
+        await _a_kept_file(store, vault, tenant.tenant_id, contact_id, at=now - timedelta(days=age))
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+        copy = io.BytesIO()
+        made = await export.write(transaction, copy, tenant.tenant_id, cipher=cipher, vault=vault, at=now)
+    with zipfile.ZipFile(copy) as archive:
+        copied = [archive.read(name) for name in archive.namelist() if name.startswith("media/")]
+
+    assert (made.media_files, copied) == (4, [DATA] * 4)
+    assert await media_files.forget(store, vault, tenant.tenant_id, before=now - timedelta(days=90)) == 1
+    assert len(names(kept)) == 3
+    async with store.platform_transaction() as transaction:
+        erased = await erasure.erase(transaction, vault, tenant.tenant_id, ann, master=kept.master, at=now)
+    assert erased is not None
+    assert (erased.media_files, len(names(kept))) == (1, 2)
+    vault.remove_all(tenant.tenant_id)
+    assert names(kept) == []
+
+
+async def test_nothing_counts_as_gone_while_the_bucket_is_away(fresh: Settings, store: Store, s3: str):
+    tenant = await a_tenant(store)
+    contact_id = await a_contact(store, tenant)
+    there = media_vault.opened(varied(fresh, media_url=s3, media_access_key="key:secret"))
+    await _a_kept_file(store, there, tenant.tenant_id, contact_id, at=datetime.now(UTC) - timedelta(days=100))
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+
+    for url in ("s3://files?endpoint=http://127.0.0.1:1", s3.replace("files", "nowhere")):
+        away = media_vault.opened(varied(fresh, media_url=url, media_access_key="key:secret"))
+        with pytest.raises(OSError, match=r"no such bucket|file not read"):
+            away.load(cipher, uuid4())
+        with pytest.raises(OSError):  # noqa: PT011  (each way of being away has its own words)
+            away.save(cipher, uuid4(), DATA)
+    nowhere = media_vault.opened(
+        varied(fresh, media_url="s3://files?endpoint=http://127.0.0.1:1", media_access_key="key:secret")
+    )
+    with pytest.raises(BucketFailed):
+        await media_files.forget(store, nowhere, tenant.tenant_id, before=datetime.now(UTC))
+
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        assert (await transaction.execute(text("select count(*) from media_files"))).scalar_one() == 1
+
+
+@pytest.mark.parametrize("url", ["https://files.example", "s3:///media", "s3://id:secret@files", "s3://files?key=x"])
+def test_a_malformed_bucket_is_refused_by_name(url: str):
+    with pytest.raises(ValueError, match="must look like s3://bucket/prefix"):
+        Settings(_env_file=None, media_url=url)
+
+
+async def _a_kept_file(store: Store, vault: MediaVault, tenant_id, contact_id, *, at: datetime) -> None:
+    media_id = uuid4()
+    async with store.tenant_transaction(tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant_id, transaction)
+        vault.save(cipher, media_id, DATA)
+        await transaction.execute(
+            text(
+                "insert into media_files (tenant_id, id, contact_id, mimetype, byte_size, kept_at)"
+                " values (:tenant_id, :id, :contact_id, 'application/pdf', 5, :at)"
+            ),
+            {"tenant_id": tenant_id, "id": media_id, "contact_id": contact_id, "at": at},
+        )
