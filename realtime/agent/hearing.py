@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from realtime.agent.ledger import Ledger
 from realtime.llm.listening import Listener
 from realtime.media.keeper import File
 
@@ -13,14 +14,17 @@ from realtime.media.keeper import File
 _NAMES: Final = {"audio/ogg": "voice.ogg", "audio/mpeg": "voice.mp3", "audio/mp4": "voice.m4a"}
 
 
-async def listen(files: Mapping[UUID, File], listener: Listener) -> dict[UUID, File]:
-    """The same files, those with a voice together with what it says."""
-    heard = await asyncio.gather(*(_heard(file, listener) for file in files.values()))
+async def listen(files: Mapping[UUID, File], listener: Listener, ledger: Ledger) -> dict[UUID, File]:
+    """The same files, those with a voice together with what it says; every call is booked."""
+    heard = await asyncio.gather(*(_heard(file, listener, ledger) for file in files.values()))
     return dict(zip(files, heard, strict=True))
 
 
-async def _heard(file: File, listener: Listener) -> File:
+async def _heard(file: File, listener: Listener, ledger: Ledger) -> File:
     name = _NAMES.get(file.mimetype)
     if name is None or file.data is None:
         return file
-    return dataclasses.replace(file, heard=await listener.words(file.data, filename=name))
+    listened = await listener.listen(file.data, filename=name)
+    if listened.attempt is not None:
+        ledger.attempts.append(listened.attempt)
+    return dataclasses.replace(file, heard=listened.text)

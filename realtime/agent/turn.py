@@ -160,7 +160,7 @@ class Agent:
         steps.note_interactions(read, trace)
 
         # 4 activation, 5 language, 6 hand-off keywords
-        read = await self._with_files(chat, tenant, read, trace)
+        read = await self._with_files(chat, tenant, read, patience)
         understood = reading.understand(read, chat.contact, tenant)
         active = steps.activate(chat, tenant, read, understood, trace)
         steps.note_understanding(understood, trace)
@@ -208,7 +208,9 @@ class Agent:
         trace.note("contact", "known" if chat.contact else "new", str(happened.contact_id_of(chat, read)))
         return chat
 
-    async def _with_files(self, chat: Chat, tenant: Tenant, read: reading.Reading, trace: Trace) -> reading.Reading:
+    async def _with_files(
+        self, chat: Chat, tenant: Tenant, read: reading.Reading, patience: Patience
+    ) -> reading.Reading:
         """Fetched and kept whether or not anybody answers: the gateway forgets its files soon."""
         wanted = {each.interaction_id: each.message.media.url for each in read.customer if each.message.media}
         if not wanted:
@@ -216,9 +218,9 @@ class Agent:
         client = self.courier.client(chat, tenant.cipher)
         contact_id = happened.contact_id_of(chat, read)
         kept = await self.keeper.take(wanted, client, tenant.cipher, contact_id=contact_id)
-        files = await hearing.listen(kept, self.listener)
+        files = await hearing.listen(kept, self.listener, patience.ledger)
         missing = [file.problem for file in files.values() if file.problem]
-        trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
+        patience.trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
         return reading.with_files(read, files)
 
     async def _draft(self, scene: Scene, brief: Brief) -> Draft:

@@ -10,7 +10,7 @@ import openai
 from realtime.llm import faults, provider, transport
 from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
-from realtime.llm.provider import Completion
+from realtime.llm.provider import Completion, Heard
 from realtime.llm.toolkit import Tool, ToolCall
 
 BASE_URL = "https://api.openai.com/v1"
@@ -65,6 +65,8 @@ _decoder = msgspec.json.Decoder(_Body)
 class OpenAI:
     """Answers by chat completions; the SDK's retries are off and its answers are read here."""
 
+    voice_model = VOICE_MODEL
+
     def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
@@ -92,7 +94,7 @@ class OpenAI:
             raise ProviderFailed(ErrorClass.MALFORMED) from error
         return _read(response.content, request)
 
-    async def hear(self, data: bytes, *, filename: str) -> str:
+    async def hear(self, data: bytes, *, filename: str) -> Heard:
         """What a voice note says; raises ProviderFailed."""
         try:
             said = await self._client.audio.transcriptions.create(file=(filename, data), model=VOICE_MODEL)
@@ -104,7 +106,7 @@ class OpenAI:
         except (openai.OpenAIError, ValueError) as error:
             raise ProviderFailed(ErrorClass.MALFORMED) from error
         # A page of HTML comes back as a plain string.
-        return getattr(said, "text", "") or ""
+        return Heard(text=getattr(said, "text", "") or "", usage=_heard_usage(getattr(said, "usage", None)))
 
     async def close(self) -> None:
         await self._client.close()
@@ -174,6 +176,14 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
         for call in choice.message.tool_calls or ()
     )
     return provider.finished(request, text=choice.message.content or "", usage=usage, calls=calls)
+
+
+def _heard_usage(said: object) -> Usage | None:
+    """Some models count tokens, others seconds."""
+    tokens = getattr(said, "input_tokens", None), getattr(said, "output_tokens", None)
+    if not isinstance(tokens[0], int) or not isinstance(tokens[1], int):
+        return None
+    return Usage(input_tokens=tokens[0], output_tokens=tokens[1])
 
 
 def _usage(said: _Usage | None) -> Usage | None:

@@ -24,6 +24,14 @@ class Completion:
     calls: tuple[ToolCall, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a voice note says; `usage` is None where the provider did not say."""
+
+    text: str
+    usage: Usage | None = None
+
+
 class Provider(Protocol):
     """A vendor's API. `complete` raises ProviderFailed and nothing else; the caller limits its time."""
 

@@ -152,7 +152,8 @@ class FakeModels:
         path = scope["path"]
         if path.endswith("/audio/transcriptions") and self.voice is not None:
             self.heard.append(body)
-            await llm_faults.respond(send, msgspec.json.encode({"text": self.voice}))
+            usage = {"type": "tokens", "input_tokens": 40, "output_tokens": 6, "total_tokens": 46}
+            await llm_faults.respond(send, msgspec.json.encode({"text": self.voice, "usage": usage}))
             return
         provider = llm_wire.provider_of(path)
         if provider is None:

@@ -127,6 +127,15 @@ async def test_a_voice_note_is_heard_and_answered(house: House):
     row = received(house, tenant)
     assert (row["type"], row["intents"], row["is_question"]) == ("audio", ["price_inquiry"], True)
     assert house.opened(tenant, row) == "How much is a haircut?"
+    # Listening is a call like any other: 40 tokens of sound and 6 of words.
+    (call,) = house.rows(
+        "select provider, outcome, input_tokens, output_tokens, is_estimated, cost_micro_usd from llm_attempts"
+        " where tenant_id = %(t)s and model = 'gpt-4o-mini-transcribe'",
+        t=tenant.tenant_id,
+    )
+    assert tuple(call.values()) == ("openai", "ok", 40, 6, False, 150)
+    booked = [event["properties"]["model"] for event in house.events(tenant, "llm_attempt")]
+    assert sorted(booked) == ["gpt-4o-mini-transcribe", "gpt-5.4-mini"]
     (sent,) = house.models.heard
     assert b"OggS" in sent
     assert b"gpt-4o-mini-transcribe" in sent
