@@ -20,9 +20,9 @@ from mychatflow.store.media_vault import MediaVault
 # Copies of what another table holds, secrets, and how we work inside: no part of anybody's data.
 _LEFT_OUT: Final = frozenset(
     {
-        "alembic_version", "api_keys", "campaign_paces", "chat_leases", "contact_imports", "document_uploads",
-        "erase_list", "exports", "idempotency_keys", "inbox", "message_status_events", "outbox", "tenant_keys",
-        "webhook_deliveries",
+        "alembic_version", "api_keys", "campaign_paces", "catch_up_progress", "chat_leases", "contact_imports",
+        "document_uploads", "erase_list", "exports", "idempotency_keys", "inbox", "message_status_events", "outbox",
+        "tenant_keys", "webhook_deliveries",
     }
 )  # fmt: skip
 _INNER_COLUMNS: Final = frozenset(

@@ -1,5 +1,6 @@
-"""Reads what a number's chats hold since a moment: bounded pages, people only, oldest message first."""
+"""Reads what a number's chats hold since a moment: page by page, people only, oldest message first."""
 
+import itertools
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
@@ -8,16 +9,14 @@ from realtime.channels.gateway_types import ChatSummary, HistoryMessage
 from realtime.channels.waha import WahaClient
 
 _CHATS_A_PAGE: Final = 100
-_MOST_CHATS: Final = 2_000
 _MESSAGES_A_PAGE: Final = 100
-_MOST_MESSAGES: Final = 1_000
 # The kinds of chat that the webhook takes too.
 _PEOPLE: Final = ("@c.us", "@lid", "@s.whatsapp.net")
 
 
 async def chats_since(client: WahaClient, session: str, *, since: datetime) -> AsyncIterator[ChatSummary]:
     """The people's chats in which something was written since, the latest first. Raises GatewayFailed."""
-    for offset in range(0, _MOST_CHATS, _CHATS_A_PAGE):
+    for offset in itertools.count(step=_CHATS_A_PAGE):
         page = await client.chats(session, limit=_CHATS_A_PAGE, offset=offset)
         recent = [chat for chat in page if chat.last_message_at is None or chat.last_message_at >= since]
         for chat in recent:
@@ -28,14 +27,14 @@ async def chats_since(client: WahaClient, session: str, *, since: datetime) -> A
             return
 
 
-async def messages_since(
+async def pages_since(
     client: WahaClient, session: str, chat_id: str, *, since: datetime
-) -> tuple[HistoryMessage, ...]:
-    """Oldest first, those of one second as the gateway has them. Raises GatewayFailed."""
-    found: list[HistoryMessage] = []
-    for offset in range(0, _MOST_MESSAGES, _MESSAGES_A_PAGE):
-        page = await client.history(session, chat_id, limit=_MESSAGES_A_PAGE, offset=offset, since=since)
-        found = [*page, *found]
-        if len(page) < _MESSAGES_A_PAGE:
-            break
-    return tuple(sorted(found, key=lambda message: message.sent_at))
+) -> AsyncIterator[tuple[HistoryMessage, ...]]:
+    """Oldest first, so that what comes in meanwhile stands at the end and moves no page. Raises GatewayFailed."""
+    for offset in itertools.count(step=_MESSAGES_A_PAGE):
+        page = await client.history(session, chat_id, limit=_MESSAGES_A_PAGE, offset=offset, since=since, order="asc")
+        if page:
+            yield page
+        # Rows that nobody can read are left out: only a page that is half empty is surely the last.
+        if len(page) < _MESSAGES_A_PAGE // 2:
+            return

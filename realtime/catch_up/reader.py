@@ -74,7 +74,9 @@ class CatchUp:
         except GatewayFailed as failed:
             log.info("history not read", session=due.session, cause=failed.kind, status=failed.status)
         except TimeoutError:
-            log.warning("history not read in time", session=due.session)
+            # A number that was away for long is read in several rounds, each where the one before it ended.
+            log.info("history goes on in the next round", session=due.session)
+            await self._schedule.go_on(due)
         except Unreadable:
             log.exception("gateway key unreadable", session=due.session)
         return 0
@@ -89,9 +91,13 @@ class CatchUp:
             return 0
         since = max(due.caught_up_at, at - _OLDEST) - _OVERLAP
         found = 0
+        behind = await self._schedule.progress(due)
         async for chat in history.chats_since(client, due.session, since=since):
-            messages = await history.messages_since(client, due.session, chat.chat_id, since=since)
-            found += await self._take(instance, messages)
+            begin = max(since, behind.get(chat.chat_id, since))
+            async for page in history.pages_since(client, due.session, chat.chat_id, since=begin):
+                found += await self._take(instance, page)
+                # Stored for good: whoever goes on after us, or after a crash, begins here.
+                await self._schedule.read_until(due, chat.chat_id, at=page[-1].sent_at)
         await self._schedule.caught_up(due, at=at)
         if found:
             log.info("missed messages found", session=due.session, messages=found)

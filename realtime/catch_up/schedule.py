@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -38,6 +38,19 @@ update instances set
     -- The session works and took our key: what an earlier send said of the number is over.
     status = case when status in ('disconnected', 'auth_failed') then 'connected' else status end
 where tenant_id = %(tenant_id)s and id = %(instance_id)s
+"""
+_GO_ON: Final = "update instances set catch_up_due_at = now() where tenant_id = %(tenant_id)s and id = %(instance_id)s"
+_PROGRESS: Final = """
+select chat_id, read_until from catch_up_progress where tenant_id = %(tenant_id)s and instance_id = %(instance_id)s
+"""
+_READ_UNTIL: Final = """
+insert into catch_up_progress (tenant_id, instance_id, chat_id, read_until)
+values (%(tenant_id)s, %(instance_id)s, %(chat_id)s, %(at)s)
+on conflict (tenant_id, instance_id, chat_id) do update set
+    read_until = greatest(catch_up_progress.read_until, excluded.read_until)
+"""
+_CAUGHT_ALL: Final = """
+delete from catch_up_progress where tenant_id = %(tenant_id)s and instance_id = %(instance_id)s
 """
 # Under another form of the chat's id (phone or hidden) a message has another inbox id, but WhatsApp's own is the same.
 # One that no worker has taken up yet stands in the inbox alone.
@@ -77,6 +90,10 @@ class DueNumber:
     caught_up_at: datetime
 
     @property
+    def place(self) -> dict[str, Any]:
+        return {"tenant_id": self.tenant_id, "instance_id": self.instance_id}
+
+    @property
     def number(self) -> Number:
         return Number(
             session=self.session,
@@ -105,8 +122,23 @@ class Schedule:
             return await cursor.fetchall()
 
     async def caught_up(self, due: DueNumber, *, at: datetime) -> None:
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(_CAUGHT_UP, due.place | {"at": at})
+            await connection.execute(_CAUGHT_ALL, due.place)
+
+    async def progress(self, due: DueNumber) -> dict[str, datetime]:
+        """Chats that an unfinished round has read, and how far."""
         async with self._pool.connection() as connection:
-            await connection.execute(_CAUGHT_UP, {"tenant_id": due.tenant_id, "instance_id": due.instance_id, "at": at})
+            found = await connection.execute(_PROGRESS, due.place)
+            return {row[0]: row[1] for row in await found.fetchall()}
+
+    async def read_until(self, due: DueNumber, chat_id: str, *, at: datetime) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(_READ_UNTIL, due.place | {"chat_id": chat_id, "at": at})
+
+    async def go_on(self, due: DueNumber) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(_GO_ON, due.place)
 
     async def known(self, instance: Instance, messages: Sequence[HistoryMessage]) -> dict[str, datetime]:
         """Those of WhatsApp's ids that were received or sent already, and when they were written."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -90,11 +90,13 @@ def read_account(body: bytes) -> Account | None:
     return _account(_document(body)) if body.strip() else None
 
 
-def read_history(body: bytes, *, chat_id: str) -> tuple[HistoryMessage, ...]:
+def read_history(body: bytes, *, chat_id: str, order: Literal["asc", "desc"]) -> tuple[HistoryMessage, ...]:
     """The chat's messages, oldest first; rows without an id or a time are left out."""
     rows = [_history_message(row, chat_id) for row in _rows(body)]
-    # We ask for the newest first: those of one second must turn round too.
-    return tuple(sorted((row for row in reversed(rows) if row), key=lambda row: row.sent_at))
+    if order == "desc":
+        # Those of one second must turn round too.
+        rows.reverse()
+    return tuple(sorted((row for row in rows if row), key=lambda row: row.sent_at))
 
 
 def read_chats(body: bytes) -> tuple[ChatSummary, ...]:

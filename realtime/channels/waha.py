@@ -3,7 +3,7 @@
 import base64
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -115,17 +115,24 @@ class WahaClient:
         return await self._courtesy("PUT", "/api/reaction", session, {"messageId": message_id, "reaction": emoji})
 
     async def history(
-        self, session: str, chat_id: str, *, limit: int = 100, offset: int = 0, since: datetime | None = None
+        self,
+        session: str,
+        chat_id: str,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        since: datetime | None = None,
+        order: Literal["asc", "desc"] = "desc",
     ) -> tuple[HistoryMessage, ...]:
-        """The chat's newest messages but the first `offset`, oldest first."""
+        """Oldest first, the chat's newest messages (`desc`) or oldest ones (`asc`) but the first `offset`."""
         _check(is_chat_id(chat_id), "chat id")
-        query = {"limit": str(limit), "downloadMedia": "false", "sortBy": "timestamp", "sortOrder": "desc"}
+        query = {"limit": str(limit), "downloadMedia": "false", "sortBy": "timestamp", "sortOrder": order}
         if offset:
             query["offset"] = str(offset)
         if since is not None:
             query["filter.timestamp.gte"] = str(int(since.timestamp()))
         answer = await self._call("GET", f"/api/{_path(session)}/chats/{quote(chat_id)}/messages", query=query)
-        return gateway_answers.read_history(answer.body, chat_id=chat_id)
+        return gateway_answers.read_history(answer.body, chat_id=chat_id, order=order)
 
     async def chats(self, session: str, *, limit: int = 100, offset: int = 0) -> tuple[ChatSummary, ...]:
         """The chats with the latest messages first: where a catch-up looks for what it missed."""

@@ -1,0 +1,101 @@
+"""A number that was away for long is read whole, page by page, and goes on where a crash left it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mychatflow.settings import Settings
+from mychatflow.store.cipher import KeyRing
+from mychatflow.store.session import Store
+from realtime.catch_up.reader import CatchUp
+from realtime.engine.gateways import Gateways
+from realtime.engine.pool import Pool, engine_pool
+from realtime.webhooks.directory import Directory
+from tests.factories import Tenant, a_tenant
+from tests.fakes.waha import SILENT, FakeWaha
+from tests.journeys.conftest import varied
+
+CHAT, OTHER = "34600000001@c.us", "34600000002@c.us"
+MANY = 1_150
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[FakeWaha]:
+    async with FakeWaha.running(pace=SILENT) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def pool(fresh: Settings) -> AsyncIterator[Pool]:
+    async with engine_pool(fresh, name="test", size=3) as opened:
+        yield opened
+
+
+async def rows(pool: Pool, sql: str) -> list[tuple[Any, ...]]:
+    async with pool.connection() as connection:
+        return await (await connection.execute(sql)).fetchall()
+
+
+async def missed_by(store: Store, pool: Pool, gateway: FakeWaha) -> Tenant:
+    """A number of whose two chats no webhook ever came, the longer one read first."""
+    tenant = await a_tenant(store)
+    await gateway.a_session(tenant.session)
+    began = datetime.now(UTC) - timedelta(hours=1)
+    gateway.send_from(OTHER, "And you?", session=tenant.session, sent_at=began)
+    for number in range(MANY):
+        at = began + timedelta(seconds=number)
+        gateway.send_from(CHAT, f"line {number}", session=tenant.session, sent_at=at)
+    async with pool.connection() as connection:
+        await connection.execute(
+            "update instances set session_status = 'WORKING', caught_up_at = now() - interval '2 hours',"
+            " catch_up_due_at = now()"
+        )
+    return tenant
+
+
+def a_reader(settings: Settings, pool: Pool, gateway: FakeWaha) -> CatchUp:
+    reached = varied(settings, waha_base_url=gateway.base_url, waha_api_key=gateway.api_key)
+    directory = Directory(pool, KeyRing(*settings.masters))
+    return CatchUp(pool, directory, Gateways(reached), ring=lambda: None)
+
+
+async def test_more_than_a_thousand_missed_messages_are_found(
+    fresh: Settings, store: Store, pool: Pool, gateway: FakeWaha
+):
+    await missed_by(store, pool, gateway)
+
+    assert await a_reader(fresh, pool, gateway).round() == MANY + 1
+
+    found = await rows(pool, "select seq, sent_at from inbox where chat_id = '34600000001@c.us' order by seq")
+    assert len(found) == MANY
+    assert [at for _, at in found] == sorted(at for _, at in found)
+    assert await rows(pool, "select 1 from catch_up_progress") == []
+
+
+async def test_a_crash_goes_on_where_it_was(fresh: Settings, store: Store, pool: Pool, gateway: FakeWaha):
+    await missed_by(store, pool, gateway)
+    dying = asyncio.create_task(a_reader(fresh, pool, gateway).round())
+    async with asyncio.timeout(60):
+        progress: list[tuple[Any, ...]] = []
+        while not progress:
+            progress = await rows(pool, "select chat_id, read_until from catch_up_progress")
+    dying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await dying
+    (before,) = await rows(pool, "select count(*) from inbox")
+    assert progress[0][0] == CHAT
+    async with pool.connection() as connection:
+        # Were it to begin from the beginning, these would be found anew.
+        await connection.execute("delete from inbox where sent_at < %s", (progress[0][1],))
+        await connection.execute("update instances set catch_up_due_at = now()")
+
+    await a_reader(fresh, pool, gateway).round()
+
+    left = await rows(pool, "select min(sent_at), count(*) from inbox where chat_id = '34600000001@c.us'")
+    assert left[0][0] >= progress[0][1].replace(microsecond=0)
+    assert 0 < before[0] < MANY
+    assert await rows(pool, "select count(*) from inbox where chat_id = '34600000002@c.us'") == [(1,)]
+    assert await rows(pool, "select 1 from catch_up_progress") == []
