@@ -96,12 +96,13 @@ class Courier:
         """
         delay = max(
             self._pace.held_for(chat.lease.instance_id),
-            self._pace.wait(chat.lease.instance_id, sends_per_minute=chat.number.sends_per_minute),
+            self._pace.wait(chat.lease.instance_id, parcel.outbox_id, sends_per_minute=chat.number.sends_per_minute),
         )
         if delay > _LONGEST_WAIT:
             verdict = dispatches.later(chat, parcel, seconds=delay)
         else:
             await asyncio.sleep(delay)
+            self._pace.sent(parcel.outbox_id)
             with metrics.send_seconds.time():
                 outcome = await self._attempts(chat, parcel, cipher)
             metrics.sends.labels(parcel.kind, outcome.kind.value).inc()

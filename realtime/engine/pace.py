@@ -8,6 +8,7 @@ from uuid import UUID
 # The highest setting means that the gateway itself is the limit.
 UNLIMITED: Final = 6_000
 _MOST_NUMBERS: Final = 50_000
+_MOST_TURNS: Final = 200_000
 
 
 class Pace:
@@ -17,14 +18,32 @@ class Pace:
         self._workers = workers
         self._clock = clock
         self._buckets: dict[UUID, tuple[float, float]] = {}
+        self._turns: dict[UUID, float] = {}
         self._held: dict[UUID, float] = {}
 
-    def wait(self, instance_id: UUID, *, sends_per_minute: int) -> float:
-        """Take one send; the seconds until it may go."""
+    def wait(self, instance_id: UUID, message_id: UUID, *, sends_per_minute: int) -> float:
+        """The seconds until that message may go; its turn is kept, so that whoever comes back then need not queue."""
         if sends_per_minute >= UNLIMITED:
             return 0.0
-        capacity = max(1.0, sends_per_minute / self._workers)
         now = self._clock()
+        turn = self._turns.get(message_id)
+        if turn is None:
+            turn = now + self._queue(instance_id, sends_per_minute, now)
+        if turn <= now:
+            self._turns.pop(message_id, None)
+            return 0.0
+        if len(self._turns) > _MOST_TURNS:
+            self._turns.clear()
+        self._turns[message_id] = turn
+        return turn - now
+
+    def sent(self, message_id: UUID) -> None:
+        """Its turn is over."""
+        self._turns.pop(message_id, None)
+
+    def _queue(self, instance_id: UUID, sends_per_minute: int, now: float) -> float:
+        """Take one send of the number's; the seconds until it is due."""
+        capacity = max(1.0, sends_per_minute / self._workers)
         left, since = self._buckets.get(instance_id, (capacity, now))
         per_second = capacity / 60
         left = min(capacity, left + (now - since) * per_second) - 1
