@@ -3,9 +3,10 @@
 import base64
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
+from fastapi import Request, Response
 from pydantic import AfterValidator, SecretStr, StringConstraints
 
 from mychatflow.rules.role import Permission
@@ -81,6 +82,16 @@ class ShownQr(Shown):
     data: str
 
 
+_ADVICE: Final = {
+    "not_ready": "The session is in another state: a code is shown only while it waits for a scan (SCAN_QR_CODE)."
+    " Start it when it is stopped or failed; log it out to pair another phone.",
+    "no_session": "The gateway has no such session: start the number first.",
+    "unreachable": "The WhatsApp gateway cannot be reached; try again.",
+    "timeout": "The WhatsApp gateway did not answer in time; try again.",
+    "auth_failed": "The WhatsApp gateway refuses our key: check WAHA_API_KEY.",
+}
+
+
 @router.get("/instances", summary="The tenant's numbers", **needs(Permission.VIEW_SETTINGS))
 async def list_instances(desk: AtDesk, limit: Limit = 50, cursor: Cursor = None) -> Page[Instance]:
     window = pages.opened(desk, "instances", cursor)
@@ -153,13 +164,34 @@ async def stop_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
     return ShownSession(session=state.name, session_status=state.status.value)
 
 
-@router.get("/instances/{instance_id}/qr", summary="The code to pair a phone", **needs(Permission.MANAGE_INSTANCES))
-async def read_qr(desk: AtDesk, instance_id: UUID) -> ShownQr:
+@router.post("/instances/{instance_id}/logout", summary="Let go of its phone", **needs(Permission.MANAGE_INSTANCES))
+async def log_out(desk: AtDesk, instance_id: UUID) -> ShownSession:
+    """The session then shows a new code to pair this phone again, or another."""
+    row, cipher = await _find(desk, instance_id)
+    async with desk.changing("instance.logged_out", instance_id):
+        pass
+    try:
+        state = await _gateway(desk, row, cipher).logout(row["session"])
+    except GatewayFailed as failed:
+        raise _gateway_problem(failed) from failed
+    return ShownSession(session=state.name, session_status=state.status.value)
+
+
+@router.get(
+    "/instances/{instance_id}/qr",
+    summary="The code to pair a phone",
+    response_model=ShownQr,
+    **needs(Permission.MANAGE_INSTANCES),
+)
+async def read_qr(desk: AtDesk, instance_id: UUID, request: Request) -> Any:
+    """As JSON, or as the picture itself to whoever accepts `image/png`. It changes every minute: ask anew."""
     row, cipher = await _find(desk, instance_id)
     try:
         picture = await _gateway(desk, row, cipher).qr_code(row["session"])
     except GatewayFailed as failed:
         raise _gateway_problem(failed) from failed
+    if picture.mimetype in request.headers.get("accept", ""):
+        return Response(picture.data, media_type=picture.mimetype, headers={"cache-control": "no-store"})
     return ShownQr(mimetype=picture.mimetype, data=base64.b64encode(picture.data).decode())
 
 
@@ -215,4 +247,5 @@ def _gateway_problem(failed: GatewayFailed) -> Problem:
             status = 504
         case _:
             status = 502
-    return Problem(status, f"gateway_{failed.kind}", "The WhatsApp gateway did not do it.")
+    advice = _ADVICE.get(failed.kind, "The WhatsApp gateway did not do it; its log says why.")
+    return Problem(status, f"gateway_{failed.kind}", advice)

@@ -13,7 +13,7 @@ from mychatflow.store.cipher import Unreadable
 from realtime import metrics
 from realtime.catch_up import history
 from realtime.catch_up.schedule import DueNumber, Schedule
-from realtime.channels.gateway_types import GatewayFailed, HistoryMessage, SessionStatus
+from realtime.channels.gateway_types import GatewayFailed, HistoryMessage, SessionState, SessionStatus
 from realtime.channels.waha import WahaClient
 from realtime.engine.accept import Acceptor
 from realtime.engine.gateways import Gateways
@@ -87,7 +87,8 @@ class CatchUp:
             return 0
         at = datetime.now(UTC)
         client = self._gateways.of(due.number, instance_id=due.instance_id, cipher=instance.cipher)
-        if not await self._is_working(client, due, instance, at=at):
+        session = await self._session(client, due, instance, at=at)
+        if session.status is not SessionStatus.WORKING:
             return 0
         since = max(due.caught_up_at, at - _OLDEST) - _OVERLAP
         found = 0
@@ -98,19 +99,20 @@ class CatchUp:
                 found += await self._take(instance, page)
                 # Stored for good: whoever goes on after us, or after a crash, begins here.
                 await self._schedule.read_until(due, chat.chat_id, at=page[-1].sent_at)
-        await self._schedule.caught_up(due, at=at)
+        await self._schedule.caught_up(due, session.account, at=at)
         if found:
             log.info("missed messages found", session=due.session, messages=found)
         return found
 
-    async def _is_working(self, client: WahaClient, due: DueNumber, instance: Instance, *, at: datetime) -> bool:
+    async def _session(self, client: WahaClient, due: DueNumber, instance: Instance, *, at: datetime) -> SessionState:
         """The session's real state; where its last news was lost, that news is told now."""
-        status = (await client.session(due.session)).status
+        session = await client.session(due.session)
+        status = session.status
         if status != due.session_status:
             inbox_id = f"session.status:seen-{at.timestamp():.3f}:{status}"
             change = SessionChange(inbox_id=inbox_id, status=status, sent_at=at)
             await self._acceptor.accept(arrival_of(change, instance, received_at=at, trace_id=None))
-        return status is SessionStatus.WORKING
+        return session
 
     async def _take(self, instance: Instance, messages: Sequence[HistoryMessage]) -> int:
         """Store those that we do not have, by the same unique key as their webhooks would."""

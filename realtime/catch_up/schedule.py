@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from realtime.channels.gateway_types import HistoryMessage
+from realtime.channels.gateway_types import Account, HistoryMessage
 from realtime.engine.pool import Pool
 from realtime.engine.work import Number
 from realtime.webhooks.directory import Instance
@@ -35,6 +35,8 @@ _ALL_DUE: Final = "update instances set catch_up_due_at = now() where session_st
 _CAUGHT_UP: Final = """
 update instances set
     caught_up_at = greatest(caught_up_at, %(at)s),
+    wa_id = coalesce(%(wa_id)s, wa_id),
+    phone_number = coalesce(%(phone_number)s, phone_number),
     -- The session works and took our key: what an earlier send said of the number is over.
     status = case when status in ('disconnected', 'auth_failed') then 'connected' else status end
 where tenant_id = %(tenant_id)s and id = %(instance_id)s
@@ -121,9 +123,12 @@ class Schedule:
             await cursor.execute(_CLAIM, {"most": most})
             return await cursor.fetchall()
 
-    async def caught_up(self, due: DueNumber, *, at: datetime) -> None:
+    async def caught_up(self, due: DueNumber, account: Account | None, *, at: datetime) -> None:
+        """Nothing is missing until then; and whose phone is paired."""
+        wa_id = account.wa_id if account else None
+        paired = {"wa_id": wa_id, "phone_number": f"+{wa_id.partition('@')[0]}" if wa_id else None}
         async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(_CAUGHT_UP, due.place | {"at": at})
+            await connection.execute(_CAUGHT_UP, due.place | paired | {"at": at})
             await connection.execute(_CAUGHT_ALL, due.place)
 
     async def progress(self, due: DueNumber) -> dict[str, datetime]:

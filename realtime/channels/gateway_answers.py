@@ -1,11 +1,15 @@
 """What each answer of a WhatsApp gateway means: pure readings of a status and a body."""
 
+import base64
+import binascii
+import io
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import msgspec
+import segno
 
 from realtime.channels.gateway_types import (
     Account,
@@ -13,6 +17,7 @@ from realtime.channels.gateway_types import (
     FailureKind,
     GatewayFailed,
     HistoryMessage,
+    QrCode,
     SendKind,
     SendOutcome,
     SessionState,
@@ -111,6 +116,24 @@ def read_lids(body: bytes) -> dict[str, str]:
     """From hidden id (LID) to phone id."""
     rows = ((row.get("lid"), row.get("pn")) for row in _rows(body))
     return {lid: phone for lid, phone in rows if isinstance(lid, str) and isinstance(phone, str)}
+
+
+def read_qr(mimetype: str, body: bytes) -> QrCode:
+    """The picture itself, a picture inside JSON, or the bare text that we draw: versions differ."""
+    if mimetype.startswith("image/"):
+        return QrCode(mimetype=mimetype, data=body)
+    document = _mapping(body)
+    data, value = document.get("data"), document.get("value")
+    try:
+        if isinstance(data, str):
+            return QrCode(mimetype=str(document.get("mimetype") or "image/png"), data=base64.b64decode(data))
+        if isinstance(value, str) and value:
+            drawn = io.BytesIO()
+            segno.make(value).save(drawn, kind="png", scale=6)
+            return QrCode(mimetype="image/png", data=drawn.getvalue())
+    except (binascii.Error, ValueError) as error:
+        raise GatewayFailed("unreadable", detail="the code to scan is no picture") from error
+    raise GatewayFailed("unreadable", detail="no code to scan in the answer")
 
 
 def read_time(value: object) -> datetime | None:

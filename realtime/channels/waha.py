@@ -177,6 +177,10 @@ class WahaClient:
     async def stop_session(self, session: str) -> SessionState:
         return gateway_answers.read_session((await self._call("POST", f"/api/sessions/{_path(session)}/stop")).body)
 
+    async def logout(self, session: str) -> SessionState:
+        """Let go of the paired phone; a session that is up then asks for another scan."""
+        return gateway_answers.read_session((await self._call("POST", f"/api/sessions/{_path(session)}/logout")).body)
+
     async def delete_session(self, session: str) -> None:
         await self._call("DELETE", f"/api/sessions/{_path(session)}")
 
@@ -189,7 +193,7 @@ class WahaClient:
         answer = await self._call(
             "GET", f"/api/{_path(session)}/auth/qr", query={"format": "image"}, accept="image/png"
         )
-        return QrCode(mimetype=answer.mimetype, data=answer.body)
+        return gateway_answers.read_qr(answer.mimetype, answer.body)
 
     async def _send(
         self,

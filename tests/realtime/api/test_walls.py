@@ -69,6 +69,7 @@ QUERIES = {
 FILES = {
     ("POST", "/documents"): ("text/plain", b"words"),
     ("PUT", "/documents/{document_id}/file"): ("text/plain", b"words"),
+    ("POST", "/conversations/{contact_id}/files"): ("text/plain", b"words"),
     ("POST", "/contacts/import"): ("text/csv", b"phone\n+34600111222"),
 }
 ROUTES = [
@@ -78,7 +79,7 @@ ROUTES = [
     for method in route.methods
 ]
 # These ask a gateway or the dashboards, which no test of walls runs.
-ASKS_ELSEWHERE = re.compile(r"/instances/\{instance_id\}/(start|stop|qr)$|^/analytics/")
+ASKS_ELSEWHERE = re.compile(r"/instances/\{instance_id\}/(start|stop|logout|qr)$|^/analytics/")
 
 
 async def call(client, method, path, ids, key=None):

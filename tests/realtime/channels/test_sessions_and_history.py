@@ -70,6 +70,27 @@ async def test_the_code_is_shown_only_for_pairing(client: WahaClient, gateway: F
     assert (code.mimetype, code.data[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
 
 
+@pytest.mark.parametrize(
+    ("mimetype", "body"),
+    [
+        ("image/png", b"\x89PNG"),
+        ("application/json", b'{"mimetype": "image/png", "data": "iVBORw=="}'),
+        ("application/json", b'{"value": "2@abcdef,ghi"}'),
+    ],
+)
+def test_every_form_of_a_code_becomes_a_picture(mimetype: str, body: bytes) -> None:
+    code = gateway_answers.read_qr(mimetype, body)
+
+    assert code.mimetype == "image/png"
+    assert code.data.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"data": "%%"}', b'{"value": ""}'])
+def test_an_answer_without_a_code_is_unreadable(body: bytes) -> None:
+    with pytest.raises(GatewayFailed, match="unreadable"):
+        gateway_answers.read_qr("application/json", body)
+
+
 async def test_history_comes_oldest_first(client: WahaClient, gateway: FakeWaha) -> None:
     for minute in (2, 0, 1):
         gateway.send_from(CHAT, f"minute {minute}", sent_at=NOON + timedelta(minutes=minute))

@@ -45,6 +45,7 @@ CALLS = {
     "session": lambda client: client.session("shop"),
     "start_session": lambda client: client.start_session("shop"),
     "stop_session": lambda client: client.stop_session("shop"),
+    "logout": lambda client: client.logout("shop"),
     "delete_session": lambda client: client.delete_session("shop"),
     "account": lambda client: client.account("shop"),
     "qr_code": lambda client: client.qr_code("shop"),
