@@ -9,7 +9,7 @@ from realtime.engine.work import Chat
 
 
 class Doubts:
-    """The one window of WEBJS, which takes no id of ours: accepted, and not yet in the history when we looked."""
+    """The one window of WEBJS and of files, which take no id of ours: accepted, and not in the history yet."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
