@@ -212,13 +212,17 @@ class Agent:
         self, chat: Chat, tenant: Tenant, read: reading.Reading, patience: Patience
     ) -> reading.Reading:
         """Fetched and kept whether or not anybody answers: the gateway forgets its files soon."""
-        wanted = {each.interaction_id: each.message.media.url for each in read.customer if each.message.media}
+        told = [each for each in read.customer + read.human if each.message.media]
+        wanted = {each.interaction_id: each.message.media.url for each in told if each.message.media}
         if not wanted:
             return read
         client = self.courier.client(chat, tenant.cipher)
         contact_id = happened.contact_id_of(chat, read)
         kept = await self.keeper.take(wanted, client, tenant.cipher, contact_id=contact_id)
-        files = await hearing.listen(kept, self.listener, patience.ledger)
+        # Nobody need write down what a colleague says.
+        spoken = {each.interaction_id for each in read.customer}
+        asked = {key: file for key, file in kept.items() if key in spoken}
+        files = kept | await hearing.listen(asked, self.listener, patience.ledger)
         missing = [file.problem for file in files.values() if file.problem]
         patience.trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
         return reading.with_files(read, files)

@@ -141,6 +141,23 @@ async def test_a_voice_note_is_heard_and_answered(house: House):
     assert b"gpt-4o-mini-transcribe" in sent
 
 
+async def test_a_picture_sent_from_the_paired_phone_is_kept_too(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+    house.write(tenant, chat, "How does it look?")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+    stored = house.gateway.gateway.exchange.files.save(PIXEL, mimetype="image/png")
+    picture = Draft(text="Like this", media=Media(mimetype="image/png", filename="it.png", file=stored))
+
+    house.gateway.gateway.business.write_as_owner(tenant.session, chat, picture)
+    await house.quiet(tenant)
+
+    (row,) = house.rows("select mimetype, byte_size from media_files where tenant_id = %(t)s", t=tenant.tenant_id)
+    assert tuple(row.values()) == ("image/png", len(PIXEL))
+    assert house.contact(tenant, chat)["owner"] == "human"
+
+
 async def test_a_spoken_stop_is_obeyed(house: House):
     tenant = await house.a_business()
     chat = house.a_customer()
