@@ -17,6 +17,9 @@ DEFAULT_REPLY_RATE = 20
 LOOP_ALTERNATIONS = 5
 LOOP_WINDOW = timedelta(seconds=60)
 LOOP_REPEATS = 3
+# Between two numbers of our own, however slowly they take turns.
+OWN_NUMBER_TURNS = 5
+OWN_NUMBER_WINDOW = timedelta(minutes=10)
 
 
 class GateAction(StrEnum):
@@ -75,6 +78,8 @@ class GateFacts:
     is_loop_guard_enabled: bool = True
     alternations: int = 0
     identical_inbound: int = 1
+    is_own_number: bool = False
+    agent_turns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +191,9 @@ def _too_often(facts: GateFacts) -> GateDecision | None:
     if facts.reply_rate > 0 and facts.replies_last_hour >= facts.reply_rate:
         return _skip(10, GateReason.RATE_LIMITED, notifies=True)
     is_loop = facts.alternations >= LOOP_ALTERNATIONS or facts.identical_inbound >= LOOP_REPEATS
-    if facts.is_loop_guard_enabled and is_loop:
+    # Nobody wishes this one off: two agents would pay for each other for ever.
+    is_between_us = facts.is_own_number and facts.agent_turns >= OWN_NUMBER_TURNS
+    if is_between_us or (facts.is_loop_guard_enabled and is_loop):
         return GateDecision(
             action=GateAction.SKIP, reason=GateReason.LOOP_SUSPECTED, gate=10, notifies=True, pauses=True
         )

@@ -69,6 +69,10 @@ def decide(
         is_loop_guard_enabled=switches.loop_guard_enabled,
         alternations=alternations,
         identical_inbound=identical,
+        is_own_number=chat.is_own_number,
+        agent_turns=sum(
+            message.author == "agent" and at - message.occurred_at <= gates.OWN_NUMBER_WINDOW for message in chat.recent
+        ),
     )
     return gates.decide(facts, at=at)
 

@@ -145,6 +145,7 @@ def _chat(lease: Lease, row: sql.Row, inbox: list[InboxRow], outbox: list[Outbox
         tenant_version=row["tenant_version"],
         used_today=row["used_today"],
         replies_last_hour=row["replies_last_hour"],
+        is_own_number=row["is_own_number"],
         contact=_part(Contact, row, "contact_") if row["contact_id"] else None,
         episode=_part(Episode, row, "episode_") if row["episode_id"] else None,
         recent=tuple(_recent(row)),

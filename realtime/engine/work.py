@@ -154,6 +154,8 @@ class Chat:
     tenant_version: str
     used_today: int
     replies_last_hour: int
+    # Another number of this installation writes, so an agent may be answering an agent.
+    is_own_number: bool
     contact: Contact | None
     episode: Episode | None
     recent: tuple[Recent, ...]

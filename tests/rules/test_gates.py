@@ -79,6 +79,13 @@ def test_an_earlier_gate_speaks_before_all_later_ones(first):
         ({"replies_last_hour": 500, "reply_rate": 0}, GateAction.REPLY, GateReason.ANSWERED),
         ({"identical_inbound": 3}, GateAction.SKIP, GateReason.LOOP_SUSPECTED),
         ({"identical_inbound": 2, "alternations": 4}, GateAction.REPLY, GateReason.ANSWERED),
+        ({"is_own_number": True, "agent_turns": 4}, GateAction.REPLY, GateReason.ANSWERED),
+        ({"agent_turns": 5}, GateAction.REPLY, GateReason.ANSWERED),
+        (
+            {"is_own_number": True, "agent_turns": 5, "is_loop_guard_enabled": False},
+            GateAction.SKIP,
+            GateReason.LOOP_SUSPECTED,
+        ),
         ({"identical_inbound": 9, "is_loop_guard_enabled": False}, GateAction.REPLY, GateReason.ANSWERED),
     ],
 )

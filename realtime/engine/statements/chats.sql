@@ -15,6 +15,7 @@ select
     coalesce(settings.xmin::text || ':' || settings.knowledge_version, 'none') as tenant_version,
     coalesce(usage_days.used, 0) as used_today,
     coalesce(replies.reply_count, 0)::integer as replies_last_hour,
+    exists (select 1 from instances as ours where ours.wa_id = given.wa_id) as is_own_number,
     contacts.id as contact_id,
     contacts.wa_id as contact_wa_id,
     contacts.name as contact_name,
