@@ -126,7 +126,9 @@ def read_qr(mimetype: str, body: bytes) -> QrCode:
     data, value = document.get("data"), document.get("value")
     try:
         if isinstance(data, str):
-            return QrCode(mimetype=str(document.get("mimetype") or "image/png"), data=base64.b64decode(data))
+            return QrCode(
+                mimetype=str(document.get("mimetype") or "image/png"), data=base64.b64decode(data, validate=True)
+            )
         if isinstance(value, str) and value:
             drawn = io.BytesIO()
             segno.make(value).save(drawn, kind="png", scale=6)
