@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     anthropic_base_url: _Text = Field(None, description="The vendor's address when unset.")
     gemini_api_key: _Secret = Field(None, description="A provider without a key is skipped.")
     gemini_base_url: _Text = Field(None, description="The vendor's address when unset.")
+    embedding_model: _Text = Field(None, description="Finds passages by meaning too, e.g. text-embedding-3-small.")
     openai_requests_per_minute: int = Field(
         10_000, ge=0, description="Requests a minute, per key; the next provider takes what is above. 0 is no limit."
     )

@@ -26,6 +26,7 @@ from realtime.agent.drafting import Drafter
 from realtime.agent.duty_mail import DutyMail
 from realtime.agent.follow_ups import FollowUps
 from realtime.agent.leaks import LeakRecord
+from realtime.agent.meanings import Meanings
 from realtime.agent.reminders import Reminders
 from realtime.agent.report_mail import ReportMails
 from realtime.agent.tenants import TenantBook
@@ -48,6 +49,7 @@ from realtime.engine.loop import Loop
 from realtime.engine.pace import Pace
 from realtime.engine.pool import engine_pool
 from realtime.engine.sent import DispatchBook
+from realtime.llm.embedding import Embedder
 from realtime.llm.listening import Listener
 from realtime.llm.router import Router
 from realtime.media.keeper import Keeper
@@ -84,7 +86,7 @@ class Worker:
     async def run(self) -> None:
         """Until told to stop; then the turns under way are finished or given back."""
         async with (
-            self._open() as (loop, follow_ups, catch_up, duty_mail, invitations),
+            self._open() as (loop, follow_ups, catch_up, duty_mail, invitations, meanings),
             alerts.judging(self._settings, self.store, process=f"worker-{self._index}"),
             asyncio.TaskGroup() as tasks,
         ):
@@ -101,6 +103,7 @@ class Worker:
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))
             tasks.create_task(Imports(self.store).run(self.stopping))
             tasks.create_task(Ingestion(self.store).run(self.stopping))
+            tasks.create_task(meanings.run(self.stopping, is_first=self._index == 1))
             tasks.create_task(ReportMails(self.store, self._settings).run(self.stopping))
             tasks.create_task(Deliveries(self.store, self._settings).run(self.stopping))
             tasks.create_task(DataRequests(self.store, self._settings).run(self.stopping))
@@ -111,7 +114,7 @@ class Worker:
             await loop.run()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, DutyMail, Invitations]]:
+    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, DutyMail, Invitations, Meanings]]:
         settings = self._settings
         async with AsyncExitStack() as stack:
             # First of all: the vendors' packages take seconds to import, and meanwhile nothing else moves.
@@ -125,6 +128,7 @@ class Worker:
             stack.push_async_callback(self.store.close)
             gateways = Gateways(settings)
             stack.push_async_callback(gateways.close)
+            meanings = Meanings(self.store, Embedder(router.providers, settings.embedding_model))
             claims = Claims(pool, index=self._index)
             key_ring = KeyRing(*settings.masters)
             tenants = TenantBook(pool, key_ring)
@@ -142,13 +146,14 @@ class Worker:
                 listener=Listener(router.providers),
                 bookings=BookingDesk(store=self.store, secret=settings.derived_secret("slot").encode()),
                 leaks=LeakRecord(self.store),
+                meanings=meanings,
             )
             loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)
             resend = await stack.enter_async_context(Resend(settings))
             duty_mail = DutyMail(pool, resend, dashboards_url=settings.dashboards_url)
             invitations = Invitations(pool, resend, dashboards_url=settings.dashboards_url)
-            yield loop, FollowUps(pool, tenants), catch_up, duty_mail, invitations
+            yield loop, FollowUps(pool, tenants), catch_up, duty_mail, invitations, meanings
 
 
 async def serve(settings: Settings, *, index: int) -> None:

@@ -123,6 +123,23 @@ def _wall(open_tables: list[str]) -> Finding:
     return _found("tenant wall", "ok", "row-level security is forced on every tenant table")
 
 
+def meanings(settings: Settings) -> list[Finding]:
+    """The search by meaning is optional: off is well, half on is not."""
+    if settings.embedding_model is None:
+        return [_found("meanings", "ok", "off: passages are found by their letters (EMBEDDING_MODEL is not set)")]
+    if settings.openai_api_key is None:
+        return [_found("meanings", "warning", "off: no provider that embeds has a key", "set OPENAI_API_KEY")]
+    try:
+        with psycopg.connect(settings.role_url("engine"), connect_timeout=5) as connection:
+            found = connection.execute("select 1 from pg_extension where extname = 'vector'").fetchone()
+    except psycopg.OperationalError as error:
+        return [_found("meanings", "down", f"Postgres: {type(error).__name__}", "mychatflow up")]
+    if found is None:
+        step = "as a superuser of the database: create extension vector"
+        return [_found("meanings", "warning", "off: the database has no extension vector", step)]
+    return [_found("meanings", "ok", f"on, by {settings.embedding_model}")]
+
+
 def redis_server(settings: Settings) -> list[Finding]:
     client = redis.Redis.from_url(
         settings.redis_address, retry=Retry(NoBackoff(), 0), socket_timeout=2, socket_connect_timeout=2
@@ -196,7 +213,7 @@ def freshness(settings: Settings) -> list[Finding]:
 
 
 CHECKS: Final[tuple[Callable[[Settings], list[Finding]], ...]] = (
-    configuration, keys, disk, postgres, redis_server, gateway, processes, freshness,
+    configuration, keys, disk, postgres, meanings, redis_server, gateway, processes, freshness,
 )  # fmt: skip
 
 

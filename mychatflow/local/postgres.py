@@ -201,6 +201,9 @@ class EmbeddedPostgres:
         with psycopg.connect(self.admin_url(), autocommit=True) as connection:
             if connection.execute("select 1 from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
                 connection.execute(f"create database {DATABASE}")
+        with psycopg.connect(self.admin_url(DATABASE), autocommit=True) as connection:
+            # Only a superuser may make it, and nothing but the search by meaning wants it.
+            connection.execute("create extension if not exists vector")
         roles.ensure_roles(self._settings, self.admin_url(DATABASE))
 
     def _own(self, path: Path) -> None:

@@ -22,6 +22,7 @@ _LEFT_OUT: Final = frozenset(
     {
         "alembic_version", "api_keys", "campaign_paces", "catch_up_progress", "chat_leases", "contact_imports",
         "document_uploads", "erase_list", "exports", "idempotency_keys", "inbox", "message_status_events", "outbox",
+        "passage_vectors",
         "tenant_keys", "webhook_deliveries",
     }
 )  # fmt: skip

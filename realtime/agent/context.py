@@ -18,12 +18,14 @@ _REMEMBERED = 20
 _MOST_PICTURES = 4
 
 
-def brief(scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = None) -> Brief:
+def brief(
+    scene: Scene, *, available: frozenset[str], toolbox: Toolbox | None = None, near: tuple[str, ...] = ()
+) -> Brief:
     """The request in the order that vendors can cache: rules and knowledge, history, then this turn."""
     tenant, question = scene.tenant, scene.understanding.text
     history = _history(scene)
     before = next((turn.text for turn in reversed(history) if turn.role == "user"), "")
-    known = knowledge.for_question(tenant, question, before=before)
+    known = knowledge.for_question(tenant, question, before=before, near=near)
     menu, ahead = (toolbox.menu, toolbox.ahead) if toolbox else ("", "")
     beside = prompt.context(
         known,

@@ -11,6 +11,10 @@ from realtime.llm.contract import Passage
 _WHOLE_TOKENS: Final = 3_000
 _MOST_PASSAGES: Final = 5
 _LEAST_COVERAGE: Final = 0.12
+# About what `is_small` means in bytes, for whoever counts without reading.
+WHOLE_BYTES: Final = _WHOLE_TOKENS * 4
+# The usual constant of reciprocal rank fusion: how little the very first place counts above the second.
+_RANK_DAMPING: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +34,31 @@ class Knowledge:
         return self.stable + self.found
 
 
-def for_question(tenant: Tenant, question: str, *, before: str = "") -> Knowledge:
-    """`before` is what the customer said last: "and on Sundays?" is found with it alone."""
-    if _size(tenant.knowledge) <= _WHOLE_TOKENS:
+def for_question(tenant: Tenant, question: str, *, before: str = "", near: tuple[str, ...] = ()) -> Knowledge:
+    """`before` is what the customer said last: "and on Sundays?" is found with it alone.
+
+    `near` are the passages that lie nearest by meaning, best first: they are fused with those found by their letters.
+    """
+    if is_small(tenant):
         return Knowledge(stable=tenant.knowledge, found=())
-    found = _found(tenant, question) or (_found(tenant, f"{before}\n{question}") if before else ())
-    return Knowledge(stable=(), found=found)
+    found = _found(tenant, question) or (_found(tenant, f"{before}\n{question}") if before and not near else ())
+    return Knowledge(stable=(), found=_fused(tenant, found, near) if near else found)
+
+
+def is_small(tenant: Tenant) -> bool:
+    """Whether all of it stands in every prompt."""
+    return _size(tenant.knowledge) <= _WHOLE_TOKENS
+
+
+def _fused(tenant: Tenant, found: tuple[Passage, ...], near: tuple[str, ...]) -> tuple[Passage, ...]:
+    """By reciprocal rank: what both searches find goes before what one finds first."""
+    known = {passage.id: passage for passage in tenant.knowledge}
+    scores: dict[str, float] = {}
+    for ranking in ([passage.id for passage in found], [each for each in near if each in known]):
+        for place, passage_id in enumerate(ranking, start=1):
+            scores[passage_id] = scores.get(passage_id, 0.0) + 1 / (_RANK_DAMPING + place)
+    best = sorted(scores, key=lambda passage_id: -scores[passage_id])
+    return tuple(known[passage_id] for passage_id in best[:_MOST_PASSAGES])
 
 
 def _found(tenant: Tenant, question: str) -> tuple[Passage, ...]:

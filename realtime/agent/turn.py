@@ -14,6 +14,7 @@ from realtime.agent import context, deciding, endings, happened, hearing, readin
 from realtime.agent.drafting import Brief, Draft, Drafter
 from realtime.agent.leaks import LeakRecord
 from realtime.agent.ledger import Ledger
+from realtime.agent.meanings import Meanings
 from realtime.agent.outgoing import parcel_of
 from realtime.agent.scene import Scene
 from realtime.agent.tenants import Tenant, TenantBook
@@ -122,6 +123,7 @@ class Agent:
     listener: Listener
     bookings: BookingDesk
     leaks: LeakRecord
+    meanings: Meanings
 
     async def serve(self, lease: Lease) -> bool:
         """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
@@ -181,8 +183,7 @@ class Agent:
             return Ended(chat=chat, scene=scene, end=endings.without_model(scene, decision))
 
         # 8 context
-        toolbox = await self.bookings.open(scene)
-        brief = context.brief(scene, available=self.drafter.available, toolbox=toolbox)
+        brief = await self._brief(scene)
         steps.note_context(brief, tenant, trace)
 
         # 9 reply: no connection and no lock is held while the model thinks
@@ -191,7 +192,7 @@ class Agent:
         except AllProvidersUnavailable as unavailable:
             trace.note("reply", "waits", "no model answers")
             return Ended(chat=chat, scene=scene, end=endings.waiting(scene, retry_at=unavailable.retry_at))
-        steps.note_reply(draft, trace, toolbox)
+        steps.note_reply(draft, trace, brief.toolbox)
         telling.answered(scene, draft)
 
         # 10 send, 11 follow-ups: durable before the gateway hears of the reply
@@ -226,6 +227,11 @@ class Agent:
         missing = [file.problem for file in files.values() if file.problem]
         patience.trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
         return reading.with_files(read, files)
+
+    async def _brief(self, scene: Scene) -> Brief:
+        toolbox = await self.bookings.open(scene)
+        near = await self.meanings.near(scene.tenant, scene.understanding.text, scene.ledger)
+        return context.brief(scene, available=self.drafter.available, toolbox=toolbox, near=near)
 
     async def _draft(self, scene: Scene, brief: Brief) -> Draft:
         """The model's answer; meanwhile the customer sees that we read and write."""

@@ -1,5 +1,6 @@
 """OpenAI's chat completions: how a request is put to it and how its answer is read."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -107,6 +108,23 @@ class OpenAI:
             raise ProviderFailed(ErrorClass.MALFORMED) from error
         # A page of HTML comes back as a plain string.
         return Heard(text=getattr(said, "text", "") or "", usage=_heard_usage(getattr(said, "usage", None)))
+
+    async def embed(self, texts: Sequence[str], *, model: str) -> tuple[list[list[float]], Usage]:
+        """The texts as numbers, in their order; raises ProviderFailed."""
+        try:
+            made = await self._client.embeddings.create(input=list(texts), model=model, encoding_format="float")
+        except openai.APIStatusError as error:
+            answer = error.response
+            raise faults.of_status(answer.status_code, answer.headers, answer.content, at=datetime.now(UTC)) from error
+        except (openai.APIConnectionError, httpx2.HTTPError) as error:
+            raise faults.of_network(error) from error
+        except (openai.OpenAIError, ValueError) as error:
+            raise ProviderFailed(ErrorClass.MALFORMED) from error
+        # A page of HTML comes back as a plain string.
+        rows = sorted(getattr(made, "data", None) or (), key=lambda row: row.index)
+        if len(rows) != len(texts):
+            raise ProviderFailed(ErrorClass.MALFORMED)
+        return [row.embedding for row in rows], Usage(input_tokens=made.usage.prompt_tokens)
 
     async def close(self) -> None:
         await self._client.close()

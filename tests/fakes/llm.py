@@ -85,6 +85,9 @@ class FakeModels:
         # What every voice note says; None while nobody listens.
         self.voice: str | None = None
         self.heard: list[bytes] = []
+        # What a text means, in numbers; None while nobody embeds.
+        self.meaning: Callable[[str], list[float]] | None = None
+        self.embedded: list[str] = []
 
     def forget(self) -> None:
         """Begin an empty journal. What was asked before is written into the old one, even if it is answered later."""
@@ -99,8 +102,9 @@ class FakeModels:
         for name in [provider] if provider else PROVIDERS:
             self.providers[name] = Provider()
         if provider is None:
-            self.voice = None
+            self.voice = self.meaning = None
             self.heard.clear()
+            self.embedded.clear()
 
     def say(self, provider: str, script: str | Script) -> None:
         self.providers[provider].script = script if callable(script) else lambda _: script
@@ -154,6 +158,11 @@ class FakeModels:
             self.heard.append(body)
             usage = {"type": "tokens", "input_tokens": 40, "output_tokens": 6, "total_tokens": 46}
             await llm_faults.respond(send, msgspec.json.encode({"text": self.voice, "usage": usage}))
+            return
+        if path.endswith("/embeddings") and self.meaning is not None:
+            texts = msgspec.json.decode(body)["input"]
+            self.embedded += texts
+            await llm_faults.respond(send, llm_wire.embeddings([self.meaning(text) for text in texts], texts))
             return
         provider = llm_wire.provider_of(path)
         if provider is None:

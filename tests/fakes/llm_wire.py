@@ -112,6 +112,14 @@ def success(call: Call, said: Said, *, finish: str = "stop", with_usage: bool = 
     return msgspec.json.encode(body)
 
 
+def embeddings(vectors: list[list[float]], texts: list[str]) -> bytes:
+    """In the wrong order, since the vendor's order is its index."""
+    data = [{"object": "embedding", "index": number, "embedding": vector} for number, vector in enumerate(vectors)]
+    used = sum(map(tokens, texts))
+    usage = {"prompt_tokens": used, "total_tokens": used}
+    return msgspec.json.encode({"object": "list", "data": data[::-1], "model": "fake", "usage": usage})
+
+
 def no_choice(call: Call) -> bytes:
     """A well-formed answer that holds nothing."""
     empty: dict[str, dict[str, list[str]]] = {
