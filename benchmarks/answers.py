@@ -6,9 +6,8 @@ answers; without it only what is recorded is judged, and a question that was nev
 
 import argparse
 import asyncio
-import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +16,8 @@ from uuid import UUID, uuid4
 import yaml
 
 from benchmarks import report
-from benchmarks.recorded import Recorded
-from mychatflow.rules import normalisation
+from benchmarks.recorded import NotRecorded, Recorded
+from mychatflow.rules import answer_quality, normalisation
 from mychatflow.rules.guard import Evidence, GuardReason
 from mychatflow.settings import Settings
 from realtime.agent import prompt
@@ -33,7 +32,6 @@ from realtime.llm.router import Router
 _FILE = Path(__file__).with_name("answers.yaml")
 _RECORDED = Path(__file__).with_name("answers_recorded.jsonl")
 _TAKES = 3
-_Z = 1.959964
 _LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
 # The same in every run, so that a recorded answer is found again.
 _NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -107,16 +105,6 @@ def judge(case: Case, draft: Draft) -> Judged:
     return Judged(is_right=is_right, is_escalated=is_escalated, why=draft.why)
 
 
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share; all of nothing is anything."""
-    if count == 0:
-        return 0.0, 1.0
-    share, spread = right / count, _Z**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 async def measure(router: Router, target: Target, file: Path, *, is_live: bool, takes: int = _TAKES) -> list[Judged]:
     """Every case, so many times. Raises NotRecorded."""
     known, cases = read()
@@ -131,7 +119,7 @@ async def measure(router: Router, target: Target, file: Path, *, is_live: bool, 
 
 def row(target: Target, judged: Sequence[Judged]) -> dict[str, report.Value]:
     right = sum(each.is_right for each in judged)
-    low, high = wilson(right, len(judged))
+    low, high = answer_quality.wilson(right / len(judged), len(judged))
     return {
         "model": target.name,
         "prompt": prompt.VERSION,
@@ -161,12 +149,23 @@ async def run(settings: Settings, *, is_live: bool, preset: str) -> list[dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--live", action="store_true", help="ask real models and record what they say; costs money")
+    parser.add_argument("--at-least", type=float, metavar="PERCENT", help="exit 1 unless the interval is above it")
     parser.add_argument("--preset", default="fast", choices=("fast", "quality"))
     chosen = parser.parse_args()
-    rows = asyncio.run(run(Settings(), is_live=chosen.live, preset=chosen.preset)) if _has_something(chosen) else []
+    try:
+        rows = asyncio.run(run(Settings(), is_live=chosen.live, preset=chosen.preset)) if _has_something(chosen) else []
+    except NotRecorded as missing:
+        sys.exit(f"error: {missing}")
     if not rows:
         sys.stderr.write("answers of real models: not measured (no provider key, and nothing recorded)\n")
     report.show("answers", rows or [{"model": "none", "right %": None, "answers": 0}])
+    if chosen.at_least is not None and not _reached(rows, chosen.at_least):
+        sys.exit(f"error: not shown to be right at least {chosen.at_least} % of the time")
+
+
+def _reached(rows: Sequence[Mapping[str, report.Value]], percent: float) -> bool:
+    """Only a lower bound shows it; nothing measured shows nothing."""
+    return bool(rows) and all(float(each["at least %"] or 0) >= percent for each in rows)
 
 
 def _has_something(chosen: argparse.Namespace) -> bool:

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "audit": ("audit", _LOOK, "Prove that the record of who did what was not changed."),
     "dlq": ("dead_letters", _LOOK, "List and replay what could not be taken or sent."),
     "rules": ("rules", _LOOK, "Run the live rules on JSON lines from stdin."),
+    "evaluate": ("evaluate", _LOOK, "Measure the agent: scenarios, stored answers, real models."),
     "rollup": ("numbers:rollup", _NUMBERS, "Compute every number up to now and publish it."),
     "query": ("numbers:query", _NUMBERS, "Ask the published numbers in SQL."),
     "backfill": ("numbers:backfill", _NUMBERS, "Compute a range again with the schedules' code."),

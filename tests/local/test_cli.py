@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -134,6 +135,16 @@ def test_numbers_keep_their_programs_exit_code(tmp_path):
     assert run(tmp_path, "query", "select 1").returncode == 3
     assert run(tmp_path, "query", "drop table x; select 1").returncode in {2, 3}
     assert run(tmp_path, "query").returncode == 2
+
+
+def test_an_evaluation_says_what_it_could_not_measure(tmp_path):
+    unasked = run(tmp_path, "evaluate", "answers")
+
+    assert unasked.returncode == 0
+    assert "not measured" in unasked.stderr
+    assert run(tmp_path, "evaluate", "answers", "--at-least", "95").returncode == 1
+    assert run(tmp_path, "evaluate", "replay", "--tenant", "nobody").returncode == 2
+    assert run(tmp_path, "evaluate", "replay", "--tenant", str(uuid4())).returncode == 3
 
 
 def test_the_doctor_says_what_is_down(tmp_path):

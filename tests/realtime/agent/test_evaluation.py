@@ -58,17 +58,3 @@ async def test_an_invented_price_counts_as_wrong(router: Router, models: FakeMod
 
     assert not judged[0].is_right
     assert shown["refused for a number %"] == pytest.approx(100.0)
-
-
-@pytest.mark.parametrize(
-    ("right", "count", "low", "high"),
-    [
-        (0, 0, 0.0, 1.0),
-        (0, 10, 0.0, 0.2775),
-        (10, 10, 0.7225, 1.0),
-        (293, 300, 0.9526, 0.9887),
-        (3, 12, 0.0889, 0.5323),
-    ],
-)
-def test_an_interval_says_how_sure_a_share_is(right: int, count: int, low: float, high: float):
-    assert answers.wilson(right, count) == pytest.approx((low, high), abs=1e-4)
