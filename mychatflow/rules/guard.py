@@ -1,6 +1,7 @@
 """What a reply may say: nothing invented, nothing leaked, nothing promised without a receipt."""
 
 import functools
+import itertools
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -187,8 +188,10 @@ def _private(text: str, evidence: Evidence) -> Fault | None:
 
 
 def _bare(text: str) -> str:
-    """Letters and digits alone: "c-a-n a r y" is the same word."""
-    return "".join(filter(str.isalnum, normalisation.normalise(text).text))
+    """Letters and digits alone, each once in a row: "c-a-n n a r y" is the same word as "canary"."""
+    # Normalising shortens "aaa" and leaves "a-a-a": only without any repetition are the two alike.
+    letters = filter(str.isalnum, normalisation.normalise(text).text)
+    return "".join(letter for letter, _ in itertools.groupby(letters))
 
 
 @functools.lru_cache(maxsize=256)

@@ -122,6 +122,13 @@ def test_a_canary_is_found_however_it_is_spelt(said):
     assert check(said).reason is GuardReason.SYSTEM_PROMPT
 
 
+@pytest.mark.parametrize("said", ["pdummgraiutxxxqgotqn", "-".join("PDUMMGRAIUTXXXQGOTQN")])
+def test_a_canary_with_repeated_letters_is_found_too(said):
+    evidence = Evidence(canaries=("pdummgraiutxxxqgotqn",))
+
+    assert check(f"Sure: {said}", evidence=evidence).reason is GuardReason.SYSTEM_PROMPT
+
+
 def test_a_canary_too_short_accuses_nobody():
     short = Evidence(canaries=("", "ab"))
 
