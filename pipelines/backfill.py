@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from mychatflow import settings as configuration
+from mychatflow.settings import Settings
 from pipelines import answers
-from warehouse import models
+from warehouse import kept, models
+from warehouse.kept import Kept
 from warehouse.sources import APPENDED, SNAPSHOTS
 from warehouse.windows import Window, covering
 
@@ -68,12 +71,18 @@ def plan(assets: Sequence[str], window: Window) -> Plan:
     )
 
 
-def described(todo: Plan, *, is_dry: bool) -> dict[str, object]:
+def forgotten(settings: Settings, todo: Plan) -> list[Kept]:
+    """Who has let go of events that the plan would need: their numbers of those days stay as published."""
+    return kept.since(settings, Window(start=todo.windows[0].start, end=todo.windows[-1].end))
+
+
+def described(todo: Plan, skipped: Sequence[Kept], *, is_dry: bool) -> dict[str, object]:
     """The plan as an answer."""
     return {
         "tables": list(todo.tables),
         "sources": list(todo.sources),
         "ranges": [[f"{item.start:%Y-%m-%d}", f"{item.end:%Y-%m-%d}"] for item in todo.windows],
+        "left_as_published": kept.listed(skipped),
         "dry_run": is_dry,
     }
 
@@ -87,9 +96,11 @@ def _quarters(window: Window) -> list[Window]:
 def _start(options: argparse.Namespace) -> int:
     todo = asked(options)
     if options.dry_run:
-        days = sum(window.days for window in todo.windows)
+        days, skipped = sum(window.days for window in todo.windows), forgotten(configuration.load(), todo)
         sentence = f"would compute {', '.join(todo.tables)} over {days} days in {len(todo.windows)} runs"
-        answers.give(described(todo, is_dry=True), as_json=options.json, sentence=sentence)
+        if skipped:
+            sentence += f"; {kept.told(skipped)}"
+        answers.give(described(todo, skipped, is_dry=True), as_json=options.json, sentence=sentence)
         return answers.OK
     # Planning needs no Dagster, whose import takes seconds, so that a dry run answers at once.
     # The variable has Dagster store a range's events together instead of one by one.

@@ -16,6 +16,7 @@ from pipelines.backfill import Plan
 from pipelines.definitions import ASSETS
 from pipelines.partitions import WINDOW_END_TAG, WINDOW_START_TAG
 from pipelines.resources import Installation
+from warehouse import kept
 from warehouse.windows import Window
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
@@ -27,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run_all(options: argparse.Namespace) -> int:
     todo, settings, started = backfill.asked(options), configuration.load(), time.perf_counter()
+    skipped = backfill.forgotten(settings, todo)
+    if skipped:
+        answers.say(kept.told(skipped))
     for index, window in enumerate(todo.windows, start=1):
         answers.say(f"run {index} of {len(todo.windows)}: {window.start:%Y-%m-%d} to {window.end:%Y-%m-%d} …")
         failure = run(settings, todo, window)
@@ -38,7 +42,7 @@ def _run_all(options: argparse.Namespace) -> int:
             )
     seconds = time.perf_counter() - started
     answers.give(
-        backfill.described(todo, is_dry=False) | {"seconds": round(seconds, 3)},
+        backfill.described(todo, skipped, is_dry=False) | {"seconds": round(seconds, 3)},
         as_json=options.json,
         sentence=f"{len(todo.tables)} tables in {len(todo.windows)} runs, published in {seconds:.1f} s",
     )

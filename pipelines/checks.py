@@ -6,7 +6,7 @@ import dagster as dg
 
 from pipelines.partitions import POOL
 from pipelines.resources import Installation
-from warehouse import reconciliation
+from warehouse import kept, reconciliation
 from warehouse.windows import Window
 
 # A day old enough to be complete, young enough to be mended before anybody reads a report.
@@ -31,5 +31,6 @@ def equals_postgres(installation: dg.ResourceParam[Installation]) -> dg.AssetChe
             "warehouse_count": found.warehouse_count,
             **found.named(),
             "mend_with": found.mending_command or "",
+            "not_compared": kept.told(found.kept) if found.kept else "",
         },
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from mychatflow import settings as configuration
 from pipelines import answers
-from warehouse import reconciliation
+from warehouse import kept, reconciliation
 from warehouse.windows import Window
 
 
@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _reconcile(window: Window | None, now: datetime, *, as_json: bool) -> int:
     found = reconciliation.reconcile(configuration.load(), at=now, window=window)
+    if found.kept:
+        answers.say(kept.told(found.kept))
     answers.give(
         {
             "missing": list(found.missing),
@@ -36,6 +38,7 @@ def _reconcile(window: Window | None, now: datetime, *, as_json: bool) -> int:
             "postgres_count": found.postgres_count,
             "warehouse_count": found.warehouse_count,
             "mend_with": found.mending_command,
+            "not_compared": kept.listed(found.kept),
         },
         as_json=as_json,
         sentence=(

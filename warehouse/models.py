@@ -43,6 +43,10 @@ class Promise(BaseModel):
     # `batch`: the rows of the newest landings. `everything`: the whole table.
     replaces: Literal["window", "local_days", "batch", "everything"] = "everything"
     time_column: str | None = None
+    # When that was counted which a row of a table replaced whole tells, once it will not change any more.
+    counted_at: str | None = None
+    # How many days before its own a row needs the events of.
+    looks_back_days: int = 0
     # From when on a row counts as published for good, so that changing it is a restatement.
     closed_at: str | None = None
     # How old the newest data may get before a person should look.

@@ -4,14 +4,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import duckdb
 from adbc_driver_postgresql import dbapi
 
 from mychatflow.settings import Settings
-from warehouse import connection
+from warehouse import connection, kept
+from warehouse.kept import Kept
 from warehouse.landing import PostgresUnreachable
 from warehouse.windows import Window, covering
 
@@ -41,6 +42,7 @@ delete from postgres_events where rowid in (
     select max(rowid) from postgres_events group by tenant_id, event_id having count(*) > 1
 )
 """
+_FORGET_DAYS = "delete from sides where tenant_id = ? and cast(utc_date as timestamp) < timezone('UTC', ?::timestamptz)"
 # The sum of the ids' hashes does not depend on their order, and a doubled id changes it.
 _TOTALS = """
 insert into meta.reconciliations by name
@@ -68,6 +70,8 @@ class Reconciled:
     surplus: tuple[str, ...]
     first_day: date | None = None
     last_day: date | None = None
+    # Who keeps no events of a part of it: those days are not compared.
+    kept: tuple[Kept, ...] = ()
 
     @property
     def is_equal(self) -> bool:
@@ -102,10 +106,14 @@ def compare(
         within = f"occurred_at >= '{whole.start.isoformat()}' and occurred_at < '{whole.end.isoformat()}'"
     with _postgres_events(settings, warehouse, within):
         warehouse.execute(_SIDES.format(within=within))
+    # Asked last: a tenant's mark moves before its first event goes.
+    forgetful = kept.since(settings, window)
+    for item in forgetful:
+        warehouse.execute(_FORGET_DAYS, [item.tenant_id, item.kept_from])
     with connection.transaction(warehouse):
         warehouse.execute(f"delete from meta.reconciliations where {_dates(window)}")
         warehouse.execute(_TOTALS, [at])
-    return _differences(warehouse)
+    return replace(_differences(warehouse), kept=tuple(forgetful))
 
 
 def _dates(window: Window | None) -> str:

@@ -1,37 +1,66 @@
-"""Lets the warehouse forget single events that Postgres no longer keeps; daily numbers stay."""
+"""Lets the warehouse forget single events that Postgres no longer keeps; daily numbers stay, and disk comes back."""
 
 # ruff: noqa: S608 — table names come from this file.
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+import duckdb
 
 from mychatflow.settings import Settings
 from warehouse import connection
 
 _TABLES = ("raw.analytics_events", "marts.analytics_events")
+# Below it, gaps are soon filled again by what lands.
+_GAPS = 0.25
 
 
-def forget_events(settings: Settings, before: Mapping[UUID, datetime]) -> int:
-    """Delete each tenant's events older than its cutoff; returns how many facts went."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What went, and what the writer's file takes now."""
+
+    event_count: int
+    freed_bytes: int
+
+
+def forget_events(settings: Settings, before: Mapping[UUID, datetime]) -> Forgotten:
+    """Delete each tenant's events older than its cutoff; a file with many gaps is written anew."""
     if not before:
+        return Forgotten(event_count=0, freed_bytes=0)
+    with connection.writer(settings) as warehouse:
+        with connection.transaction(warehouse):
+            deleted = sum(_delete(warehouse, table, before) for table in _TABLES)
+            if deleted:
+                # Everything: a copied file would keep the gaps, and in them what is forgotten.
+                warehouse.execute("insert into meta.unpublished values (null, null, null)")
+        warehouse.execute("checkpoint")
+        has_gaps = _free_share(warehouse) > _GAPS or deleted > _GAPS * (deleted + _remaining(warehouse))
+    file = connection.warehouse_file(settings)
+    size = file.stat().st_size
+    if has_gaps:
+        connection.rebuild(settings)
+    return Forgotten(event_count=deleted, freed_bytes=size - file.stat().st_size)
+
+
+def _delete(warehouse: duckdb.DuckDBPyConnection, table: str, before: Mapping[UUID, datetime]) -> int:
+    if not _exists(warehouse, table):
         return 0
-    with connection.writer(settings) as warehouse, connection.transaction(warehouse):
-        known = {
-            f"{schema}.{table}"
-            for schema, table in warehouse.execute(
-                "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
-            ).fetchall()
-        }
-        deleted = [
-            int(
-                warehouse.execute(
-                    f"delete from {table} where tenant_id = ? and occurred_at < ?", [tenant_id, cutoff]
-                ).fetchall()[0][0]
-            )
-            for table in _TABLES
-            if table in known
-            for tenant_id, cutoff in before.items()
-        ]
-        warehouse.execute("insert into meta.unpublished values ('analytics_events', null, null)")
-    return sum(deleted)
+    statement = f"delete from {table} where tenant_id = ? and occurred_at < ?"
+    return sum(int(warehouse.execute(statement, list(cutoff)).fetchall()[0][0]) for cutoff in before.items())
+
+
+def _exists(warehouse: duckdb.DuckDBPyConnection, table: str) -> bool:
+    name = "schema_name || '.' || table_name"
+    return bool(warehouse.execute(f"select 1 from duckdb_tables() where {name} = ?", [table]).fetchall())
+
+
+def _remaining(warehouse: duckdb.DuckDBPyConnection) -> int:
+    counts = [f"(select count(*) from {table})" for table in _TABLES if _exists(warehouse, table)]
+    return int(warehouse.execute(f"select {' + '.join(counts) or '0'}").fetchall()[0][0])
+
+
+def _free_share(warehouse: duckdb.DuckDBPyConnection) -> float:
+    total, free = warehouse.execute("select total_blocks, free_blocks from pragma_database_size()").fetchall()[0]
+    return free / total if total else 0.0

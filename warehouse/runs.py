@@ -10,7 +10,7 @@ from datetime import datetime
 
 import duckdb
 
-from warehouse import checks, connection, publish, restatements
+from warehouse import checks, connection, kept, publish, restatements
 from warehouse.checks import CheckResult, ChecksFailed
 from warehouse.models import Model
 from warehouse.restatements import Cause
@@ -22,8 +22,11 @@ select min(first_at), max(last_at) + interval 1 microsecond from (
     select min(occurred_at) as first_at, max(occurred_at) as last_at from raw.analytics_events
     union all select min(started_at), max(started_at) from raw.episodes
     union all select min(as_of), max(as_of) from raw.lead_score_events
+    {counted}
 )
 """
+# The counts of events that are gone reach further back than the events.
+_COUNTED = "intermediate.int_activity_quarter_hourly"
 
 
 _RECORD = """
@@ -70,7 +73,9 @@ def run(
 
 def history(warehouse: duckdb.DuckDBPyConnection) -> Window | None:
     """The whole days from the first fact to the last; None before the first."""
-    first, last = warehouse.execute(_HISTORY).fetchall()[0]
+    counted = f"union all select min(quarter_at), max(quarter_at) from {_COUNTED}"
+    sql = _HISTORY.format(counted=counted if _exists(warehouse, _COUNTED) else "")
+    first, last = warehouse.execute(sql).fetchall()[0]
     return None if first is None else covering(first, last)
 
 
@@ -78,6 +83,7 @@ def _run_all(
     warehouse: duckdb.DuckDBPyConnection, models: Sequence[Model], work: Work, *, at: datetime, data_through: datetime
 ) -> list[ModelRun]:
     whole = history(warehouse)
+    has_forgotten = kept.remember(warehouse)
     rebuild = Work(windows=(whole,) if whole else (), cause=work.cause)
     known = dict(warehouse.execute("select model, sql_hash from meta.models").fetchall())
     changed: set[str] = set()
@@ -88,7 +94,9 @@ def _run_all(
             _create(warehouse, model, whole or _any_window(at))
         if not model.is_view:
             is_new = model.table in changed
-            runs.append(_run_one(warehouse, model, rebuild if is_new else work, at=at, is_new=is_new))
+            may_change = kept.may_change(model) if has_forgotten else None
+            todo = rebuild if is_new else work
+            runs.append(_run_one(warehouse, model, todo, at=at, is_new=is_new, may_change=may_change or "true"))
     results = [result for done in runs for result in done.checks]
     broken = [result for result in results if not result.passed and result.severity == "block"]
     if broken:
@@ -98,7 +106,9 @@ def _run_all(
     return runs
 
 
-def _run_one(warehouse: duckdb.DuckDBPyConnection, model: Model, work: Work, *, at: datetime, is_new: bool) -> ModelRun:
+def _run_one(
+    warehouse: duckdb.DuckDBPyConnection, model: Model, work: Work, *, at: datetime, is_new: bool, may_change: str
+) -> ModelRun:
     started = time.perf_counter()
     rows = restated = 0
     results: list[CheckResult] = []
@@ -109,12 +119,12 @@ def _run_one(warehouse: duckdb.DuckDBPyConnection, model: Model, work: Work, *, 
     for window in windows:
         if window is not None:
             _set_window(warehouse, window, work.first_batch)
-        where = _scope(model, work.first_batch)
+        where = f"{_scope(model, work.first_batch)} and {may_change}"
         publish.remember(warehouse, model, window)
         # A new definition is a new table: its numbers restate nothing.
         is_remembered = not is_new and restatements.remember(warehouse, model, where=where)
         warehouse.execute(f"delete from {model.table} where {where}")
-        rows += int(warehouse.execute(f"insert into {model.table} by name {model.sql}").fetchall()[0][0])
+        rows += _insert(warehouse, model, may_change)
         if is_remembered:
             restated += restatements.note(warehouse, model, where=where, cause=work.cause, at=at)
         results += checks.test(warehouse, model, where=where)
@@ -126,6 +136,17 @@ def _run_one(warehouse: duckdb.DuckDBPyConnection, model: Model, work: Work, *, 
         checks=tuple(_summed(results)),
         window=_hull(work.windows),
     )
+
+
+def _insert(warehouse: duckdb.DuckDBPyConnection, model: Model, may_change: str) -> int:
+    computed = model.sql
+    if may_change != "true":
+        # A table replaced whole may tell for the first time of what is half forgotten by now.
+        is_told = f"({', '.join(model.promise.grain)}) in (from told)"
+        stays = f"not {is_told}" if model.promise.replaces == "everything" else may_change
+        told = f"select ({', '.join(model.promise.grain)}) from {model.table}"
+        computed = f"with told as ({told}) select * from ({model.sql}) as computed where {stays}"
+    return int(warehouse.execute(f"insert into {model.table} by name {computed}").fetchall()[0][0])
 
 
 def _scope(model: Model, first_batch: int) -> str:
@@ -158,13 +179,39 @@ def _set_window(warehouse: duckdb.DuckDBPyConnection, window: Window, first_batc
 
 
 def _create(warehouse: duckdb.DuckDBPyConnection, model: Model, window: Window) -> None:
-    """Make the table or view anew; what it held is computed again over all history."""
+    """Make the table or view anew; what it held is computed again over all history, or carried over."""
     _set_window(warehouse, window, 0)
     if model.is_view:
         warehouse.execute(f"create or replace view {model.table} as {model.sql}")
     else:
+        carried = _set_aside(warehouse, model)
         warehouse.execute(f"create or replace table {model.table} as select * from ({model.sql}) limit 0")
+        if carried:
+            _carry_over(warehouse, model)
     warehouse.execute("insert or replace into meta.models values (?, ?)", [model.table, _hash(model)])
+
+
+def _set_aside(warehouse: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """Keep the rows that nothing can count again, in a table of the old shape."""
+    may_change = kept.may_change(model)
+    if may_change is None or not _exists(warehouse, model.table):
+        return False
+    warehouse.execute(f"create or replace temp table carried as select * from {model.table} where not ({may_change})")
+    return True
+
+
+def _carry_over(warehouse: duckdb.DuckDBPyConnection, model: Model) -> None:
+    # By the columns both shapes have: what the old one did not count is not known.
+    old, new = (
+        {row[0] for row in warehouse.execute(f"describe {table}").fetchall()} for table in ("carried", model.table)
+    )
+    columns = ", ".join(sorted(old & new))
+    warehouse.execute(f"insert into {model.table} by name select {columns} from carried")
+
+
+def _exists(warehouse: duckdb.DuckDBPyConnection, table: str) -> bool:
+    name = "table_schema || '.' || table_name"
+    return bool(warehouse.execute(f"select 1 from information_schema.tables where {name} = ?", [table]).fetchall())
 
 
 def _hash(model: Model) -> str:

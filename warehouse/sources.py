@@ -73,7 +73,8 @@ SNAPSHOTS = (
         """
         select
             tenants.id as tenant_id, plan, coalesce(timezone, 'UTC') as timezone, is_demo, suspended_at, deleted_at,
-            coalesce(default_language, 'en') as default_language, tenants.created_at, now() as landed_at
+            coalesce(default_language, 'en') as default_language, tenants.created_at, tenants.events_kept_from,
+            now() as landed_at
         from tenants left join settings on settings.tenant_id = tenants.id
         """,
     ),

@@ -34,7 +34,7 @@ def cutoffs(settings: RetentionSettings, *, at: datetime) -> Cutoffs:
         return Cutoffs(messages_before=None, events_before=None, inbox_before=None, media_before=None)
     return Cutoffs(
         messages_before=_before(settings.retention_days_messages, at),
-        events_before=_before(settings.retention_days_events, at),
+        events_before=_midnight_before(settings.retention_days_events, at),
         inbox_before=at - timedelta(days=INBOX_DAYS),
         media_before=_before(settings.retention_days_media, at),
     )
@@ -42,3 +42,9 @@ def cutoffs(settings: RetentionSettings, *, at: datetime) -> Cutoffs:
 
 def _before(days: int | None, at: datetime) -> datetime | None:
     return None if days is None else at - timedelta(days=days)
+
+
+def _midnight_before(days: int | None, at: datetime) -> datetime | None:
+    # Whole UTC days: a day of which half is gone would be counted by that half if it were computed again.
+    before = _before(days, at)
+    return None if before is None else before.replace(hour=0, minute=0, second=0, microsecond=0)

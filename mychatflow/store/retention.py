@@ -49,6 +49,11 @@ _DELETE_EVENTS = text(
     )
     """
 )
+# Written before the first event goes, so that nobody ever counts a day again that is half forgotten.
+_KEEP_FROM = text(
+    "update tenants set events_kept_from = greatest(events_kept_from, :before) where id = :tenant_id"
+    " and events_kept_from is distinct from greatest(events_kept_from, :before)"
+)
 _EMPTY_INBOX = text(
     """
     update inbox set body = null
@@ -109,6 +114,9 @@ async def policies(store: Store) -> Sequence[TenantPolicy]:
 async def clean_tenant(store: Store, tenant_id: UUID, cutoffs: Cutoffs) -> dict[str, int]:
     """Apply one tenant's cutoffs; rows that went, by kind. Safe to repeat and to interrupt."""
     counts = {}
+    if cutoffs.events_before is not None:
+        async with store.platform_transaction() as transaction:
+            await transaction.execute(_KEEP_FROM, {"tenant_id": tenant_id, "before": cutoffs.events_before})
     for name, statement in _BY_CUTOFF.items():
         before: datetime | None = getattr(cutoffs, name)
         kind = name.removesuffix("_before")

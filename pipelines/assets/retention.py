@@ -6,7 +6,7 @@ from uuid import UUID
 import dagster as dg
 
 from mychatflow.rules import retention as rules
-from mychatflow.store import media_files, media_vault, schema
+from mychatflow.store import media_files, media_vault, old_months, schema
 from mychatflow.store import retention as kept
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
@@ -33,8 +33,13 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
     counts, events_before = installation.with_store(
         lambda store: _clean(store, media_vault.opened(installation.settings), at)
     )
-    counts["warehouse_facts"] = warehouse_retention.forget_events(installation.settings, events_before)
-    return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), **counts})
+    forgotten = warehouse_retention.forget_events(installation.settings, events_before)
+    counts["warehouse_facts"] = forgotten.event_count
+    freed = {"warehouse_freed_bytes": forgotten.freed_bytes, "postgres_freed_bytes": 0}
+    if counts.get("events"):
+        until = max(events_before.values()).date()
+        freed["postgres_freed_bytes"] = old_months.free(installation.settings, until=until)
+    return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), **counts, **freed})
 
 
 async def _clean(store: Store, vault: MediaVault, at: datetime) -> tuple[dict[str, int], dict[UUID, datetime]]:

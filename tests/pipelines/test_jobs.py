@@ -134,7 +134,9 @@ def test_retention_lets_text_go_and_keeps_facts(run_job: RunJob, installation: S
     assert kept == [(False, True), (True, True)]
     assert _fetch(installation, "select count(*) from idempotency_keys") == [(0,)]
     oldest = _fetch(installation, "select min(occurred_at) from analytics_events")[0][0]
-    assert oldest is None or oldest >= NOW - timedelta(days=10, minutes=1)
+    kept_from = (NOW - timedelta(days=10)).replace(hour=0, minute=0, second=0, microsecond=0)
+    assert oldest is None or oldest >= kept_from
+    assert _fetch(installation, "select events_kept_from from tenants") == [(kept_from,)]
 
 
 def test_a_legal_hold_keeps_everything(run_job: RunJob, installation: Settings) -> None:
@@ -147,6 +149,7 @@ def test_a_legal_hold_keeps_everything(run_job: RunJob, installation: Settings) 
     run_job("retention_cleanup")
 
     assert _fetch(installation, "select count(*) from analytics_events") == [(40,)]
+    assert _fetch(installation, "select events_kept_from from tenants") == [(None,)]
 
 
 def test_failed_checks_name_their_rows(run_job: RunJob, installation: Settings, instance: dg.DagsterInstance) -> None:

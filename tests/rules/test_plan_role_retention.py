@@ -67,6 +67,12 @@ def test_each_kind_of_data_has_its_own_term():
     assert found.inbox_before == NOON - timedelta(days=7)
 
 
+def test_events_go_by_whole_days():
+    found = retention.cutoffs(RetentionSettings(retention_days_events=30), at=NOON)
+
+    assert found.events_before == NOON.replace(hour=0) - timedelta(days=30)
+
+
 def test_a_legal_hold_keeps_everything():
     found = retention.cutoffs(RetentionSettings(retention_days_messages=1, is_on_legal_hold=True), at=NOON)
 
