@@ -1,4 +1,4 @@
-"""`python -m pipelines.rollup`: brings every number up to now once and publishes it; needs no Dagster daemon."""
+"""`python -m pipelines.rollup`: brings every number up to now once, publishes it and tells Dagster of it."""
 
 import argparse
 import functools
@@ -6,8 +6,11 @@ import sys
 import time
 from datetime import UTC, datetime
 
+import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
+
 from mychatflow import settings as configuration
-from pipelines import answers
+from pipelines import answers, told
 from warehouse import rollup, scores
 
 
@@ -24,6 +27,11 @@ def _rollup(*, as_json: bool) -> int:
     scored = scores.rescore(settings, at=at)
     answers.say("landing, computing, checking, publishing …")
     done = rollup.rollup(settings, at=at)
+    try:
+        told.tell(settings, done, scored, at=at)
+    except (dg.DagsterError, SQLAlchemyError) as error:
+        # The numbers are out: what Dagster remembers of it is the lesser thing.
+        answers.say(f"published, but Dagster's pages will not show it: {error}")
     seconds = time.perf_counter() - started
     answers.give(
         {

@@ -47,6 +47,7 @@ class ModelRun:
     restated_count: int
     checks: tuple[CheckResult, ...]
     window: Window | None
+    data_through: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,11 @@ def _run_all(
             is_new = model.table in changed
             may_change = kept.may_change(model) if has_forgotten else None
             todo = rebuild if is_new else work
-            runs.append(_run_one(warehouse, model, todo, at=at, is_new=is_new, may_change=may_change or "true"))
+            runs.append(
+                _run_one(
+                    warehouse, model, todo, at=at, is_new=is_new, may_change=may_change or "true", through=data_through
+                )
+            )
     results = [result for done in runs for result in done.checks]
     broken = [result for result in results if not result.passed and result.severity == "block"]
     if broken:
@@ -107,7 +112,14 @@ def _run_all(
 
 
 def _run_one(
-    warehouse: duckdb.DuckDBPyConnection, model: Model, work: Work, *, at: datetime, is_new: bool, may_change: str
+    warehouse: duckdb.DuckDBPyConnection,
+    model: Model,
+    work: Work,
+    *,
+    at: datetime,
+    is_new: bool,
+    may_change: str,
+    through: datetime,
 ) -> ModelRun:
     started = time.perf_counter()
     rows = restated = 0
@@ -135,6 +147,7 @@ def _run_one(
         restated_count=restated,
         checks=tuple(_summed(results)),
         window=_hull(work.windows),
+        data_through=through,
     )
 
 

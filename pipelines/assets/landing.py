@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from pipelines import metadata
 from pipelines.partitions import DAILY, POOL, asked_window
 from pipelines.resources import Installation
 from warehouse import rollup
@@ -45,9 +46,5 @@ def landing(
         name = key.path[-1]
         yield dg.MaterializeResult(
             asset_key=key,
-            metadata={
-                "dagster/row_count": landed.row_counts[name],
-                "batch": landed.batch,
-                "data_through": dg.MetadataValue.timestamp(landed.taken_at),
-            },
+            metadata=metadata.landed(landed, name),
         )

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipelines import metadata
 from pipelines.assets.landing import FRESHNESS, OWNERS
 from pipelines.assets.sql_models import TABLES
 from pipelines.partitions import POOL
@@ -24,6 +25,4 @@ def snapshot(installation: dg.ResourceParam[Installation]) -> dg.MaterializeResu
     """The marts as one read-only file. Grain: one file per publication. A rerun publishes the next number."""
     published = rollup.publish_marts(installation.settings, at=datetime.now(UTC))
     installation.beat("snapshot")
-    return dg.MaterializeResult(
-        metadata={"dagster/row_count": published.row_count, "version": published.version, "file": published.path.name}
-    )
+    return dg.MaterializeResult(metadata=metadata.published(published))

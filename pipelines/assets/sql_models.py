@@ -6,12 +6,12 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines import metadata
 from pipelines.partitions import DAILY, POOL, asked_window
 from pipelines.resources import Installation
 from warehouse import checks, models, rollup
 from warehouse.checks import CheckResult, ChecksFailed
 from warehouse.models import Model
-from warehouse.runs import ModelRun
 
 Results = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 MODELS = {model.table: model for model in models.discover()}
@@ -87,35 +87,15 @@ def sql_models(context: dg.AssetExecutionContext, installation: dg.ResourceParam
         yield from _check_results(context, failure.results)
         raise dg.Failure(description=str(failure), allow_retries=False) from failure
     for run in runs:
-        if dg.AssetKey([MODELS_BY_NAME[run.model].layer, run.model]) in context.selected_asset_keys:
-            yield _materialized(run)
+        key = metadata.key(run.model)
+        if key in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata.computed(run))
             yield from _check_results(context, run.checks)
 
 
-MODELS_BY_NAME = {model.name: model for model in MODELS.values()}
-
-
-def _materialized(run: ModelRun) -> dg.MaterializeResult[Any]:
-    window = f"[{run.window.start:%Y-%m-%d}, {run.window.end:%Y-%m-%d})" if run.window else "nothing new"
-    return dg.MaterializeResult(
-        asset_key=[MODELS_BY_NAME[run.model].layer, run.model],
-        metadata={
-            "dagster/row_count": run.row_count,
-            "window": window,
-            "seconds": round(run.seconds, 4),
-            "restated": run.restated_count,
-        },
-    )
-
-
 def _check_results(context: dg.AssetExecutionContext, results: Sequence[CheckResult]) -> Iterator[dg.AssetCheckResult]:
-    for result in results:
-        key = dg.AssetKey([MODELS_BY_NAME[result.model].layer, result.model])
-        if dg.AssetCheckKey(key, result.name) in context.selected_asset_check_keys:
-            yield dg.AssetCheckResult(
-                asset_key=key,
-                check_name=result.name,
-                passed=result.passed,
-                severity=dg.AssetCheckSeverity.ERROR if result.severity == "block" else dg.AssetCheckSeverity.WARN,
-                metadata={"failed_rows": result.failed_count},
-            )
+    for result in metadata.evaluated(results):
+        if result.asset_key and dg.AssetCheckKey(result.asset_key, str(result.check_name)) in (
+            context.selected_asset_check_keys
+        ):
+            yield result

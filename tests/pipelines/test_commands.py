@@ -3,11 +3,13 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
 from pipelines import answers, backfill, backfill_run, home, reconcile, rollup
+from pipelines.definitions import defs
 from tests.warehouse import history
 from warehouse import connection
 from warehouse.reader import Reader
@@ -34,6 +36,33 @@ def test_rollup_answers_what_it_did(commanded: Settings, capsys: Captured) -> No
     assert code == answers.OK
     assert answer["landed"]["analytics_events"] == 80
     assert answer["models"]["analytics_events"] == 80
+
+
+def test_a_rollup_shows_on_dagsters_pages(commanded: Settings, capsys: Captured) -> None:
+    business = history.a_business(commanded)
+    history.write(commanded, history.a_past(business, turns=20, days=2, until=NOW))
+
+    assert rollup.main(["--json"]) == answers.OK
+
+    answer = json.loads(capsys.readouterr().out)
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    with dg.DagsterInstance.from_config(str(home.prepare(commanded))) as instance:
+        for node in defs.resolve_asset_graph().materializable_asset_keys:
+            event = instance.get_latest_materialization_event(node)
+            if node.path[0] in {"raw", "intermediate", "marts", "published"}:
+                assert event is not None, node
+                told = event.asset_materialization
+                assert told is not None
+                assert isinstance(told.metadata["dagster/row_count"].value, int)
+                assert told.partition == (None if node.path[0] == "published" else today)
+        marts = instance.get_latest_materialization_event(dg.AssetKey(["marts", "analytics_events"]))
+        assert marts is not None
+        assert marts.asset_materialization is not None
+        metadata = marts.asset_materialization.metadata
+        assert metadata["dagster/row_count"].value == 80
+        assert metadata["data_through"].value == pytest.approx(
+            datetime.fromisoformat(answer["data_through"]).timestamp(), abs=1e-3
+        )
 
 
 def test_reconcile_names_and_backfill_mends(commanded: Settings, capsys: Captured, published: Reader) -> None:

@@ -9,11 +9,11 @@ import pytest
 from mychatflow import settings as configuration
 from mychatflow.events import EventType
 from mychatflow.settings import Settings
-from pipelines import answers, backfill, backfill_run, reconcile, rollup
+from pipelines import answers, backfill, backfill_run, reconcile
 from tests.pipelines.conftest import RunJob
 from tests.warehouse import history
 from tests.warehouse.history import Business
-from warehouse import connection, models
+from warehouse import connection, models, rollup
 from warehouse.reader import Reader
 
 NOW = datetime.now(UTC)
@@ -34,7 +34,7 @@ def business(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> Busines
     monkeypatch.setattr(configuration, "load", lambda: installation)
     business = history.a_business(installation, timezone="Asia/Kathmandu")
     history.write(installation, history.a_past(business, turns=120, days=40, until=NOW))
-    assert rollup.main(["--json"]) == answers.OK
+    rollup.rollup(installation, at=NOW)
     with psycopg.connect(installation.role_url("engine")) as engine:
         engine.execute("update settings set retention_days_events = %s", (KEPT_DAYS,))
     return business
@@ -77,7 +77,7 @@ def test_a_backfill_leaves_forgotten_days_as_published(
     # A new definition is computed over all history, but for what nothing can count any more.
     with connection.writer(installation) as warehouse:
         warehouse.execute("update meta.models set sql_hash = 'of an older release'")
-    assert rollup.main(["--json"]) == answers.OK
+    rollup.rollup(installation, at=NOW)
     assert _totals(published) == before
 
 
@@ -85,7 +85,7 @@ def test_a_fact_from_a_forgotten_day_changes_nothing(
     business: Business, installation: Settings, published: Reader, run_job: RunJob
 ) -> None:
     assert run_job("retention_cleanup").success
-    rollup.main(["--json"])
+    rollup.rollup(installation, at=NOW)
     before = _totals(published)
 
     late = [
@@ -93,7 +93,7 @@ def test_a_fact_from_a_forgotten_day_changes_nothing(
         for at in (KEPT_FROM - timedelta(days=3), KEPT_FROM + timedelta(days=3))
     ]
     history.write_events(installation, late)
-    assert rollup.main(["--json"]) == answers.OK
+    rollup.rollup(installation, at=NOW)
 
     restated = published.rows(
         "select model, new_value - old_value as difference from restatements"
@@ -109,7 +109,7 @@ def test_a_fact_from_a_forgotten_day_changes_nothing(
 def test_forgetting_gives_the_disk_back(business: Business, installation: Settings, run_job: RunJob) -> None:
     past = history.a_past(business, turns=6_000, days=10, until=NOW - timedelta(days=80), seed=9)
     history.write(installation, past)
-    rollup.main(["--json"])
+    rollup.rollup(installation, at=NOW)
 
     result = run_job("retention_cleanup")
 

@@ -1,0 +1,53 @@
+"""What Dagster is told of each table: how many rows, of which window, and until when the data is complete."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import dagster as dg
+
+from warehouse import models
+from warehouse.checks import CheckResult
+from warehouse.landing import Landed
+from warehouse.publish import Published
+from warehouse.runs import ModelRun
+
+Metadata = Mapping[str, dg.MetadataValue | str | int | float]
+
+
+def landed(found: Landed, source: str) -> Metadata:
+    return {
+        "dagster/row_count": found.row_counts[source],
+        "batch": found.batch,
+        "data_through": dg.MetadataValue.timestamp(found.taken_at),
+    }
+
+
+def computed(run: ModelRun) -> Metadata:
+    return {
+        "dagster/row_count": run.row_count,
+        "window": f"[{run.window.start:%Y-%m-%d}, {run.window.end:%Y-%m-%d})" if run.window else "nothing new",
+        "seconds": round(run.seconds, 4),
+        "restated": run.restated_count,
+        "data_through": dg.MetadataValue.timestamp(run.data_through),
+    }
+
+
+def published(found: Published) -> Metadata:
+    return {"dagster/row_count": found.row_count, "version": found.version, "file": found.path.name}
+
+
+def key(table: str) -> dg.AssetKey:
+    """The asset of a model, by its table's name."""
+    model = models.by_name(table)
+    return dg.AssetKey([model.layer, model.name])
+
+
+def evaluated(results: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:
+    """A model's promises, each with how many rows broke it."""
+    for result in results:
+        yield dg.AssetCheckResult(
+            asset_key=key(result.model),
+            check_name=result.name,
+            passed=result.passed,
+            severity=dg.AssetCheckSeverity.ERROR if result.severity == "block" else dg.AssetCheckSeverity.WARN,
+            metadata={"failed_rows": result.failed_count},
+        )
