@@ -1,7 +1,9 @@
-"""The hourly rollup beside a bare scan, a day-by-day loop, Postgres and pandas: `mychatflow bench hourly_rollup`."""
+"""The hourly rollup beside a bare scan, a loop over days, Postgres, dbt, pandas: `mychatflow bench hourly_rollup`."""
 
 import argparse
-import importlib.util
+import json
+import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 
 _DAYS = 90
+_DBT = Path(__file__).with_name("peers") / "rollup_dbt"
 # A few tenants write most: a tenth of them about half.
 _EVENTS = f"""
 create table events as
@@ -45,15 +48,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, nargs="+", default=[1_000_000, 3_000_000])
     parser.add_argument("--postgres", action="store_true", help="load the same events into a Postgres and group there")
+    parser.add_argument(
+        "--peers", type=Path, metavar="PYTHON", help="the Python of an environment with peers/rollup-requirements.txt"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="mcf-bench-") as directory:
         for count in options.events:
-            report.show("hourly rollup", _measured(Path(directory), count, with_postgres=options.postgres))
+            report.show("hourly rollup", _measured(Path(directory), count, options))
     return 0
 
 
-def _measured(directory: Path, count: int, *, with_postgres: bool) -> list[dict[str, report.Value]]:
-    with duckdb.connect(str(directory / f"events-{count}.duckdb")) as warehouse:
+def _measured(directory: Path, count: int, options: argparse.Namespace) -> list[dict[str, report.Value]]:
+    file = directory / f"events-{count}.duckdb"
+    with duckdb.connect(str(file)) as warehouse:
         warehouse.execute("set threads = 2")
         warehouse.execute(_EVENTS, {"count": count})
         scan = _seconds(lambda: warehouse.execute(_SCAN).fetchall())
@@ -62,10 +69,15 @@ def _measured(directory: Path, count: int, *, with_postgres: bool) -> list[dict[
         rows = [_row("scan of the same columns", count, scan, whole), _row("one statement", count, whole, whole)]
         rows.append(_row("day by day", count, _seconds(lambda: _by_days(warehouse)), whole))
         _same(warehouse.execute(_TOTALS).fetchall()[0], expected)
-        if importlib.util.find_spec("pandas"):
-            rows.append(_row("pandas, in memory", count, _pandas(warehouse), whole))
-        if with_postgres:
+        if options.postgres:
             rows.append(_row("Postgres", count, _postgres(directory, warehouse, expected), whole))
+    # The others open the file themselves.
+    if options.peers:
+        rows.append(_row("dbt-duckdb", count, _dbt(options.peers, file, expected), whole))
+        seconds, load_seconds = _pandas(options.peers, file, expected)
+        rows.append(_row("pandas, in memory", count, seconds, whole))
+        rows.append(_row("pandas with reading", count, seconds + load_seconds, whole))
+    file.unlink()
     return rows
 
 
@@ -81,19 +93,22 @@ def _by_days(warehouse: duckdb.DuckDBPyConnection) -> None:
         warehouse.execute(f"insert into rolled {_ROLLUP.format(within=within)}")
 
 
-def _pandas(warehouse: duckdb.DuckDBPyConnection) -> float:
-    frame = warehouse.execute("from events").df()
+def _dbt(python: Path, file: Path, expected: tuple[int, ...]) -> float:
+    """The whole command as a schedule would run it, Python's start included."""
+    where = ["--project-dir", str(_DBT), "--profiles-dir", str(_DBT), "--target-path", str(file.parent / "target")]
+    command = [python.parent / "dbt", "--quiet", "--log-path", str(file.parent), "run", *where]
+    seconds = _seconds(lambda: subprocess.run(command, env=os.environ | {"ROLLUP_FILE": str(file)}, check=True))
+    with duckdb.connect(str(file), read_only=True) as warehouse:
+        found = warehouse.execute(_TOTALS.replace("rolled", "rolled_by_dbt")).fetchone()
+    _same(found, expected)
+    return seconds
 
-    def rolled() -> None:
-        hours = frame["occurred_at"].dt.floor("h")
-        counted = frame.assign(
-            received=frame["event_type"] == "message_received",
-            sent=frame["event_type"] == "message_sent",
-            cost=frame["cost_micro_usd"].where(frame["event_type"] == "llm_attempt"),
-        )
-        counted.groupby(["tenant_id", "instance_id", hours])[["received", "sent", "cost"]].sum()
 
-    return _seconds(rolled)
+def _pandas(python: Path, file: Path, expected: tuple[int, ...]) -> tuple[float, float]:
+    command = [python, Path(__file__).with_name("peers") / "rollup_pandas.py", file]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    _same(tuple(told["totals"]), expected)
+    return told["seconds"], told["load_seconds"]
 
 
 def _postgres(directory: Path, warehouse: duckdb.DuckDBPyConnection, expected: tuple[int, ...]) -> float:
@@ -104,6 +119,7 @@ def _postgres(directory: Path, warehouse: duckdb.DuckDBPyConnection, expected: t
     server.start()
     try:
         with psycopg.connect(server.admin_url(), autocommit=True) as connection:
+            connection.execute("drop table if exists events, rolled")
             connection.execute(
                 "create unlogged table events (tenant_id int, instance_id int, event_type text, cost_micro_usd bigint,"
                 " occurred_at timestamp)"
@@ -111,6 +127,7 @@ def _postgres(directory: Path, warehouse: duckdb.DuckDBPyConnection, expected: t
             with file.open("rb") as rows, connection.cursor().copy("copy events from stdin (format csv)") as copy:
                 while piece := rows.read(1 << 20):
                     copy.write(piece)
+            file.unlink()
             connection.execute("vacuum analyze events")
             seconds = _seconds(lambda: connection.execute(f"create table rolled as {_ROLLUP.format(within='')}"))
             found = connection.execute(_TOTALS).fetchone()
