@@ -9,7 +9,7 @@ export NO_PROXY := 127.0.0.1,localhost
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
-.PHONY: up install test retest check lint bench chaos docs lock audit
+.PHONY: up install test test-lake retest check lint bench chaos docs lock audit
 
 up: install
 	@$(BIN)/mychatflow up --demo
@@ -31,6 +31,13 @@ test: install
 # Only what failed the last time, one at a time.
 retest: install
 	@$(BIN)/python -m pytest --last-failed
+
+# The warehouse as a lake, in the environment that it needs.
+test-lake:
+	$(PYTHON) -m venv .venv-lake
+	.venv-lake/bin/pip install --quiet --require-hashes -r requirements-dev.txt
+	.venv-lake/bin/pip install --quiet -r requirements-lake.txt
+	.venv-lake/bin/python -m pytest tests/warehouse/test_lake.py
 
 lint: install
 	$(BIN)/ruff format --check

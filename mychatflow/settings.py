@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     phone_port: int = Field(3001, ge=1, le=65535, description="Port of the sandbox phone.")
     web_workers: int = Field(1, ge=1, le=64, description="Web processes.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes.")
-    warehouse_url: str | None = Field(None, description="`duckdb:///path`; a file under the data dir when unset.")
+    warehouse_url: str | None = Field(
+        None, description="`duckdb:///file` or a lake (decision 19); else in the data dir."
+    )
     backup_dir: Path | None = Field(None, description="Where the daily backup goes; no backups when unset.")
     wal_dir: Path | None = Field(
         None, description="Where the embedded Postgres's log is copied as it is written, on another disk."

@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 
 from mychatflow.settings import ConfigurationRefused
+from warehouse.busy import WarehouseBusy
 from warehouse.checks import ChecksFailed
-from warehouse.connection import WarehouseBusy
+from warehouse.lake import LakeRefused, LakeUnreachable
 from warehouse.landing import PostgresUnreachable
 from warehouse.models import ModelRefused
 
@@ -28,9 +29,9 @@ def run(command: Callable[[], int]) -> int:
         return complain(str(error), USAGE)
     except ChecksFailed as error:
         return complain(str(error), FAILED)
-    except (PostgresUnreachable, WarehouseBusy) as error:
+    except (PostgresUnreachable, LakeUnreachable, WarehouseBusy) as error:
         return complain(str(error), DEPENDENCY_DOWN)
-    except ConfigurationRefused as error:
+    except (ConfigurationRefused, LakeRefused) as error:
         return complain(str(error), REFUSED)
 
 

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _forget(tenant_id: UUID, contact_id: UUID, *, as_json: bool) -> int:
     settings = configuration.load()
     counted = {"before": 0, "after": 0}
-    if connection.warehouse_file(settings).exists():
+    if connection.exists(settings):
         counted["before"] = forgotten.count(settings, tenant_id, contact_id)
         # The usual way: the erase list is applied, the touched days are computed, the file is written anew.
         rollup.rollup(settings, at=datetime.now(UTC))

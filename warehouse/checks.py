@@ -37,9 +37,13 @@ class ChecksFailed(Exception):
         super().__init__(f"checks failed, nothing was published: {broken}")
 
 
+_FORGET = """
+delete from meta.check_results
+where (model, check_name) in (select (unnest(?::varchar[]), unnest(?::varchar[])))
+"""
 # One statement for all: a statement a row would cost more than the checks themselves.
 _RECORD = """
-insert or replace into meta.check_results
+insert into meta.check_results
 select unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::bigint[]), ?::timestamptz
 """
 
@@ -75,4 +79,5 @@ def record(warehouse: duckdb.DuckDBPyConnection, results: Sequence[CheckResult],
         list(column) for column in zip(*((r.model, r.name, r.severity, r.failed_count) for r in results), strict=True)
     ]
     if columns:
+        warehouse.execute(_FORGET, columns[:2])
         warehouse.execute(_RECORD, [*columns, at])

@@ -1,4 +1,4 @@
-"""The warehouse's files, and the one process at a time that may write them."""
+"""The warehouse itself, one file or a lake, and the one process at a time that may write them."""
 
 import fcntl
 import os
@@ -10,12 +10,14 @@ from pathlib import Path
 import duckdb
 
 from mychatflow.settings import Settings
+from warehouse import lake
+from warehouse.busy import WarehouseBusy
 
 # A schema's name says how far a row has come; `meta` is the warehouse's memory of its own runs.
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "meta")
 _META = """
 create table if not exists meta.watermarks (
-    source varchar primary key, next_xid bigint, server varchar, landed_at timestamptz
+    source varchar, next_xid bigint, server varchar, landed_at timestamptz
 );
 create table if not exists meta.pending_days (utc_date date, batch bigint);
 create table if not exists meta.batches (batch bigint, landed_at timestamptz, row_count bigint);
@@ -24,10 +26,9 @@ create table if not exists meta.model_runs (
     data_through timestamptz, ran_at timestamptz
 );
 create table if not exists meta.check_results (
-    model varchar, check_name varchar, severity varchar, failed_count bigint, ran_at timestamptz,
-    primary key (model, check_name)
+    model varchar, check_name varchar, severity varchar, failed_count bigint, ran_at timestamptz
 );
-create table if not exists meta.models (model varchar primary key, sql_hash varchar);
+create table if not exists meta.models (model varchar, sql_hash varchar);
 create table if not exists meta.restatements (
     model varchar, tenant_id uuid, row_key varchar, column_name varchar, old_value double, new_value double,
     cause varchar, restated_at timestamptz
@@ -46,15 +47,6 @@ create table if not exists meta.publications (version bigint, published_at times
 """
 
 
-class WarehouseBusy(Exception):
-    """Another process is writing the warehouse and did not finish in time."""
-
-    def __init__(self, path: Path, holder: str) -> None:
-        super().__init__(f"{path} is being written by process {holder}: try again when it has finished")
-        self.path = path
-        self.holder = holder
-
-
 def warehouse_file(settings: Settings) -> Path:
     """The file that only the writer opens."""
     if settings.warehouse_url and settings.warehouse_url.startswith("duckdb:///"):
@@ -65,17 +57,51 @@ def warehouse_file(settings: Settings) -> Path:
 @contextmanager
 def writer(settings: Settings, *, patience_seconds: float = 600) -> Iterator[duckdb.DuckDBPyConnection]:
     """The one connection that writes; waits for another process's turn to end, raises WarehouseBusy."""
-    path = warehouse_file(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _turn(path.with_suffix(".lock"), patience_seconds), duckdb.connect(str(path)) as connection:
+    with _opened(settings, patience_seconds) as connection:
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
         connection.execute(";".join(f"create schema if not exists {schema}" for schema in SCHEMAS))
         connection.execute(_META)
         yield connection
 
 
+@contextmanager
+def _opened(settings: Settings, patience_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    if found := lake.of(settings.warehouse_url):
+        with lake.turn(found, "the warehouse", patience_seconds), lake.opened(found) as connection:
+            yield connection
+        return
+    path = warehouse_file(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _turn(path.with_suffix(".lock"), patience_seconds), duckdb.connect(str(path)) as connection:
+        yield connection
+
+
+def exists(settings: Settings) -> bool:
+    """Whether anything may have landed yet."""
+    return lake.of(settings.warehouse_url) is not None or warehouse_file(settings).exists()
+
+
+def size(settings: Settings) -> int:
+    """Bytes of the writer's own rows on disk."""
+    found = lake.of(settings.warehouse_url)
+    return lake.size(found) if found else warehouse_file(settings).stat().st_size
+
+
+def free_share(settings: Settings, warehouse: duckdb.DuckDBPyConnection) -> float:
+    """The part of the file's blocks that holds nothing; a lake has none."""
+    if lake.of(settings.warehouse_url):
+        return 0.0
+    warehouse.execute("checkpoint")
+    total, free = warehouse.execute("select total_blocks, free_blocks from pragma_database_size()").fetchall()[0]
+    return free / total if total else 0.0
+
+
 def rebuild(settings: Settings, *, patience_seconds: float = 600) -> None:
     """Copy every row that is left into a new file: deleting alone leaves an erased person's bytes in free blocks."""
+    if found := lake.of(settings.warehouse_url):
+        with lake.turn(found, "the warehouse", patience_seconds):
+            lake.rewrite(found)
+        return
     path = warehouse_file(settings)
     draft = path.with_suffix(".rebuilt")
     with _turn(path.with_suffix(".lock"), patience_seconds):
@@ -107,7 +133,7 @@ def _turn(lock: Path, patience_seconds: float) -> Iterator[None]:
         while not _try_lock(file.fileno()):
             if time.monotonic() > deadline:
                 file.seek(0)
-                raise WarehouseBusy(lock.with_suffix(".duckdb"), file.read().strip() or "unknown")
+                raise WarehouseBusy(str(lock.with_suffix(".duckdb")), file.read().strip() or "unknown")
             time.sleep(0.05)
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -145,8 +145,9 @@ def _land_appended(
     if source is EPISODES:
         # A new episode may reopen the one before it, which began on another day.
         warehouse.execute(_TOUCH_PREVIOUS, [batch])
+    warehouse.execute("delete from meta.watermarks where source = ?", [source.name])
     warehouse.execute(
-        "insert or replace into meta.watermarks values (?, ?, ?, ?)",
+        "insert into meta.watermarks values (?, ?, ?, ?)",
         [source.name, extraction.next_xid, extraction.server, extraction.taken_at],
     )
     return _count(warehouse, "incoming")

@@ -35,13 +35,12 @@ def forget_events(settings: Settings, before: Mapping[UUID, datetime]) -> Forgot
             if deleted:
                 # Everything: a copied file would keep the gaps, and in them what is forgotten.
                 warehouse.execute("insert into meta.unpublished values (null, null, null)")
-        warehouse.execute("checkpoint")
-        has_gaps = _free_share(warehouse) > _GAPS or deleted > _GAPS * (deleted + _remaining(warehouse))
-    file = connection.warehouse_file(settings)
-    size = file.stat().st_size
+        has_gaps = deleted > _GAPS * (deleted + _remaining(warehouse))
+        has_gaps = has_gaps or connection.free_share(settings, warehouse) > _GAPS
+    size = connection.size(settings)
     if has_gaps:
         connection.rebuild(settings)
-    return Forgotten(event_count=deleted, freed_bytes=size - file.stat().st_size)
+    return Forgotten(event_count=deleted, freed_bytes=size - connection.size(settings))
 
 
 def _delete(warehouse: duckdb.DuckDBPyConnection, table: str, before: Mapping[UUID, datetime]) -> int:
@@ -59,8 +58,3 @@ def _exists(warehouse: duckdb.DuckDBPyConnection, table: str) -> bool:
 def _remaining(warehouse: duckdb.DuckDBPyConnection) -> int:
     counts = [f"(select count(*) from {table})" for table in _TABLES if _exists(warehouse, table)]
     return int(warehouse.execute(f"select {' + '.join(counts) or '0'}").fetchall()[0][0])
-
-
-def _free_share(warehouse: duckdb.DuckDBPyConnection) -> float:
-    total, free = warehouse.execute("select total_blocks, free_blocks from pragma_database_size()").fetchall()[0]
-    return free / total if total else 0.0

@@ -201,7 +201,8 @@ def _create(warehouse: duckdb.DuckDBPyConnection, model: Model, window: Window) 
         warehouse.execute(f"create or replace table {model.table} as select * from ({model.sql}) limit 0")
         if carried:
             _carry_over(warehouse, model)
-    warehouse.execute("insert or replace into meta.models values (?, ?)", [model.table, _hash(model)])
+    warehouse.execute("delete from meta.models where model = ?", [model.table])
+    warehouse.execute("insert into meta.models values (?, ?)", [model.table, _hash(model)])
 
 
 def _set_aside(warehouse: duckdb.DuckDBPyConnection, model: Model) -> bool:
