@@ -53,11 +53,9 @@ class Settings(BaseSettings):
         validation_alias="MYCHATFLOW_MASTER_KEY",
         description="Wraps the tenants' keys: 64 hex digits; `new,old` while rotating. Made at first start when unset.",
     )
-    database_url: SecretStr | None = Field(
-        None, description="A real Postgres (15 or newer); the embedded one when unset."
-    )
-    database_owner_url: SecretStr | None = Field(
-        None, description="The role that migrates, where DATABASE_URL's server has its own role names."
+    database_url: _Secret = Field(None, description="A real Postgres, 17 or newer; the embedded one when unset.")
+    database_owner_url: _Secret = Field(
+        None, description="The role that migrates, where roles have names of their own."
     )
     database_engine_url: SecretStr | None = Field(None, description="The role that answers customers across tenants.")
     database_pipeline_url: SecretStr | None = Field(
@@ -75,9 +73,7 @@ class Settings(BaseSettings):
     phone_port: int = Field(3001, ge=1, le=65535, description="Port of the sandbox phone.")
     web_workers: int = Field(1, ge=1, le=64, description="Web processes.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes.")
-    warehouse_url: str | None = Field(
-        None, description="`duckdb:///file` or a lake (decision 19); else in the data dir."
-    )
+    warehouse_url: _Text = Field(None, description="`duckdb:///file` or a lake (decision 19); else in the data dir.")
     backup_dir: Path | None = Field(None, description="Where the daily backup goes; no backups when unset.")
     wal_dir: Path | None = Field(
         None, description="Where the embedded Postgres's log is copied as it is written, on another disk."
