@@ -1,6 +1,8 @@
 """What is written for machines that are not here agrees with the product: settings, commands, hardening."""
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,3 +126,34 @@ def test_workers_grow_by_a_number_that_we_publish():
     (trigger,) = scaled["spec"]["triggers"]
     assert re.findall(r"mychatflow_\w+", trigger["metadata"]["query"]) == ["mychatflow_inbox_oldest_seconds"]
     assert "mychatflow_inbox_oldest_seconds" in readings.NAMES
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_prometheus_reaches_every_pod_that_counts(name: str):
+    found = {(part["kind"], part["metadata"]["name"]): part for part in manifests()}
+    template = (found.get(("Deployment", name)) or found[("StatefulSet", name)])["spec"]["template"]
+    notes, (box,) = template["metadata"]["annotations"], template["spec"]["containers"]
+    policy = found[("NetworkPolicy", {"web": "let-in", "worker": "measure-workers"}[name])]["spec"]
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+
+    assert notes["prometheus.io/scrape"] == "true"
+    assert [str(port["containerPort"]) for port in box["ports"]] == [notes["prometheus.io/port"]]
+    # On the shared volume each pod would tell the counts of all, and a sum over pods would be a multiple.
+    assert {"name": "PROMETHEUS_MULTIPROC_DIR", "value": "/tmp/metrics"} in box["env"]
+    (rule,) = policy["ingress"]
+    assert monitoring in rule["from"]
+    assert [str(port["port"]) for port in rule.get("ports", [])] in ([], [notes["prometheus.io/port"]])
+
+
+@pytest.mark.parametrize("pod_index", [0, 1, 7])
+def test_every_worker_pod_answers_at_the_port_it_names(pod_index: int):
+    (box,) = next(pod for name, pod in pods() if name == "worker")["containers"]
+    shell, flag, line = box["command"]
+    told = line.replace("exec mychatflow", """exec sh -c 'echo "$WORKER_METRICS_PORT" "$@"' mychatflow""")
+    environment = {"POD_INDEX": str(pod_index), "PATH": os.environ["PATH"]}
+
+    written = subprocess.run([shell, flag, told], env=environment, capture_output=True, text=True, check=True).stdout
+
+    port, *_, index = written.split()
+    # As realtime.worker reckons it.
+    assert int(port) + int(index) - 1 == box["ports"][0]["containerPort"]
