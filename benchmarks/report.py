@@ -20,6 +20,26 @@ def show(title: str, rows: Sequence[Mapping[str, Value]]) -> None:
         table.add_column(str(row[label]), justify="right")
     for name in names:
         table.add_row(name.replace("_", " "), *(_written(row.get(name)) for row in rows))
+    _tell(title, table, rows)
+
+
+def goal(what: str, measured: float, unit: str, most: float | None = None) -> dict[str, Value]:
+    """A figure beside what it may be at most, where that is promised."""
+    is_met = None if most is None else measured <= most
+    return {"what": what, "measured": measured, "unit": unit, "goal_at_most": most, "is_met": is_met}
+
+
+def show_goals(title: str, rows: Sequence[Mapping[str, Value]]) -> None:
+    """One line per figure."""
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), justify="left" if name in {"what", "unit"} else "right")
+    for row in rows:
+        table.add_row(*map(_written, row.values()))
+    _tell(title, table, rows)
+
+
+def _tell(title: str, table: Table, rows: Sequence[Mapping[str, Value]]) -> None:
     Console(stderr=True).print(table)
     print(json.dumps({"benchmark": title, "load_before": os.getloadavg()[0], "rows": list(rows)}))
     sys.stdout.flush()

@@ -17,6 +17,7 @@ import psycopg
 from benchmarks import statements
 from benchmarks.processes import CHECKOUT, HMAC_KEY, Cost, Installation, installation, wait_for
 from benchmarks.statements import Asked
+from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from tests.factories import Tenant, a_quick_reply, a_tenant
 
@@ -43,13 +44,11 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class Seen:
     """One row per message written, and what customers saw afterwards: chat → answers in order."""
 
     written: list[dict[str, float]]
     answers: dict[str, list[dict[str, Any]]]
-    cost: Cost
-    commits: int
 
     @property
     def acknowledged(self) -> list[dict[str, float]]:
@@ -71,19 +70,27 @@ class Observed:
             yield sorted(times)[traffic.burst - 1 :: traffic.burst], self.answers.get(chat, [])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed(Seen):
+    """What customers saw, and what it cost."""
+
+    cost: Cost
+    commits: int
+
+
 def observe(traffic: Traffic, programs: Programs) -> Observed:
     """Start everything afresh, warm up for two seconds, write at the rate and wait until all have an answer."""
     with _running(traffic, programs) as (running, tenant, gateway):
         warm_up = replace(traffic, rate=min(traffic.rate, _WARM_UP_RATE))
-        _write(running, tenant, warm_up, seconds=2.0, out="warm-up")
-        _until_answered(gateway, _messages(running, "warm-up"), traffic)
-        already = {chat: len(rows) for chat, rows in _deliveries(gateway, tenant).items()}
+        write(running.settings, tenant, warm_up, seconds=2.0, out="warm-up")
+        until_answered(gateway, messages(running.settings, "warm-up"), traffic)
+        already = {chat: len(rows) for chat, rows in deliveries(gateway, tenant).items()}
         before, commits = running.cost(*programs), _commits(running)
-        _write(running, tenant, traffic, seconds=traffic.seconds, out="load")
-        written = _messages(running, "load")
-        _until_answered(gateway, written, traffic, already=sum(already.values()))
+        write(running.settings, tenant, traffic, seconds=traffic.seconds, out="load")
+        written = messages(running.settings, "load")
+        until_answered(gateway, written, traffic, already=sum(already.values()))
         cost, committed = running.cost(*programs).since(before), _commits(running) - commits
-        seen = _deliveries(gateway, tenant)
+        seen = deliveries(gateway, tenant)
     return Observed(
         written=written,
         answers={chat: rows[already.get(chat, 0) :] for chat, rows in seen.items()},
@@ -95,30 +102,30 @@ def observe(traffic: Traffic, programs: Programs) -> Observed:
 def count_statements(traffic: Traffic, programs: Programs) -> Asked:
     """What the same traffic asks of Postgres; a run of its own, since writing each statement down costs time."""
     with _running(traffic, programs) as (running, tenant, gateway):
-        _write(running, tenant, traffic, seconds=2.0, out="warm-up")
-        _until_answered(gateway, _messages(running, "warm-up"), traffic)
-        already = sum(len(rows) for rows in _deliveries(gateway, tenant).values())
+        write(running.settings, tenant, traffic, seconds=2.0, out="warm-up")
+        until_answered(gateway, messages(running.settings, "warm-up"), traffic)
+        already = sum(len(rows) for rows in deliveries(gateway, tenant).values())
         with statements.counted(running) as asked:
-            _write(running, tenant, traffic, seconds=traffic.seconds, out="load")
-            _until_answered(gateway, _messages(running, "load"), traffic, already=already)
+            write(running.settings, tenant, traffic, seconds=traffic.seconds, out="load")
+            until_answered(gateway, messages(running.settings, "load"), traffic, already=already)
     return asked
 
 
 @contextmanager
 def _running(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installation, Tenant, str]]:
-    ports = _free_ports(3)
+    ports = free_ports(3)
     with installation(web_port=ports[0]) as running:
-        tenant = asyncio.run(_a_busy_tenant(running, traffic))
+        tenant = asyncio.run(a_busy_tenant(running.settings, traffic))
         gateway, model = f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
         running.start("gateway", "tests.fakes.waha", "--port", str(ports[1]), "--no-receipts")
         running.start("model", "tests.fakes.llm", "--port", str(ports[2]), "--latency-ms", str(traffic.model_ms))
         _start(running, programs, gateway=gateway, model=model)
-        _post(f"{gateway}/__control/sessions", {"name": tenant.session})
+        post(f"{gateway}/__control/sessions", {"name": tenant.session})
         yield running, tenant, gateway
 
 
-async def _a_busy_tenant(running: Installation, traffic: Traffic) -> Tenant:
-    store = Store(running.settings)
+async def a_busy_tenant(settings: Settings, traffic: Traffic) -> Tenant:
+    store = Store(settings)
     tenant = await a_tenant(
         store,
         session="bench",
@@ -152,41 +159,51 @@ def _start(running: Installation, programs: Programs, *, gateway: str, model: st
     for name, arguments in programs.items():
         running.start(name, *arguments, **environment)
     ready = f"http://127.0.0.1:{running.settings.web_port}/ready"
-    wait_for(lambda: _answers(ready), seconds=60, what=f"web is ready\n{running.log('web')}")
+    wait_for(lambda: answers(ready), seconds=60, what=f"web is ready\n{running.log('web')}")
 
 
-def _write(running: Installation, tenant: Tenant, traffic: Traffic, *, seconds: float, out: str) -> None:
+@contextmanager
+def writing(
+    settings: Settings, tenant: Tenant, traffic: Traffic, *, seconds: float, out: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Customers in a process of their own, which the end of the block waits for."""
     command = [sys.executable, "-m", "benchmarks.customers", "--key", HMAC_KEY, "--session", tenant.session]
-    command += ["--url", running.settings.webhook_url, "--chats", str(traffic.chats), "--rate", str(traffic.rate)]
-    command += [
-        "--burst",
-        str(traffic.burst),
-        "--seconds",
-        str(seconds),
-        "--out",
-        str(running.settings.data_dir / f"{out}.jsonl"),
-    ]
-    subprocess.run(command, cwd=CHECKOUT, check=True, stderr=subprocess.DEVNULL)
+    command += ["--url", settings.webhook_url, "--chats", str(traffic.chats), "--rate", str(traffic.rate)]
+    command += ["--burst", str(traffic.burst), "--seconds", str(seconds)]
+    command += ["--out", str(settings.data_dir / f"{out}.jsonl")]
+    with subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.DEVNULL) as customers:
+        try:
+            yield customers
+        except BaseException:
+            customers.kill()
+            raise
 
 
-def _messages(running: Installation, out: str) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (running.settings.data_dir / f"{out}.jsonl").read_text().splitlines()]
+def write(settings: Settings, tenant: Tenant, traffic: Traffic, *, seconds: float, out: str) -> None:
+    """Write until all has an acknowledgement, or never gets one."""
+    with writing(settings, tenant, traffic, seconds=seconds, out=out) as customers:
+        if customers.wait() != 0:
+            raise RuntimeError(f"the customers of {out} ended early")
 
 
-def _until_answered(gateway: str, written: list[dict[str, float]], traffic: Traffic, *, already: int = 0) -> None:
+def messages(settings: Settings, out: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (settings.data_dir / f"{out}.jsonl").read_text().splitlines()]
+
+
+def until_answered(gateway: str, written: list[dict[str, float]], traffic: Traffic, *, already: int = 0) -> None:
     expected = already + sum(1 for row in written if row["status"] == 200) // traffic.burst
     patience, seen = 30 + traffic.model_ms / 1000, 0
     until = time.monotonic() + patience
     while seen < expected and time.monotonic() < until:
         time.sleep(0.5)
-        attempts = int(_get(f"{gateway}/__control/deliveries")["attempts"])
+        attempts = int(get(f"{gateway}/__control/sends")["attempts"])
         if attempts > seen:
             # As long as there is progress, a slow machine is no loss.
             seen, until = attempts, time.monotonic() + patience
 
 
-def _deliveries(gateway: str, tenant: Tenant) -> dict[str, list[dict[str, Any]]]:
-    sessions: dict[str, dict[str, list[dict[str, Any]]]] = _get(f"{gateway}/__control/deliveries")["sessions"]
+def deliveries(gateway: str, tenant: Tenant) -> dict[str, list[dict[str, Any]]]:
+    sessions: dict[str, dict[str, list[dict[str, Any]]]] = get(f"{gateway}/__control/deliveries")["sessions"]
     return sessions.get(tenant.session, {})
 
 
@@ -196,17 +213,17 @@ def _commits(running: Installation) -> int:
     return int(row[0]) if row else 0
 
 
-def _get(url: str) -> Any:
+def get(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=60) as answer:
         return json.loads(answer.read())
 
 
-def _post(url: str, body: dict[str, Any]) -> None:
+def post(url: str, body: dict[str, Any]) -> None:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     urllib.request.urlopen(request, timeout=30).close()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         urllib.request.urlopen(url, timeout=2).close()
     except OSError:
@@ -214,7 +231,7 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [listener.getsockname()[1] for listener in sockets]
     for listener in sockets:

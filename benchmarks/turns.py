@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 from benchmarks import report
-from benchmarks.traffic import PRODUCT, Observed, Traffic, observe
+from benchmarks.traffic import PRODUCT, Observed, Seen, Traffic, observe
 
 _LARGEST_LOAD = 1.0
 BLOCKS = {
@@ -21,9 +21,12 @@ BLOCKS = {
 }
 
 
-def row(name: str, traffic: Traffic, seen: Observed) -> dict[str, report.Value]:
-    """One line of the table. Overhead is send minus due minus debounce minus the model's time, the k-th answer of a
-    chat for its k-th message, or for the last of its k-th burst."""
+def answered(traffic: Traffic, seen: Seen) -> tuple[list[float], int, int]:
+    """Each answer's overhead, how many answers are lost and how many doubled.
+
+    Overhead is send minus due minus debounce minus the model's time, the k-th answer of a chat for its k-th message, or
+    for the last of its k-th burst.
+    """
     overheads: list[float] = []
     lost = doubled = 0
     for due, answers in seen.by_chat(traffic):
@@ -31,6 +34,12 @@ def row(name: str, traffic: Traffic, seen: Observed) -> dict[str, report.Value]:
         doubled += max(0, len(answers) - len(due))
         waits = traffic.debounce_ms + traffic.model_ms
         overheads += [answer["sent_ms"] - at - waits for at, answer in zip(due, answers, strict=False)]
+    return overheads, lost, doubled
+
+
+def row(name: str, traffic: Traffic, seen: Observed) -> dict[str, report.Value]:
+    """One line of the table."""
+    overheads, lost, doubled = answered(traffic, seen)
     turns = max(1, len(seen.written) // traffic.burst)
     acks = [message["ack_ms"] - message["due_ms"] for message in seen.acknowledged]
     return {
