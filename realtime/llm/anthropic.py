@@ -1,8 +1,9 @@
 """Anthropic's messages: how a request is put to Claude and how its answer is read."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import anthropic
 import httpx2
@@ -18,6 +19,7 @@ BASE_URL = "https://api.anthropic.com"
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 # These came before structured output and refuse to be asked for it; the prompt's own words have to do.
 _WITHOUT_SCHEMA = ("claude-2", "claude-3", "claude-instant")
+_UNSAID: Final = dict.fromkeys(transport.TOLD_OF_US, anthropic.omit)
 
 
 class _Usage(msgspec.Struct):
@@ -123,9 +125,8 @@ def _shown(picture: Picture) -> dict[str, Any]:
     return {"type": "image", "source": {"type": "base64", "media_type": picture.mimetype, "data": picture.base64}}
 
 
-def _headers(target: Target) -> dict[str, str]:
-    headers = {"content-type": "application/json"}
-    return headers | {"authorization": f"Bearer {target.api_key}"} if target.api_key else headers
+def _headers(target: Target) -> Mapping[str, str | anthropic.Omit]:
+    return {**_UNSAID, "authorization": f"Bearer {target.api_key}"} if target.api_key else _UNSAID
 
 
 def _read(content: bytes, request: ReplyRequest) -> Completion:

@@ -1,8 +1,8 @@
 """OpenAI's chat completions: how a request is put to it and how its answer is read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import msgspec
@@ -22,6 +22,7 @@ _FORMAT = {
     "type": "json_schema",
     "json_schema": {"name": "answer", "strict": True, "schema": ANSWER_SCHEMA},
 }
+_UNSAID: Final = dict.fromkeys(transport.TOLD_OF_US, openai.omit)
 
 
 class _Cached(msgspec.Struct):
@@ -174,9 +175,8 @@ def _content(turn: Turn) -> str | list[dict[str, Any]]:
     return [{"type": "text", "text": turn.text}, *shown]
 
 
-def _headers(target: Target) -> dict[str, str]:
-    headers = {"content-type": "application/json"}
-    return headers | {"authorization": f"Bearer {target.api_key}"} if target.api_key else headers
+def _headers(target: Target) -> Mapping[str, str | openai.Omit]:
+    return {**_UNSAID, "authorization": f"Bearer {target.api_key}"} if target.api_key else _UNSAID
 
 
 def _read(content: bytes, request: ReplyRequest) -> Completion:

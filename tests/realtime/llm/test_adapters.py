@@ -63,6 +63,14 @@ async def test_gemini_is_asked_for_the_schema(router, models):
     assert [role for role, _ in call.messages] == ["user", "model", "user", "model", "user"]
 
 
+@pytest.mark.parametrize(("provider", "model"), [("openai", "gpt-4o-mini"), ("anthropic", "claude-haiku-4-5")])
+async def test_a_vendor_is_told_nothing_of_our_machine(router, models, provider, model):
+    call = await sent(router, models, provider, model)
+
+    assert call.headers["content-type"] == "application/json"
+    assert [name for name in call.headers if name.startswith("x-stainless")] == []
+
+
 async def test_the_openai_sdk_reads_our_fake(models):
     async with openai_sdk.AsyncOpenAI(
         api_key="k", base_url=models.settings()["openai_base_url"], max_retries=0
