@@ -17,6 +17,10 @@ _TIME: Final = re.compile(
     r"|\b(\d{1,2})\s?(?:h|uhr)\b"
 )
 _NUMBER: Final = re.compile(r"\d+(?:[.,'\u00a0\u202f ]\d{3}(?!\d))+(?:[.,]\d{1,2}(?!\d))?|\d+(?:[.,]\d+)?")
+# Every link holds one, and every number, time and phone number a digit: most replies need no closer look.
+_LINK_MARK: Final = re.compile(r"\.\S|://")
+_DIGIT: Final = re.compile(r"\d")
+_NOTHING: Final[frozenset[str]] = frozenset()
 _LIST_MARK: Final = re.compile(r"^[ \t]*\d{1,2}[.)]\s", re.MULTILINE)
 _HALF_DAY: Final = 12 * 60
 _PHONE_DIGITS: Final = 7
@@ -48,10 +52,12 @@ NONE: Final = Claims(numbers=frozenset(), times=frozenset(), links=frozenset(), 
 def read(text: str, *, is_evidence: bool = False) -> Claims:
     """In evidence every reading of an ambiguous number or time is known; in a reply each must be covered."""
     plain = normalisation.normalise(text).text
-    emails = frozenset(_EMAIL.findall(plain))
-    rest = _EMAIL.sub(" ", plain)
-    links = frozenset(_plain_link(link) for link in _LINK.findall(rest))
-    rest = _LINK.sub(" ", rest) if not is_evidence else rest
+    emails, rest = _split_off(_EMAIL, plain) if "@" in plain else (_NOTHING, plain)
+    found, without = _split_off(_LINK, rest) if _LINK_MARK.search(rest) else (_NOTHING, rest)
+    links = frozenset(map(_plain_link, found))
+    rest = rest if is_evidence else without
+    if not _DIGIT.search(rest):
+        return Claims(numbers=_NOTHING, times=frozenset(), links=links, emails=emails, phones=_NOTHING)
     phones = frozenset(_phones(rest))
     if not is_evidence:
         rest = _LIST_MARK.sub(" ", rest)
@@ -66,6 +72,11 @@ def read(text: str, *, is_evidence: bool = False) -> Claims:
         rest = _TIME.sub(" ", rest)
     numbers = frozenset(form for found in _NUMBER.finditer(rest) for form in _forms(found.group(), is_evidence))
     return Claims(numbers=numbers, times=times, links=links, emails=emails, phones=phones)
+
+
+def _split_off(pattern: re.Pattern[str], text: str) -> tuple[frozenset[str], str]:
+    """What the pattern finds, and the text without it."""
+    return frozenset(pattern.findall(text)), pattern.sub(" ", text)
 
 
 def unknown_numbers(stated: Claims, known: Claims) -> frozenset[str]:

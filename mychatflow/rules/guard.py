@@ -166,6 +166,8 @@ def _leaked(text: str, evidence: Evidence) -> Fault | None:
         return GuardReason.SYSTEM_PROMPT, "canary"
     said = _words(text)
     instructions = _instruction_words(evidence.instructions)
+    if not _may_repeat(said, instructions):
+        return None
     starts = range(max(0, len(said) - LEAK_LENGTH))
     windows = (said[start : start + LEAK_LENGTH + 1] for start in starts)
     repeated = [window for window in windows if window in instructions]
@@ -174,6 +176,12 @@ def _leaked(text: str, evidence: Evidence) -> Fault | None:
     public = _words("\n".join(evidence.texts))
     leaked = next((window for window in repeated if window not in public), None)
     return (GuardReason.SYSTEM_PROMPT, leaked) if leaked is not None else None
+
+
+def _may_repeat(said: str, instructions: str) -> bool:
+    """Whether a closer look is due: a passage that is long enough to be a leak covers one of these blocks whole."""
+    block = LEAK_LENGTH // 2 + 1
+    return any(said[start : start + block] in instructions for start in range(0, len(said) - block + 1, block))
 
 
 def _private(text: str, evidence: Evidence) -> Fault | None:

@@ -55,6 +55,8 @@ class Normalised:
         return self.offsets[start], self.offsets[end] if end < len(self.offsets) else self.original_length
 
 
+# One message or reply is asked for by up to seven rules in a row.
+@functools.lru_cache(maxsize=64)
 def normalise(text: str, *, repeats: int = 2) -> Normalised:
     """NFKC, case folded, unaccented where accents are optional, runs of a letter cut to `repeats`."""
     if text.isascii() and not _CONTROL.search(text):

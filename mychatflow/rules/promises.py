@@ -34,12 +34,10 @@ _PHRASES: Final = (
     r"(?:预订|预约|預約)(?:成功|已确认)",
     r"予約(?:が|は|を)?(?:完了|確定|承りました|お取りしました|しました)",
 )
-_PROMISE: Final = re.compile(
-    "|".join(rf"(?<!\w)(?:{phrase})" for phrase in _PHRASES[:-3]) + "|" + "|".join(_PHRASES[-3:])
-)
+_PROMISE: Final = re.compile(rf"(?<!\w)(?:{'|'.join(_PHRASES[:-3])})|{'|'.join(_PHRASES[-3:])}")
 # An offer or a condition promises nothing yet.
 _OPEN: Final = re.compile(
-    r"\?|\b(?:if|once|when|before|unless|not|until|si|cuando|una vez|se|quando|lorsque|quand|wenn|sobald|nicht|no"
+    r"\b(?:if|once|when|before|unless|not|until|si|cuando|una vez|se|quando|lorsque|quand|wenn|sobald|nicht|no"
     r"|nao|pas|non|jika|kalau|belum|если|когда|не)\b"
 )
 _SENTENCE: Final = re.compile(r"[^.!?\n。！？]+[.!?。！？]*")
@@ -49,6 +47,8 @@ def find(text: str) -> str | None:
     """The first such claim in a sentence that neither asks nor makes conditions."""
     plain = normalisation.normalise(text).text
     for sentence in _SENTENCE.findall(plain):
+        if "?" in sentence:
+            continue
         found = _PROMISE.search(sentence)
         if found is not None and not _OPEN.search(sentence):
             return found.group()

@@ -22,6 +22,15 @@ def check(reply, *, evidence=EVIDENCE, language="en", supported=("en", "es", "de
     return guard.check(reply, evidence=evidence, language=language, supported=supported, sources=sources)
 
 
+@pytest.mark.parametrize("before", range(40))
+def test_a_leak_is_found_wherever_it_stands(before):
+    rule = INSTRUCTIONS[8 : 8 + guard.LEAK_LENGTH + 1]
+    padding = "z" * before
+
+    assert check(padding + rule).reason is GuardReason.SYSTEM_PROMPT
+    assert check(padding + rule[1:], supported=("en",)).reason is GuardReason.PASSED
+
+
 @pytest.mark.parametrize(
     "reply",
     [
