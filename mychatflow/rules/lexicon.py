@@ -78,12 +78,14 @@ Entry = Rule | Veto | Request
 class Lexicon:
     """The stems of a choice form a group; an entry is looked for where all its groups occur.
 
+    `words` holds the groups of whole words, the automaton those of all other stems;
     `announced[group]` holds the entries whose rarest group it is, `required[entry]` all the groups of an entry.
     """
 
     entries: tuple[Entry, ...]
     guards: Mapping[str, Guards]
     contrasts: tuple[str, ...]
+    words: Mapping[str, tuple[int, ...]]
     automaton: Any
     announced: Mapping[int, tuple[int, ...]]
     required: tuple[frozenset[int], ...]
@@ -91,9 +93,12 @@ class Lexicon:
     def entries_in(self, text: str) -> list[int]:
         """The entries that may occur in the text, in their order."""
         groups: set[int] = set()
+        for word in _WORD.findall(text):
+            groups.update(self.words.get(word, ()))
         last = len(text) - 1
         for end, (length, inside, start, whole) in self.automaton.iter(text):
-            groups.update(inside)
+            if inside:
+                groups.update(inside)
             if (start or whole) and (end < length or not _is_letter(text[end - length])):
                 groups.update(start)
                 if whole and (end == last or not _is_letter(text[end + 1])):
@@ -104,6 +109,8 @@ class Lexicon:
         )
 
 
+# A word as `_is_letter` bounds it: two thirds of the stems are such words, and to look one up is cheap.
+_WORD: Final = re.compile(rf"(?:[^\W_]|[{normalisation.INDIC_SIGNS}])+")
 _INDIC: Final = frozenset(filter(re.compile(f"[{normalisation.INDIC_SIGNS}]").match, map(chr, range(0x900, 0x980))))
 # The C parser reads the files ten times as fast; both are safe loaders.
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -161,24 +168,30 @@ def _index(entries: tuple[Entry, ...]) -> dict[str, Any]:
     announced: dict[int, list[int]] = {}
     for index, groups in enumerate(required):
         announced.setdefault(groups[0], []).append(index)
+    words, automaton = _looked_up(numbers)
     return {
-        "automaton": _automaton(numbers),
+        "words": words,
+        "automaton": automaton,
         "announced": {group: tuple(indexes) for group, indexes in announced.items()},
         "required": tuple(map(frozenset, required)),
     }
 
 
-def _automaton(numbers: Mapping[frozenset[Stem], int]) -> Any:
+def _looked_up(numbers: Mapping[frozenset[Stem], int]) -> tuple[dict[str, tuple[int, ...]], Any]:
     by_text: dict[str, dict[str, list[int]]] = {}
     for stems, number in numbers.items():
         for stem in stems:
             by_text.setdefault(stem.text, {}).setdefault(stem.place, []).append(number)
+    words: dict[str, tuple[int, ...]] = {}
     automaton = ahocorasick.Automaton()
     for text, places in by_text.items():
         inside, start, whole = (tuple(places.get(place, ())) for place in ("inside", "start", "whole"))
-        automaton.add_word(text, (len(text), inside, start, whole))
+        if whole and _WORD.fullmatch(text):
+            words[text], whole = whole, ()
+        if inside or start or whole:
+            automaton.add_word(text, (len(text), inside, start, whole))
     automaton.make_automaton()
-    return automaton
+    return words, automaton
 
 
 def _is_letter(character: str) -> bool:
