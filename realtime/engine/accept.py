@@ -16,12 +16,23 @@ from realtime.engine.pool import Pool
 
 Outcome = Literal["stored", "known"]
 # Rows are sorted by chat: two processes that lock the same chats in another order would wait for each other for ever.
+# Our own message coming back, by an id that the outbox fixed before it was sent, is done as it arrives: no worker need
+# claim its chat and read all that a turn starts from.
 # A row without first_at (our own message, a reaction, an edit) wakes its chat but never shortens a pending debounce.
 _INSERT: Final = """
 with
 
 given as materialized (
-    select * from unnest(
+    select
+        given.*,
+        case when given.lane = 'message' and given.is_own then coalesce((
+            select true from outbox
+            where
+                outbox.tenant_id = given.tenant_id
+                and outbox.wa_message_id = split_part(given.message_id, '_', 3)
+            limit 1
+        ), false) else false end as is_echo
+    from unnest(
         %(tenant_ids)b::uuid[], %(instance_ids)b::uuid[], %(sessions)b::text[], %(message_ids)b::text[],
         %(lanes)b::text[], %(kinds)b::text[], %(chat_ids)b::text[], %(are_own)b::bool[], %(sent)b::timestamptz[],
         %(received)b::timestamptz[], %(bodies)b::bytea[], %(traces)b::text[], %(debounces)b::int4[]
@@ -33,14 +44,16 @@ given as materialized (
 
 inserted as (
     insert into inbox (
-        tenant_id, instance_id, session, message_id, lane, kind, chat_id, is_own, sent_at, received_at, body, trace_id
+        tenant_id, instance_id, session, message_id, lane, kind, chat_id, is_own, sent_at, received_at, body, trace_id,
+        state, done_at
     )
     select
-        tenant_id, instance_id, session, message_id, lane, kind, chat_id, is_own, sent_at, received_at, body, trace_id
+        tenant_id, instance_id, session, message_id, lane, kind, chat_id, is_own, sent_at, received_at, body, trace_id,
+        case when is_echo then 'done' else 'open' end, case when is_echo then now() end
     from given
     order by instance_id, chat_id, sent_at
     on conflict (session, message_id) do nothing
-    returning tenant_id, instance_id, session, message_id, chat_id, lane, kind, is_own
+    returning tenant_id, instance_id, session, message_id, chat_id, lane, kind, is_own, state
 ),
 
 woken as (
@@ -52,7 +65,7 @@ woken as (
         max(given.debounce_ms) * interval '1 millisecond' as debounce
     from inserted
     inner join given on given.session = inserted.session and given.message_id = inserted.message_id
-    where inserted.lane = 'message'
+    where inserted.lane = 'message' and inserted.state = 'open'
     group by inserted.tenant_id, inserted.instance_id, inserted.chat_id
 ),
 
