@@ -26,7 +26,14 @@ class ApiRefused(Exception):
         self.code = code
 
 
-def ask(looking: Viewer, method: Literal["GET", "POST", "PATCH"], path: str, body: dict[str, Any] | None = None) -> Any:
+def ask(
+    looking: Viewer,
+    method: Literal["GET", "POST", "PATCH", "DELETE"],
+    path: str,
+    body: dict[str, Any] | None = None,
+    *,
+    patience_seconds: float = _PATIENCE_SECONDS,
+) -> Any:
     """The answer's JSON. Raises ApiRefused."""
     settings = configuration.load()
     current = viewer.again(looking)
@@ -45,7 +52,7 @@ def ask(looking: Viewer, method: Literal["GET", "POST", "PATCH"], path: str, bod
             f"{_address(settings)}/api/v1{path}",
             json=body,
             headers=headers,
-            timeout=_PATIENCE_SECONDS,
+            timeout=patience_seconds,
             trust_env=False,
         )
     except httpx.HTTPError as error:

@@ -43,7 +43,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
         )
         _card(looking, "models", "Models", "Another answers when the first one does not", _models, known)
     with right, st.container(border=True, key="card-preview"):
-        preview.show(known, at=at)
+        preview.show(looking, known, at=at)
 
 
 def _card(looking: Viewer, name: str, title: str, subtitle: str, form: Any, known: Mapping[str, Any]) -> None:

@@ -1,21 +1,35 @@
-"""What the agent would decide about a message now: the live rules on words that nobody sent."""
+"""What the agent would do with a message now: the live rules as one types, the model's own words when asked for."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import streamlit as st
 
-from dashboards import parts, states, wording
+from dashboards import api, chat, forms, parts, states, wording
+from dashboards.api import ApiRefused
 from dashboards.parts import Column
+from dashboards.viewer import Viewer
 from mychatflow.rules import preview
 from mychatflow.rules.business_hours import InvalidHours
 
-_LONGEST = 1_000
+_LONGEST: Final = 1_000
+_ANSWER: Final = "preview-answer"
+# A model that is slow, asked twice, and packages that are loaded for the first time.
+_PATIENCE_SECONDS: Final = 45.0
+_OUTCOMES: Final[Mapping[str, tuple[str, parts.Tone]]] = {
+    "reply": ("answered by the agent", "good"),
+    "notice": ("a person takes over", "warn"),
+    "away": ("the away message", "warn"),
+    "confirmation": ("a confirmation", "quiet"),
+    "fallback": ("no model answers", "bad"),
+    "nothing": ("no message", "warn"),
+}
 
 
-def show(known: Mapping[str, Any], *, at: datetime) -> None:
-    """Nothing is sent, stored or paid for; the model is not asked."""
+def show(looking: Viewer, known: Mapping[str, Any], *, at: datetime) -> None:
+    """Nothing is sent or stored; only the whole answer asks a model, and only at the press of its button."""
     st.html(parts.card_title("Try a message", "What the saved settings make of it now. Nothing is sent or stored"))
     text = st.text_area("A customer writes", max_chars=_LONGEST, height=80, key="preview", placeholder="Hola, ¿precio?")
     if not text.strip():
@@ -36,5 +50,48 @@ def show(known: Mapping[str, Any], *, at: datetime) -> None:
     ]
     columns = [Column(title=name) for name in ("Step", "Decision", "Because")]
     st.html(parts.table(columns, cells, label="What the rules decide"))
-    if not any(line.stops for line in lines):
-        st.caption("The reply itself comes from a model and your knowledge; write from a phone to see it.")
+    _answer(looking, text)
+
+
+def _answer(looking: Viewer, text: str) -> None:
+    st.button(
+        "Show the reply",
+        key="preview-ask",
+        icon=":material/smart_toy:",
+        on_click=partial(_ask, looking),
+        help="Goes through every step of a turn. A model that is asked costs as much as for a customer.",
+    )
+    said, found = st.session_state.get(_ANSWER, ("", None))
+    if found and said == text:
+        st.html(_told(found))
+
+
+def _ask(looking: Viewer) -> None:
+    text = str(forms.value("preview") or "")
+    said = text.replace("\x00", "").strip()
+    try:
+        found = api.ask(looking, "POST", "/agent/preview", {"text": said}, patience_seconds=_PATIENCE_SECONDS)
+    except ApiRefused as refused:
+        st.toast(f"No reply to show: {refused}", icon=":material/info:")
+        return
+    st.session_state[_ANSWER] = (text, found)
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    """What the customer would read, what it leans on and costs, and each step on the way."""
+    words, tone = _OUTCOMES.get(found["outcome"], (found["outcome"], "quiet"))
+    bubbles = "".join(f'<div class="mcf-bubble out">{wording.escaped(text)}</div>' for text in found["texts"])
+    steps = [{**step, **step["facts"], "facts": None} for step in found["steps"]]
+    facts = {"Language": found["language"], "Knowledge": wording.listed(found["sources"])}
+    if found["model_calls"]:
+        calls = "one call" if found["model_calls"] == 1 else f"{found['model_calls']} calls"
+        facts |= {
+            "Model": f"{wording.provider(found['provider'])} {found['model']}"
+            if found["provider"]
+            else "none answered",
+            "Time": wording.seconds(found["model_ms"]),
+            "Cost": f"{wording.small_usd(found['cost_micro_usd'] / 1e6)} for {calls}",
+        }
+    folded = f"<details class='mcf-fold'><summary>Every step of the turn</summary>{chat.decisions(steps)}</details>"
+    shown = f'<div class="mcf-chat mcf-tried"><div>{bubbles}</div></div>' if bubbles else ""
+    return f"{parts.chip(words, tone)}{shown}{parts.facts(facts)}{folded}"

@@ -1,8 +1,7 @@
 """What a tenant's passages mean, as numbers: which still lack them, and which lie nearest to a question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -66,18 +65,6 @@ _COMPLETE = text(
     where tenant_id = :tenant_id
     """
 )
-_ATTEMPT = text(
-    """
-    insert into llm_attempts (
-        tenant_id, id, turn_id, role, provider, model, outcome, error_class, started_at, latency_ms,
-        input_tokens, is_estimated, cost_micro_usd, price_version, won
-    )
-    values (
-        :tenant_id, :id, :id, :role, :provider, :model, :outcome, :error_class, :started_at, :latency_ms,
-        :input_tokens, :is_estimated, :cost_micro_usd, :price_version, :won
-    )
-    """
-)
 # One tenant's few thousand passages are compared one by one: exact, and an index over all tenants would miss some.
 _NEAREST = text(
     """
@@ -130,11 +117,6 @@ async def keep(
         for passage, components in found
     ]
     await transaction.execute(_KEEP, values)
-
-
-async def book(transaction: AsyncConnection, tenant_id: UUID, attempt: Mapping[str, Any]) -> None:
-    """The call that made them, in the same ledger as every other."""
-    await transaction.execute(_ATTEMPT, dict(attempt) | {"tenant_id": tenant_id})
 
 
 async def complete(transaction: AsyncConnection, tenant_id: UUID, *, model: str, version: int) -> None:

@@ -35,7 +35,7 @@ def end(scene: Scene, *, events: tuple[EventEntry, ...] = (), **parts: Any) -> T
         contact_id=scene.contact_id,
         seqs=scene.reading.seqs,
         attempts=tuple(_attempt(scene.turn_id, attempt) for attempt in scene.ledger.attempts),
-        breakers=tuple(_breaker(scene.tenant_id, move) for move in scene.ledger.transitions),
+        breakers=tuple(breaker(scene.tenant_id, move) for move in scene.ledger.transitions),
         trace=TraceEntry(interaction_id=last.interaction_id, interaction_at=last.at, trace=scene.trace.lines),
         events=events + tuple(_attempt_event(scene, attempt) for attempt in scene.ledger.attempts),
         **parts,
@@ -163,7 +163,7 @@ def _attempt_event(scene: Scene, attempt: Attempt) -> EventEntry:
     )
 
 
-def _breaker(tenant_id: UUID, move: BreakerTransition) -> BreakerEntry:
+def breaker(tenant_id: UUID, move: BreakerTransition) -> BreakerEntry:
     natural = f"{move.target}:{move.from_state}:{move.to_state}:{move.at.isoformat()}"
     return BreakerEntry(
         id=named_id("breaker", tenant_id, natural),

@@ -14,6 +14,7 @@ from realtime.agent.tools import Toolbox
 from realtime.llm import contract
 from realtime.llm.contract import (
     Action,
+    AgentAnswer,
     AllProvidersUnavailable,
     ReplyRequest,
     RoutedReply,
@@ -57,6 +58,8 @@ class Draft:
     latency_ms: int = 0
     used_fallback: bool = False
     refused: tuple[GuardReason, ...] = ()
+    # Ids of the passages that the model says it leant on.
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,10 @@ class Brief:
     toolbox: Toolbox | None = None
     # A question that no passage comes near: to be asked about or handed over, not answered.
     is_out_of_reach: bool = False
+
+    def titles(self, sources: tuple[str, ...]) -> list[str]:
+        """Those passages by their names, each once."""
+        return list(dict.fromkeys(each.title for each in self.request.knowledge if each.id in sources))
 
     @property
     def patience(self) -> float:
@@ -111,10 +118,10 @@ class Drafter:
         """One more chance when the checks refuse an answer."""
         began = asyncio.get_running_loop().time()
         request, reply = await self._converse(brief, brief.request, ledger, began=began)
-        verdict, action = _judge(reply, brief)
+        verdict, answer = _judge(reply, brief)
         latency = reply.latency_ms
         if verdict.ok:
-            return _draft(reply, verdict, action, latency_ms=latency)
+            return _draft(reply, verdict, answer, latency_ms=latency)
         again = (
             Turn(role="assistant", text=reply.text),
             prompt.repair(str(verdict.reason), verdict.detail),
@@ -125,9 +132,9 @@ class Drafter:
         except AllProvidersUnavailable:
             return _refused(reply, verdict, latency_ms=latency, refused=(verdict.reason,))
         latency += second.latency_ms
-        repaired, action = _judge(second, brief, is_last=True)
+        repaired, answer = _judge(second, brief, is_last=True)
         if repaired.ok:
-            draft = _draft(second, repaired, action, latency_ms=latency)
+            draft = _draft(second, repaired, answer, latency_ms=latency)
             return dataclasses.replace(draft, refused=(verdict.reason,))
         return _refused(second, repaired, latency_ms=latency, refused=(verdict.reason, repaired.reason))
 
@@ -159,15 +166,16 @@ class Drafter:
         return reply
 
 
-def _judge(reply: RoutedReply, brief: Brief, *, is_last: bool = False) -> tuple[GuardVerdict, Action]:
+def _judge(reply: RoutedReply, brief: Brief, *, is_last: bool = False) -> tuple[GuardVerdict, AgentAnswer]:
     try:
         answer = contract.parse(reply.text)
     except UnreadableAnswer:
-        return GuardVerdict(ok=False, reason=GuardReason.EMPTY, text="", detail="unreadable"), Action.NONE
+        unread = AgentAnswer(reply="", action=Action.NONE)
+        return GuardVerdict(ok=False, reason=GuardReason.EMPTY, text="", detail="unreadable"), unread
     if answer.action in {Action.NONE, Action.HANDOFF} and not answer.reply:
-        return GuardVerdict(ok=True, reason=GuardReason.PASSED, text=""), answer.action
+        return GuardVerdict(ok=True, reason=GuardReason.PASSED, text=""), answer
     if brief.is_out_of_reach and answer.action is Action.ANSWER:
-        return GuardVerdict(ok=False, reason=GuardReason.NO_KNOWLEDGE, text=answer.reply), answer.action
+        return GuardVerdict(ok=False, reason=GuardReason.NO_KNOWLEDGE, text=answer.reply), answer
     verdict = guard.check(
         answer.reply,
         evidence=brief.proof,
@@ -176,7 +184,7 @@ def _judge(reply: RoutedReply, brief: Brief, *, is_last: bool = False) -> tuple[
         sources=answer.sources,
         cuts=is_last,
     )
-    return verdict, answer.action
+    return verdict, answer
 
 
 def _with_receipts(draft: Draft, receipts: tuple[str, ...]) -> Draft:
@@ -189,16 +197,17 @@ def _with_receipts(draft: Draft, receipts: tuple[str, ...]) -> Draft:
     return dataclasses.replace(draft, text=text, decision=decision)
 
 
-def _draft(reply: RoutedReply, verdict: GuardVerdict, action: Action, *, latency_ms: int) -> Draft:
-    decision = {Action.HANDOFF: Decision.HANDOFF, Action.NONE: Decision.SILENCE}.get(action, Decision.REPLY)
+def _draft(reply: RoutedReply, verdict: GuardVerdict, answer: AgentAnswer, *, latency_ms: int) -> Draft:
+    decision = {Action.HANDOFF: Decision.HANDOFF, Action.NONE: Decision.SILENCE}.get(answer.action, Decision.REPLY)
     return Draft(
         decision=decision,
         text=verdict.text,
-        why=str(action),
+        why=str(answer.action),
         provider=reply.provider,
         model=reply.model,
         latency_ms=latency_ms,
         used_fallback=reply.used_fallback,
+        sources=answer.sources,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from mychatflow.store import passage_vectors
+from mychatflow.store import llm_attempts, passage_vectors
 from mychatflow.store.session import Store
 from realtime import rounds
 from realtime.agent import knowledge
@@ -82,8 +82,7 @@ class Meanings:
                 return True
         made = await self._embedder.of([each.written for each in missing], seconds=_BATCH_SECONDS)
         async with self._store.tenant_transaction(tenant_id) as transaction:
-            entry = asdict(made.attempt)
-            await passage_vectors.book(transaction, tenant_id, entry | {"id": entry["attempt_id"]})
+            await llm_attempts.book(transaction, tenant_id, asdict(made.attempt))
             if made.vectors:
                 pairs = list(zip(missing, made.vectors, strict=True))
                 await passage_vectors.keep(transaction, tenant_id, model=self._model, found=pairs)

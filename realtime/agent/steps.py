@@ -8,7 +8,6 @@ from realtime.agent.drafting import Brief, Decision, Draft
 from realtime.agent.reading import Reading, Understanding
 from realtime.agent.scene import Scene
 from realtime.agent.tenants import Tenant
-from realtime.agent.tools import Toolbox
 from realtime.agent.trace import Trace
 from realtime.engine.facts import Facts
 from realtime.engine.work import Chat
@@ -50,8 +49,10 @@ def note_context(brief: Brief, tenant: Tenant, trace: Trace) -> None:
     trace.note("context", f"{len(brief.request.messages)} messages", f"{len(tenant.knowledge)} known passages")
 
 
-def note_reply(draft: Draft, trace: Trace, toolbox: Toolbox | None = None) -> None:
+def note_reply(draft: Draft, brief: Brief, trace: Trace) -> None:
+    toolbox, sources = brief.toolbox, brief.titles(draft.sources)
     facts = {"tools": toolbox.ran} if toolbox and toolbox.ran else {}
+    facts |= {"knowledge": sources} if sources else {}
     facts |= {"refused": [reason.value for reason in draft.refused]} if draft.refused else {}
     trace.note("reply", str(draft.decision), draft.why, provider=draft.provider, model=draft.model, **facts)
 

@@ -21,15 +21,20 @@ from realtime.llm.toolkit import Tool, ToolCall, ToolResult
 
 _MOST_AHEAD: Final = 5
 _REFUSED: Final = "That is not possible now. Offer to hand over to a person."
+_REHEARSED: Final = "This is a rehearsal: nothing is held, booked or changed. Say that a person will see to it."
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingDesk:
-    """One per worker; opens a toolbox for each turn of a business that takes bookings."""
+    """One per worker; opens a toolbox for each turn of a business that takes bookings.
+
+    A rehearsal's looks into the calendar and changes nothing in it.
+    """
 
     store: Store
     secret: bytes
+    is_rehearsal: bool = False
 
     async def open(self, scene: Scene) -> "Toolbox | None":
         """None where nothing can be booked; a calendar that does not answer costs nobody the reply."""
@@ -108,6 +113,8 @@ class Toolbox:
         return ToolResult(call=call, content=msgspec.json.encode(answer).decode())
 
     async def _answer(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        if self.desk.is_rehearsal and name != tool_schemas.FIND_SLOTS:
+            return {"error": _REHEARSED}
         match name:
             case tool_schemas.FIND_SLOTS:
                 return await self._find(given)

@@ -13,11 +13,13 @@ from mychatflow.identity import Identities
 from mychatflow.settings import Settings
 from mychatflow.store.openings import Openings
 from mychatflow.store.session import Store
+from realtime.agent.rehearsal import Rehearsals
 from realtime.api.allowance import Allowance
 from realtime.api.problems import Problem
 from realtime.engine.gateways import Gateways
 
 _CONNECTIONS: Final = 8
+REHEARSALS_PER_MINUTE: Final = 10
 # A question of the dashboards may take seconds; that they are down must show at once.
 _PATIENCE: Final = httpx.Timeout(15, connect=0.5, pool=1)
 # More at once would only make each slower, and hold memory here.
@@ -34,6 +36,9 @@ class Doors:
     openings: Openings
     allowance: Allowance
     gateways: Gateways
+    rehearsals: Rehearsals
+    # A rehearsal may ask a model, which costs money: few a minute, whatever else a tenant may call.
+    rehearsal_allowance: Allowance
     analytics: httpx.AsyncClient
     ring: Callable[[], None]
 
@@ -46,6 +51,7 @@ async def opened(
     store = Store(settings, pool_size=_CONNECTIONS)
     identities = Identities(settings, store)
     gateways = Gateways(settings)
+    rehearsals = Rehearsals(settings, store)
     numbers = httpx.AsyncClient(
         base_url=settings.analytics_url or f"http://127.0.0.1:{settings.dashboards_port}",
         timeout=_PATIENCE,
@@ -59,6 +65,8 @@ async def opened(
         openings=Openings(store),
         allowance=Allowance(client),
         gateways=gateways,
+        rehearsals=rehearsals,
+        rehearsal_allowance=Allowance(client, per_minute=REHEARSALS_PER_MINUTE),
         analytics=numbers,
         ring=ring,
     )
@@ -68,6 +76,7 @@ async def opened(
     finally:
         app.state.doors = None
         await numbers.aclose()
+        await rehearsals.close()
         await gateways.close()
         await identities.close()
         await store.close()

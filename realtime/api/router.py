@@ -26,6 +26,7 @@ from realtime.api import (
     privacy,
     provider_keys,
     quick_replies,
+    rehearsals,
     reports,
     services,
     tenant,
@@ -37,6 +38,7 @@ from realtime.api import (
 FAMILIES: Final[tuple[APIRouter, ...]] = (
     tenant.router,
     agent_settings.router,
+    rehearsals.router,
     instances.router,
     quick_replies.router,
     documents.router,

@@ -1,66 +1,15 @@
 """An admin pairs a number on its page: the API is asked as that person, and its code is shown as a picture."""
 
-import base64
-import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
-import pytest
 
 from dashboards.setup import pairing
 from mychatflow.rules import page_pass
-from tests.dashboards.conftest import HOSTILE, Town, forget
+from tests.dashboards.conftest import HOSTILE, Town
+from tests.dashboards.fake_api import Api, api
 from tests.dashboards.test_booking_pages import owner_of
 from tests.dashboards.test_pages import html_of, opened
 
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-
-
-class Api(ThreadingHTTPServer):
-    """Answers as the API does, and keeps what it was asked."""
-
-    asked: list[tuple[str, str, str, Any]]
-    code: int = 200
-
-
-class _Answers(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self._answer({"mimetype": "image/png", "data": base64.b64encode(PIXEL).decode()})
-
-    def do_POST(self) -> None:
-        self._answer({"session": "s", "session_status": "SCAN_QR_CODE"})
-
-    def log_message(self, *_: object) -> None:
-        return
-
-    def _answer(self, shown: dict[str, str]) -> None:
-        assert isinstance(self.server, Api)
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        bearer = str(self.headers["authorization"]).removeprefix("Bearer ")
-        self.server.asked.append((self.command, self.path, bearer, json.loads(body) if body else None))
-        if self.server.code != 200:
-            shown = {"code": "session_taken", "detail": "A number with a session of that name exists."}
-        self.send_response(self.server.code)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(shown).encode())
-
-
-@pytest.fixture
-def api(pages: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    server = Api(("127.0.0.1", 0), _Answers)
-    server.asked = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("WEB_URL", f"http://127.0.0.1:{server.server_port}")
-    forget()
-    yield server
-    server.shutdown()
-    server.server_close()
+__all__ = ["api"]
 
 
 def test_a_number_is_paired_as_the_person_who_looks(pages: Town, api: Api) -> None:

@@ -14,6 +14,7 @@ from tests.realtime.api.possessions import a_file, a_key
 
 BODIES = {
     ("PUT", "/settings"): {"debounce_ms": 1},
+    ("POST", "/agent/preview"): {"text": "t"},
     ("POST", "/instances"): {"session": "new-one"},
     ("POST", "/quick-replies"): {"title": "t", "body": "b"},
     ("PATCH", "/quick-replies/{quick_reply_id}"): {"title": "t"},
