@@ -12,7 +12,7 @@ from dashboards import shell, states
 from dashboards.booking import appointments, services
 from dashboards.ops import alerts, delivery, freshness, message_trace, providers, tenants
 from dashboards.outreach import campaigns, follow_ups
-from dashboards.setup import agent, knowledge, numbers, privacy, record, team, usage
+from dashboards.setup import agent, knowledge, numbers, privacy, record, team, usage, webhooks
 from dashboards.tenant import ai_agent, conversations, inbox, leads, overview
 from dashboards.viewer import Viewer
 
@@ -49,6 +49,7 @@ PLACES = (
     Place("Setup", "Services & hours", "event_available", "services", "admin", services.show),
     Place("Setup", "Numbers", "smartphone", "numbers", "admin", numbers.show),
     Place("Setup", "Team & keys", "badge", "team", "admin", team.show),
+    Place("Setup", "Webhooks", "webhook", "webhooks", "admin", webhooks.show),
     Place("Setup", "Plan & usage", "speed", "usage", "admin", usage.show),
     Place("Setup", "Data", "shield_person", "data", "admin", privacy.show),
     Place("Setup", "Audit", "history", "audit", "admin", record.show),

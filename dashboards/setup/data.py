@@ -20,6 +20,8 @@ from mychatflow.store import (
     tenant_settings,
     tenants,
     unanswered,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from mychatflow.store.api_keys import ApiKey
 from mychatflow.store.cipher import TenantCipher, Unreadable
@@ -70,6 +72,19 @@ def team(tenant_id: UUID) -> Rows:
 
 def keys(tenant_id: UUID) -> list[ApiKey]:
     return bridge().in_tenant(tenant_id, partial(api_keys.all_keys, tenant_id=tenant_id))
+
+
+def webhooks(tenant_id: UUID) -> Rows:
+    """Where facts are told, newest first."""
+    read = partial(webhook_endpoints.all_endpoints, tenant_id=tenant_id)
+    return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
+
+
+def deliveries(tenant_id: UUID, endpoint_id: UUID) -> Rows:
+    """What was told there of late, the latest first."""
+    window = {**_FIRST_PAGE, "limit": 20}
+    read = partial(webhook_deliveries.page, tenant_id=tenant_id, endpoint_id=endpoint_id, state=None, **window)
+    return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
 
 
 def record(tenant_id: UUID) -> Rows:

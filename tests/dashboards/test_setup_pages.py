@@ -9,7 +9,7 @@ from tests.dashboards.conftest import HOSTILE, Town
 from tests.dashboards.shop import Shop
 from tests.dashboards.test_pages import html_of, opened
 
-PATHS = ("settings", "knowledge", "numbers", "team", "audit")
+PATHS = ("settings", "knowledge", "numbers", "team", "webhooks", "audit")
 
 
 def recorded(town: Town, shop: Shop) -> set[str]:
