@@ -1,7 +1,7 @@
 """The WhatsApp numbers of a workspace: whether each is connected, how that came and went, and its pace."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import streamlit as st
 
@@ -12,6 +12,7 @@ from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
 
 _TONES: dict[str, parts.Tone] = {"WORKING": "good", "STARTING": "warn", "SCAN_QR_CODE": "warn"}
+_FASTEST: Final = 6_000
 _TOLD = {
     "WORKING": "connected",
     "STARTING": "starting",
@@ -74,10 +75,19 @@ def _actions(looking: Viewer, row: dict[str, Any]) -> None:
         kind: Literal["primary", "secondary"] = "secondary" if is_working else "primary"
         if st.button(label, type=kind, icon=":material/qr_code_2:", key=f"pair-{row['id']}"):
             pairing.pair(looking, row)
+        _pace(looking, row)
         if is_working:
             with st.popover("Stop", type="tertiary", key=f"stopping-{row['id']}"):
                 st.caption("Nobody is answered at this number until it is started again. The pairing stays.")
                 st.button("Stop the number", key=f"stop-{row['id']}", on_click=pairing.stop, args=(looking, row))
+
+
+def _pace(looking: Viewer, row: dict[str, Any]) -> None:
+    field = f"pace-{row['id']}"
+    with st.popover("Pace", type="tertiary", key=f"pacing-{row['id']}"):
+        st.number_input("Messages a minute", 1, _FASTEST, row["sends_per_minute"], key=field)
+        st.caption("WhatsApp restricts numbers that write too fast: 60 is safe for most. Holds from the next message.")
+        st.button("Save the pace", key=f"save-{field}", on_click=pairing.pace, args=(looking, row, field))
 
 
 def _told(status: str | None) -> str:

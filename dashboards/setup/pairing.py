@@ -32,6 +32,14 @@ def stop(looking: Viewer, row: dict[str, Any]) -> None:
     _told(looking, f"/instances/{row['id']}/stop")
 
 
+def pace(looking: Viewer, row: dict[str, Any], field: str) -> None:
+    """How many messages a minute leave the number."""
+    try:
+        api.ask(looking, "PATCH", f"/instances/{row['id']}", {"sends_per_minute": forms.value(field)})
+    except ApiRefused as refused:
+        st.toast(f"Nothing was changed: {refused}", icon=":material/info:")
+
+
 def _form(looking: Viewer) -> None:
     st.text_input("Name", max_chars=200, key="number-name", placeholder="Reception", help="Only your team sees it.")
     st.caption("Then scan a code with the phone, as for WhatsApp Web. Nothing is sent before that.")

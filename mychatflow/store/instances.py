@@ -55,6 +55,16 @@ _ONE = text(
 )
 
 
+_CHANGE = text(
+    f"""
+    update instances set
+        name = coalesce(cast(:name as text), name),
+        sends_per_minute = coalesce(cast(:sends_per_minute as integer), sends_per_minute),
+        updated_at = now()
+    where tenant_id = :tenant_id and id = :instance_id
+    returning {_SHOWN}
+    """  # noqa: S608 - constant columns
+)
 _CHANGES = text(
     """
     select occurred_at as at, properties ->> 'status' as session_status, properties ->> 'previous' as previous
@@ -141,6 +151,15 @@ async def by_id(transaction: AsyncConnection, tenant_id: UUID, instance_id: UUID
     """One number, with its sealed secrets."""
     found = await transaction.execute(_ONE, {"tenant_id": tenant_id, "instance_id": instance_id})
     row = found.mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+async def change(
+    transaction: AsyncConnection, tenant_id: UUID, instance_id: UUID, *, name: str | None, sends_per_minute: int | None
+) -> Mapping[str, Any] | None:
+    """What is None stays; a new pace holds from the next message on."""
+    values = {"tenant_id": tenant_id, "instance_id": instance_id, "name": name, "sends_per_minute": sends_per_minute}
+    row = (await transaction.execute(_CHANGE, values)).mappings().one_or_none()
     return None if row is None else dict(row)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Request, Response
-from pydantic import AfterValidator, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from mychatflow.rules.role import Permission
 from mychatflow.store import instances
@@ -58,6 +58,13 @@ class NewInstance(Body):
     session: Session
     name: Line | None = None
     webhook_secret: Secret | None = None
+
+
+class InstanceChange(Body):
+    """Only what is given changes. WhatsApp restricts numbers that write too fast: 60 a minute is safe for most."""
+
+    name: Line | None = None
+    sends_per_minute: Annotated[int, Field(ge=1, le=6_000)] | None = None
 
 
 class ShownSession(Shown):
@@ -125,6 +132,22 @@ async def create_instance(desk: AtDesk, wanted: NewInstance) -> Instance:
 async def read_instance(desk: AtDesk, instance_id: UUID) -> Instance:
     row, _ = await _find(desk, instance_id)
     return Instance.model_validate(row)
+
+
+@router.patch("/instances/{instance_id}", summary="Its name and pace", **needs(Permission.MANAGE_INSTANCES))
+async def change_instance(desk: AtDesk, instance_id: UUID, wanted: InstanceChange) -> Instance:
+    async with desk.changing("instance.changed", instance_id) as change:
+        change.detail.update(wanted.model_dump(include={"sends_per_minute"}, exclude_none=True))
+        changed = await instances.change(
+            change.transaction,
+            desk.tenant_id,
+            instance_id,
+            name=wanted.name,
+            sends_per_minute=wanted.sends_per_minute,
+        )
+        if changed is None:
+            not_found("instance")
+    return Instance.model_validate(changed)
 
 
 @router.get(

@@ -37,6 +37,17 @@ def test_a_number_is_added_under_a_session_name_of_the_workspace(pages: Town, ap
     assert len(body["session"]) <= 54
 
 
+def test_the_pace_of_a_number_is_changed(pages: Town, api: Api) -> None:
+    shop = pages.hotel
+    test = opened("numbers", workspace=shop.name)
+    test.number_input(key=f"pace-{shop.instance_id}").set_value(20)
+    test.button(key=f"save-pace-{shop.instance_id}").click().run()
+
+    ((method, path, _, body),) = api.asked
+    assert (method, path) == ("PATCH", f"/api/v1/instances/{shop.instance_id}")
+    assert body == {"sends_per_minute": 20}
+
+
 def test_a_refusal_is_said_in_the_words_of_the_api(pages: Town, api: Api) -> None:
     api.code = 409
     test = opened("numbers", workspace=pages.hotel.name).button(key="new-number").click().run()

@@ -49,6 +49,19 @@ async def test_a_started_number_has_our_webhook(api, gateway, rows):
     )
 
 
+async def test_the_pace_of_a_number_is_changed_on_record(api, shop, rows):
+    path = f"/instances/{shop.tenant.instance_id}"
+
+    changed = (await api.patch(path, json={"sends_per_minute": 20})).json()
+    refused = await api.patch(path, json={"sends_per_minute": 6_001})
+
+    assert (changed["sends_per_minute"], changed["name"]) == (20, "Front desk")
+    assert (await api.get(path)).json()["sends_per_minute"] == 20
+    assert (refused.status_code, refused.json()["errors"][0]["where"]) == (422, ["body", "sends_per_minute"])
+    [entry] = rows("select detail from audit_log where action = 'instance.changed'")
+    assert entry["detail"] == {"sends_per_minute": 20}
+
+
 async def test_a_number_is_stopped(api, shop, gateway):
     await gateway.a_session(shop.tenant.session)
 

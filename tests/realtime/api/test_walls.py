@@ -16,6 +16,7 @@ BODIES = {
     ("PUT", "/settings"): {"debounce_ms": 1},
     ("POST", "/agent/preview"): {"text": "t"},
     ("POST", "/instances"): {"session": "new-one"},
+    ("PATCH", "/instances/{instance_id}"): {"sends_per_minute": 60},
     ("POST", "/quick-replies"): {"title": "t", "body": "b"},
     ("PATCH", "/quick-replies/{quick_reply_id}"): {"title": "t"},
     ("PUT", "/quick-replies/{quick_reply_id}"): {"title": "t", "body": "b"},
