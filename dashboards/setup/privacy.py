@@ -45,6 +45,9 @@ def show(looking: Viewer, *, at: datetime) -> None:
         _erasures(looking, is_held=is_held, at=at)
     with st.container(border=True, key="card-retention"):
         _retention(looking, is_held=is_held)
+    if looking.permits(Permission.HOLD_DATA):
+        with st.container(border=True, key="card-hold"):
+            _hold(looking, is_held=is_held)
 
 
 def _exports(looking: Viewer, *, at: datetime) -> None:
@@ -82,7 +85,7 @@ def _fetched(looking: Viewer, export_id: UUID) -> bytes:
 def _erasures(looking: Viewer, *, is_held: bool, at: datetime) -> None:
     st.html(parts.card_title("Forget a person", "Everywhere, for good: chats, files, scores and copies"))
     if is_held:
-        states.empty("On legal hold", "Nothing may be deleted until the operator of this installation ends the hold.")
+        states.empty("On legal hold", "Nothing may be deleted until an owner ends the hold, below.")
     else:
         contact_id = _person(looking, "erase", "Name or number")
         is_sure = st.checkbox("I know that nobody can bring this back", key="is-sure", disabled=contact_id is None)
@@ -192,6 +195,31 @@ def _retention(looking: Viewer, *, is_held: bool) -> None:
             label, 1, _LONGEST_DAYS, known[name], key=f"{name}-{mark}", placeholder="for ever", help=told
         )
     st.button("Save", type="primary", key="save-retention", on_click=_save, args=(looking, known, mark))
+
+
+def _hold(looking: Viewer, *, is_held: bool) -> None:
+    """For a dispute or an authority: until it ends, no person, text or workspace is deleted, by anybody."""
+    st.html(parts.card_title("Legal hold", "Until it ends nothing is deleted: no person, no old text, no workspace"))
+    st.html(parts.status("on hold", "warn") if is_held else parts.status("not on hold", "quiet"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Why", max_chars=200, key="hold-reason", placeholder="Case 2026/117", help="Kept in the audit.")
+        label = "End the hold" if is_held else "Begin a hold"
+        st.button(label, key="hold", on_click=_set_hold, args=(looking, not is_held))
+
+
+def _set_hold(looking: Viewer, is_on: bool) -> None:
+    reason = forms.typed("hold-reason")
+
+    async def work(change: Change, cipher: TenantCipher, _by: Viewer, _at: datetime) -> None:
+        if not reason:
+            raise NotDone("say why; it is kept in the audit.")
+        if not await tenants.set_legal_hold(change.transaction, cipher.tenant_id, is_on=is_on):
+            raise NotDone("somebody else did so just now.")
+        change.detail["reason"] = reason
+
+    action = "legal_hold.begun" if is_on else "legal_hold.ended"
+    if changes.make(looking, Permission.HOLD_DATA, action, looking.tenant_id, work):
+        st.session_state["hold-reason"] = ""
 
 
 def _save(looking: Viewer, known: Mapping[str, Any], mark: str) -> None:

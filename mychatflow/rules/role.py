@@ -38,6 +38,7 @@ class Permission(StrEnum):
     VIEW_BILLING = "view_billing"
     MANAGE_BILLING = "manage_billing"
     ERASE_CONTACT = "erase_contact"
+    HOLD_DATA = "hold_data"
     DELETE_TENANT = "delete_tenant"
 
 
@@ -50,7 +51,7 @@ _AGENT: Final = _VIEWER | {
     Permission.GRADE_ANSWERS,
     Permission.MANAGE_APPOINTMENTS,
 }
-_OWNER_ALONE: Final = frozenset({Permission.MANAGE_BILLING, Permission.DELETE_TENANT})
+_OWNER_ALONE: Final = frozenset({Permission.MANAGE_BILLING, Permission.HOLD_DATA, Permission.DELETE_TENANT})
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {

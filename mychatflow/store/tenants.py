@@ -51,6 +51,7 @@ _INSERT_PERSON = text(
     """
 )
 _HOLD = text("select is_on_legal_hold from tenants where id = :tenant_id")
+_SET_HOLD = text("update tenants set is_on_legal_hold = :is_on where id = :tenant_id and is_on_legal_hold <> :is_on")
 _END = text("update tenants set deleted_at = coalesce(deleted_at, :at) where id = :tenant_id")
 
 
@@ -143,6 +144,11 @@ async def by_id(transaction: AsyncConnection, tenant_id: UUID) -> Tenant | None:
 async def is_on_legal_hold(transaction: AsyncConnection, tenant_id: UUID) -> bool:
     """Whether the law forbids to delete anything of theirs for now."""
     return bool((await transaction.execute(_HOLD, {"tenant_id": tenant_id})).scalar_one_or_none())
+
+
+async def set_legal_hold(transaction: AsyncConnection, tenant_id: UUID, *, is_on: bool) -> bool:
+    """Whether that changed anything."""
+    return (await transaction.execute(_SET_HOLD, {"tenant_id": tenant_id, "is_on": is_on})).rowcount > 0
 
 
 async def first(transaction: AsyncConnection) -> Tenant | None:

@@ -88,6 +88,27 @@ def test_nobody_is_forgotten_on_legal_hold(pages: Town) -> None:
     assert "erase" not in {button.key for button in test.button}
 
 
+def test_an_owner_begins_and_ends_a_hold_on_record(pages: Town) -> None:
+    shop = pages.hotel
+    refused = opened("data", workspace=shop.name).button(key="hold").click().run()
+    assert "say why" in refused.toast[0].value
+    for is_held, action in ((True, "legal_hold.begun"), (False, "legal_hold.ended")):
+        test = opened("data", workspace=shop.name)
+        test.text_input(key="hold-reason").set_value("Case 117")
+        test = test.button(key="hold").click().run()
+
+        assert data.is_on_legal_hold(shop.tenant_id) is is_held
+        assert action in recorded(pages, shop)
+        assert not data.is_on_legal_hold(pages.dental.tenant_id)
+
+
+def test_a_hold_is_for_owners_alone(pages: Town) -> None:
+    test = opened("data", workspace=pages.hotel.name, role="admin")
+
+    assert not test.exception
+    assert "hold" not in {button.key for button in test.button}
+
+
 def test_how_long_things_are_kept_is_saved_by_kind(pages: Town) -> None:
     shop = pages.hotel
     test = opened("data", workspace=shop.name)
