@@ -18,6 +18,8 @@ from dashboards.viewer import Viewer
 
 Least = Literal["viewer", "agent", "admin", "owner", "staff"]
 _FIRST = "overview"
+# What Streamlit calls the page of the bare address; nobody sees the word.
+_BARE = "home"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,20 @@ def pages(looking: Viewer, *, at: datetime) -> dict[str, list[st.Page]]:
         is_open = place.opens_for(looking)
         show = partial(place.show, looking, at=at) if is_open else partial(states.forbidden, place.title, place.least)
         # A group of hidden pages alone would leave its heading behind.
-        groups.setdefault(place.group if is_open else PLACES[0].group, []).append(
-            st.Page(
-                shell.named(partial(states.guarded, show), place.path),
-                title=place.title,
-                icon=f":material/{place.icon}:",
-                url_path=place.path,
-                default=place.path == _FIRST,
-                visibility="visible" if is_open else "hidden",
-            )
-        )
+        group = groups.setdefault(place.group if is_open else PLACES[0].group, [])
+        group.append(_page(place, show, path=place.path, is_shown=is_open and place.path != _FIRST))
+        if place.path == _FIRST:
+            # The first page lives at the bare address as well; whoever typed its name finds it there, too.
+            group.append(_page(place, show, path=_BARE, is_shown=True))
     return groups
+
+
+def _page(place: Place, show: Callable[[], None], *, path: str, is_shown: bool) -> st.Page:
+    return st.Page(
+        shell.named(partial(states.guarded, show), path),
+        title=place.title,
+        icon=f":material/{place.icon}:",
+        url_path=path,
+        default=path == _BARE,
+        visibility="visible" if is_shown else "hidden",
+    )

@@ -31,6 +31,13 @@ def test_every_page_fits_and_fetches_nothing_outside(visit: Visit) -> None:
     assert visit.failures == []
 
 
+def test_the_first_page_is_found_by_its_name_too(visit: Visit) -> None:
+    visit.open("overview")
+
+    assert visit.page.get_by_role("heading", name="Overview").count() == 1
+    assert visit.page.get_by_text("Page not found").count() == 0
+
+
 @pytest.mark.parametrize("visit", [{"scheme": "light"}, {"scheme": "dark"}], indirect=True, ids=["light", "dark"])
 def test_colours_follow_the_browser(visit: Visit, request: pytest.FixtureRequest) -> None:
     visit.open("")
