@@ -82,9 +82,9 @@ class Installation:
         """What the named programs and the servers have used so far."""
         programs = [psutil.Process(self._programs[name].pid) for name in names]
         return Cost(
-            app=sum(_tree_seconds(program) for program in programs),
-            postgres=_tree_seconds(psutil.Process(self.postgres.pid)),
-            redis=_tree_seconds(psutil.Process(self.redis.pid)),
+            app=sum(tree_seconds(program) for program in programs),
+            postgres=tree_seconds(psutil.Process(self.postgres.pid)),
+            redis=tree_seconds(psutil.Process(self.redis.pid)),
             resident_mb=sum(_tree_megabytes(program) for program in programs),
         )
 
@@ -119,8 +119,8 @@ def wait_for(is_true: Callable[[], bool], *, seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
-def _tree_seconds(root: psutil.Process) -> float:
-    # cumulative children: a backend that has ended still counts, through its parent.
+def tree_seconds(root: psutil.Process) -> float:
+    """CPU seconds of a process and its children; one that has ended still counts, through its parent."""
     total = 0.0
     for member in [root, *root.children(recursive=True)]:
         try:
