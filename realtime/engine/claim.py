@@ -20,6 +20,8 @@ RENEW_SECONDS: Final = 4.0
 # in a row are the message's doing (one of ten million) and not chance (with half as many it is one of three thousand).
 MOST_DEATHS: Final = 10
 _SWEEP_SECONDS: Final = 1.0
+# In the order of the fields of Recent.
+_RECENT: Final = tuple(f"recent_{name}" for name in ("ids", "times", "directions", "authors", "types", "contents"))
 _Part = TypeVar("_Part")
 
 
@@ -148,21 +150,16 @@ def _chat(lease: Lease, row: sql.Row, inbox: list[InboxRow], outbox: list[Outbox
         is_own_number=row["is_own_number"],
         contact=_part(Contact, row, "contact_") if row["contact_id"] else None,
         episode=_part(Episode, row, "episode_") if row["episode_id"] else None,
-        recent=tuple(_recent(row)),
+        recent=_recent(row),
         inbox=tuple(inbox),
         outbox=tuple(outbox),
     )
 
 
-def _recent(row: sql.Row) -> Iterable[Recent]:
+def _recent(row: sql.Row) -> tuple[Recent, ...]:
     if row["recent_ids"] is None:
-        return
-    names = ("ids", "times", "directions", "authors", "types", "contents")
-    for found in zip(*(row[f"recent_{name}"] for name in names), strict=True):
-        message_id, occurred_at, direction, author, kind, content = found
-        yield Recent(
-            id=message_id, occurred_at=occurred_at, direction=direction, author=author, type=kind, content=content
-        )
+        return ()
+    return tuple(map(Recent, *(row[column] for column in _RECENT)))
 
 
 def _part(kind: type[_Part], row: sql.Row, prefix: str) -> _Part:

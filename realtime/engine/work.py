@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 
 class UnreadableRow(Exception):
     """A message that no key opens or nobody understands; the others of its chat can do nothing for it."""
@@ -131,16 +133,18 @@ class Episode:
     last_reply_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recent:
-    """One of the contact's latest messages, still sealed."""
+class Recent(msgspec.Struct, frozen=True, gc=False):
+    """One of the contact's latest messages, still sealed; a struct, since each turn begins with up to thirty."""
 
     id: UUID
     occurred_at: datetime
     direction: str
     author: str
     type: str
-    content: bytes | None = field(repr=False)
+    content: bytes | None
+
+    def __repr__(self) -> str:
+        return f"Recent({self.id})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
