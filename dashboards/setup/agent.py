@@ -47,7 +47,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
 
 
 def _card(looking: Viewer, name: str, title: str, subtitle: str, form: Any, known: Mapping[str, Any]) -> None:
-    with st.form(f"settings-{name}", border=True):
+    with st.container(border=True, key=f"card-settings-{name}"), st.form(f"settings-{name}", border=False):
         st.html(parts.card_title(title, subtitle))
         wanted = form(known)
         if st.form_submit_button("Save", type="primary"):

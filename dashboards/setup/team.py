@@ -1,6 +1,7 @@
 """Who works here and what programs may do: the team, and the keys of the API."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import streamlit as st
@@ -40,7 +41,7 @@ def _people(looking: Viewer, *, at: datetime) -> None:
     columns = [Column(title=name) for name in ("Person", "Role", "On duty", "Joined")]
     cells = [
         (
-            f"{wording.escaped(row['name'] or row['email'])}<br><small>{wording.escaped(row['email'])}</small>",
+            _who(row),
             parts.chip(wording.words(row["role"]), "good" if row["role"] == "owner" else "quiet"),
             "yes" if row["is_on_duty"] else "no",
             wording.ago(row["joined_at"], at=at) if row["joined_at"] else parts.chip("invited", "warn"),
@@ -49,6 +50,12 @@ def _people(looking: Viewer, *, at: datetime) -> None:
     ]
     st.html(parts.table(columns, cells, label="Team"))
     people.change_form(looking, rows)
+
+
+def _who(row: dict[str, Any]) -> str:
+    """By name, with the address below; whoever has not told a name is their address."""
+    address = wording.escaped(row["email"])
+    return f"{wording.escaped(row['name'])}<br><small>{address}</small>" if row["name"] else address
 
 
 def _keys(looking: Viewer, *, at: datetime) -> None:

@@ -121,7 +121,8 @@ def _log(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
 def _cells(each: dict[str, Any], *, at: datetime) -> tuple[str, str, str, str]:
     tries = f"{each['attempts']} tries" if each["attempts"] > 1 else ""
     took = wording.short_ms(each["last_duration_ms"]) if each["last_duration_ms"] is not None else ""
-    answer = [str(each["last_status"] or ""), each["last_error"] or "", took]
+    # The status says more than our own word for it.
+    answer = [str(each["last_status"] or each["last_error"] or ""), took]
     return (
         wording.escaped(wording.words(each["event_type"] or "erased")),
         f"{parts.status(each['state'], _TONES[each['state']])} <small>{wording.escaped(tries)}</small>",
