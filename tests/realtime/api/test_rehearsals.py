@@ -46,7 +46,8 @@ async def test_a_message_is_answered_without_being_sent_or_kept(asked, rows, mod
 
     assert (found["outcome"], found["texts"]) == ("reply", ["A cut is 20 €."])
     assert (found["language"], found["is_question"], found["intents"]) == ("en", True, ["price_inquiry"])
-    assert found["sources"] == ["Price of a cut"]
+    [reply] = [step for step in found["steps"] if step["step"] == "reply"]
+    assert found["sources"] == reply["facts"]["knowledge"] == ["Price of a cut"]
     assert [step["step"] for step in found["steps"]][-2:] == ["reply", "follow_ups"]
     assert counted(rows) == before
 
