@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis.asyncio
+import structlog
 from pydantic import SecretStr
 
 from mychatflow.local.postgres import EmbeddedPostgres
@@ -26,6 +27,13 @@ _databases = itertools.count(1)
 sys.dont_write_bytecode = False
 sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache"))
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Tracebacks as the product writes them: the usual console shows every local variable, customers' words among them.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def test_a_test_goes_to_one_contact_and_counts_nowhere(pages: Town) -> None:
     contact_id = test.selectbox(key="test-contact").value
     test.button(key="send-test").click().run()
 
-    assert any("Hello " in (message.text or "") for message in shared.chat(shop.tenant_id, contact_id))
+    assert any("Hello " in (message.text or "") for message in shared.chat(shop.tenant_id, contact_id, reader="test"))
     assert newest(shop)["state"] == "draft"
     assert "campaign.tested" in recorded(pages, shop)
 
