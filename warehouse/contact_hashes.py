@@ -19,10 +19,11 @@ _FORGET = """
 delete from raw.contact_hashes where (tenant_id, contact_id) not in (select (tenant_id, contact_id) from raw.contacts)
 """
 _NEW = """
-insert into raw.contact_hashes
-select cast(fresh.tenant_id as uuid), cast(fresh.contact_id as uuid), fresh.wa_hash
-from fresh anti join raw.contact_hashes as hashes
-    on cast(fresh.tenant_id as uuid) = hashes.tenant_id and cast(fresh.contact_id as uuid) = hashes.contact_id
+select stream.* from stream anti join raw.contact_hashes as hashes
+    on cast(stream.tenant_id as uuid) = hashes.tenant_id and cast(stream.contact_id as uuid) = hashes.contact_id
+"""
+_REMEMBER = """
+insert into raw.contact_hashes select cast(tenant_id as uuid), cast(contact_id as uuid), wa_hash from fresh
 """
 
 
@@ -34,8 +35,13 @@ def land(warehouse: duckdb.DuckDBPyConnection, cursor: dbapi.Cursor, *, master: 
     where = f"where created_at >= '{since}'" if since else ""
     cursor.execute(f"select tenant_id::text, id::text as contact_id, wa_id from contacts {where}")  # noqa: S608 — an instant
     for batch in cursor.fetch_record_batch():
-        tenants, contacts, wa_ids = (column.to_pylist() for column in batch.columns)
-        hashes = [cipher.wa_hash(master, UUID(tenant), wa_id) for tenant, wa_id in zip(tenants, wa_ids, strict=True)]
-        warehouse.register("fresh", pa.table({"tenant_id": tenants, "contact_id": contacts, "wa_hash": hashes}))
-        warehouse.execute(_NEW)
-        warehouse.unregister("fresh")
+        warehouse.register("stream", pa.Table.from_batches([batch]))
+        # A hash costs as much as landing the rest of its row, and yesterday's are known.
+        fresh = warehouse.execute(_NEW).fetchall()
+        warehouse.unregister("stream")
+        if fresh:
+            tenants, contacts, _ = zip(*fresh, strict=True)
+            hashes = [cipher.wa_hash(master, UUID(tenant), wa_id) for tenant, _, wa_id in fresh]
+            warehouse.register("fresh", pa.table({"tenant_id": tenants, "contact_id": contacts, "wa_hash": hashes}))
+            warehouse.execute(_REMEMBER)
+            warehouse.unregister("fresh")

@@ -3,6 +3,30 @@
 -- Grain: one row per tenant_id, instance_id, local_date, measure, subject and bucket.
 with
 
+events as materialized (
+    select
+        tenant_id,
+        instance_id,
+        local_date,
+        event_type,
+        author,
+        provider,
+        outcome,
+        steps,
+        latency_ms,
+        queued_ms,
+        ms_since_sent
+    from intermediate.int_events_localised
+    where
+        event_type in (
+            'message_received',
+            'message_sent',
+            'message_delivered',
+            'message_read',
+            'llm_attempt'
+        )
+),
+
 waits as (
     select
         tenant_id,
@@ -22,7 +46,7 @@ latencies as (
         'ai_latency' as measure,
         author as subject,
         latency_ms as value_ms
-    from intermediate.int_events_localised
+    from events
     where
         event_type = 'message_sent'
         and author = 'agent'
@@ -37,7 +61,7 @@ calls as (
         'model_latency' as measure,
         coalesce(provider, 'unknown') as subject,
         latency_ms as value_ms
-    from intermediate.int_events_localised
+    from events
     where
         event_type = 'llm_attempt'
         and outcome = 'ok'
@@ -50,7 +74,7 @@ replies as (
         instance_id,
         local_date,
         map_entries(steps) as steps
-    from intermediate.int_events_localised
+    from events
     where
         event_type = 'message_sent'
         and author = 'agent'
@@ -80,7 +104,7 @@ edges as (
             else 'read ack'
         end as subject,
         if(event_type = 'message_received', queued_ms, ms_since_sent) as value_ms
-    from intermediate.int_events_localised
+    from events
     where
         event_type in ('message_received', 'message_delivered', 'message_read')
         and if(event_type = 'message_received', queued_ms, ms_since_sent) is not null
