@@ -103,9 +103,11 @@ def _sent_events(chat: Chat, parcel: Parcel, *, at: datetime) -> list[EventEntry
     also = _ALSO.get(parcel.kind)
     if also is not None:
         subject = parcel.idempotency_key.split(":")
-        named = {f"{parcel.kind}_id": subject[1]} if len(subject) > 1 else {}
-        extra = {"waits_since": waits_since, "member_id": story.get("member_id")} if parcel.kind == "human" else named
-        events.append(_event(chat, parcel, also, extra, at=at))
+        named: dict[str, Any] = {f"{parcel.kind}_id": subject[1]} if len(subject) > 1 else {}
+        if parcel.kind == "human":
+            named = {name: properties[name] for name in ("outbox_id", "interaction_id", "waits_since")}
+            named["member_id"] = story.get("member_id")
+        events.append(_event(chat, parcel, also, named, at=at))
     return events
 
 

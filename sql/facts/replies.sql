@@ -13,6 +13,7 @@ sent as (
         contact_id,
         instance_id,
         json_extract_string(properties, '$.author') as author,
+        json_extract_string(properties, '$.interaction_id') as interaction_id,
         try_cast(json_extract_string(properties, '$.waits_since') as timestamptz) as waits_since,
         occurred_at
     from marts.analytics_events
@@ -23,6 +24,34 @@ sent as (
         and occurred_at < cast(getvariable('until') as timestamptz) + interval 1 day
 ),
 
+ticks as (
+    select
+        event_type,
+        json_extract_string(properties, '$.interaction_id') as interaction_id,
+        json_extract_string(properties, '$.message_id') as message_id
+    from marts.analytics_events
+    where
+        tenant_id = getvariable('tenant_id')
+        and event_type in ('message_failed', 'message_delivered')
+        and occurred_at >= cast(getvariable('since') as timestamptz) - interval 9 days
+),
+
+failed as (
+    -- What was given up and arrived after all did not fail.
+    select failures.interaction_id
+    from ticks as failures
+    anti join ticks as deliveries
+        on
+            failures.message_id = deliveries.message_id
+            and deliveries.event_type = 'message_delivered'
+    where failures.event_type = 'message_failed'
+),
+
+arrived as (
+    select sent.* from sent
+    anti join failed using (interaction_id)
+),
+
 firsts as (
     select
         contact_id,
@@ -31,7 +60,7 @@ firsts as (
         arg_min(instance_id, occurred_at) as instance_id,
         arg_min(coalesce(author, 'human'), occurred_at) as author,
         min(occurred_at) as occurred_at
-    from sent
+    from arrived
     where
         (author in ('agent', 'human') or (author is null and event_type = 'human_reply'))
         and waits_since <= occurred_at

@@ -10,6 +10,7 @@ zone as (
 replies as (
     select
         contact_id,
+        json_extract_string(properties, '$.interaction_id') as interaction_id,
         coalesce(
             json_extract_string(properties, '$.author'),
             if(event_type = 'human_reply', 'human', 'system')
@@ -25,12 +26,40 @@ replies as (
         and occurred_at < cast(getvariable('until') as timestamptz) + interval 1 day
 ),
 
+ticks as (
+    select
+        event_type,
+        json_extract_string(properties, '$.interaction_id') as interaction_id,
+        json_extract_string(properties, '$.message_id') as message_id
+    from marts.analytics_events
+    where
+        tenant_id = getvariable('tenant_id')
+        and event_type in ('message_failed', 'message_delivered')
+        and occurred_at >= cast(getvariable('since') as timestamptz) - interval 9 days
+),
+
+failed as (
+    -- What was given up and arrived after all did not fail.
+    select failures.interaction_id
+    from ticks as failures
+    anti join ticks as deliveries
+        on
+            failures.message_id = deliveries.message_id
+            and deliveries.event_type = 'message_delivered'
+    where failures.event_type = 'message_failed'
+),
+
+arrived as (
+    select replies.* from replies
+    anti join failed using (interaction_id)
+),
+
 firsts as (
     select
         contact_id,
         waits_since,
         min(occurred_at) as replied_at
-    from replies
+    from arrived
     where author in ('agent', 'human') and occurred_at >= waits_since
     group by contact_id, waits_since
 ),

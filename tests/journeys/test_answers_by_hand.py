@@ -35,3 +35,6 @@ async def test_a_colleague_answers_for_the_agent(house: House):
     assert messages[3]["trace"]
     [event] = house.events(tenant, "human_reply")
     assert event["contact_id"] == contact_id
+    [sent] = [each for each in house.events(tenant, "message_sent") if each["properties"]["author"] == "human"]
+    for name in ("outbox_id", "interaction_id"):
+        assert event["properties"][name] == sent["properties"][name]

@@ -127,6 +127,39 @@ def test_the_first_reply_counts_whichever_day_is_computed(installation: Settings
     assert sum(row["reply_count"] for row in whole) == 6
 
 
+def test_a_reply_that_failed_answered_nobody(installation: Settings, published: Reader) -> None:
+    business, person = history.a_business(installation), history.a_contact_id()
+    waits = NOON - timedelta(days=3)
+    asked = {"contact_id": person, "waits_since": waits.isoformat()}
+    lost = {"interaction_id": str(history.a_contact_id())}
+    replies = [
+        history.an_event(
+            business, EventType.MESSAGE_SENT, at=waits + timedelta(seconds=5), author="agent", **asked, **lost
+        ),
+        history.an_event(business, EventType.HUMAN_REPLY, at=waits + timedelta(hours=2), **asked),
+    ]
+    history.write_events(installation, replies)
+    rollup.rollup(installation, at=NOON)
+    assert _answers(published) == [("agent", 5_000)]
+
+    ticks = {"contact_id": person, "message_id": "m1"}
+    told = history.an_event(business, EventType.MESSAGE_FAILED, at=NOON - timedelta(days=1), **ticks, **lost)
+    history.write_events(installation, [told])
+    rollup.rollup(installation, at=NOON)
+    assert _answers(published) == [("human", 7_200_000)]
+    assert metric_reads.value(business.tenant_id, "response_time", Filter())["numerator"] == 1
+
+    told = history.an_event(business, EventType.MESSAGE_DELIVERED, at=NOON - timedelta(hours=1), **ticks)
+    history.write_events(installation, [told])
+    rollup.rollup(installation, at=NOON)
+    assert _answers(published) == [("agent", 5_000)]
+
+
+def _answers(published: Reader) -> list[tuple[str, int]]:
+    rows = published.rows("from response_times_daily order by all")
+    return [(row["author"], row["total_ms"]) for row in rows]
+
+
 def test_an_outage_is_told_by_whom_it_touched(installation: Settings, published: Reader) -> None:
     business = history.a_business(installation)
     opened, closed = NOON - timedelta(hours=3), NOON - timedelta(hours=2)

@@ -84,10 +84,18 @@ def _incidents(business: Business, contact_id: UUID, at: datetime, chance: rando
     # A person answers what the agent had answered, a day or more later: the first reply is what counts.
     for kind in (EventType.HUMAN_REPLY, EventType.MESSAGE_SENT):
         author = {"author": "human"} if kind is EventType.MESSAGE_SENT else {}
+        interaction_id, message_id = str(UUID(int=chance.getrandbits(128), version=4)), f"m{chance.getrandbits(40)}"
         yield history.an_event(
             business, kind, at=after + timedelta(hours=30 * bool(author)), contact_id=contact_id,
-            waits_since=at.isoformat(), **author,
+            waits_since=at.isoformat(), interaction_id=interaction_id, **author,
         )  # fmt: skip
+        # A third of the replies fail, and some of those arrive after all.
+        for tick, share in ((EventType.MESSAGE_FAILED, 0.33), (EventType.MESSAGE_DELIVERED, 0.3)):
+            if chance.random() < share:
+                yield history.an_event(
+                    business, tick, at=after + timedelta(hours=31), contact_id=contact_id, message_id=message_id,
+                    interaction_id=interaction_id,
+                )  # fmt: skip
     yield history.an_event(business, chance.choice(_OTHERS), at=after, contact_id=contact_id, reason="keyword")
 
 
