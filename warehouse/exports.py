@@ -61,7 +61,9 @@ def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
 
 def _sheet(batches: pa.RecordBatchReader, file: IO[bytes]) -> None:
     with xlsxwriter.Workbook(file, _SAFE) as book:
-        sheet = book.add_worksheet("Numbers")
+        sheet, instant = book.add_worksheet("Numbers"), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        sheet.set_column(0, len(batches.schema.names) - 1, 18)
+        sheet.freeze_panes(1, 0)
         sheet.write_row(0, 0, batches.schema.names, book.add_format({"bold": True}))
         number = 0
         for batch in batches:
@@ -69,7 +71,12 @@ def _sheet(batches: pa.RecordBatchReader, file: IO[bytes]) -> None:
                 number += 1
                 if number > _LAST_ROW:
                     raise TooManyRows
-                sheet.write_row(number, 0, [_cell(value) for value in row.values()])
+                for place, value in enumerate(row.values()):
+                    if isinstance(value, datetime):
+                        # The format knows no zone: the time is the column's own.
+                        sheet.write_datetime(number, place, value.replace(tzinfo=None), instant)
+                    else:
+                        sheet.write(number, place, _cell(value))
 
 
 def _parquet(batches: pa.RecordBatchReader, file: IO[bytes]) -> None:
