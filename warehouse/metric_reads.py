@@ -1,6 +1,5 @@
 """Any number of the registry, for any filter: one value, its course by day, its parts, and the facts behind it."""
 
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from mychatflow.rules import answer_quality
 from warehouse import metric_filter, metric_sql, metrics, reader
 from warehouse.metric import Metric
 from warehouse.metric_filter import Filter
@@ -18,7 +18,6 @@ from warehouse.questions import Row
 _NAMED = re.compile(r"\$(\w+)")
 # More than any list a person reads; a file may hold more, and says so.
 _LISTED = 1_000
-_Z = 1.959964
 
 
 def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
@@ -149,20 +148,10 @@ def _ratio(metric: Metric, first: Row, second: Row) -> Row:
 
 
 def _lift(treated: Row, held_out: Row) -> Row:
-    """The difference of two rates with its 95 % interval (Newcombe's, from the two Wilson intervals)."""
+    """The difference of two rates with its 95 % interval."""
     found: Row = {"value": None, "low": None, "high": None, "numerator": treated["value"], "denominator": None}
     if treated["value"] is None or held_out["value"] is None:
         return found
-    difference = treated["value"] - held_out["value"]
-    (low_1, high_1), (low_2, high_2) = _wilson(treated), _wilson(held_out)
-    low = difference - math.hypot(treated["value"] - low_1, high_2 - held_out["value"])
-    high = difference + math.hypot(high_1 - treated["value"], held_out["value"] - low_2)
-    return found | {"value": difference, "low": low, "high": high, "denominator": held_out["value"]}
-
-
-def _wilson(rate: Row) -> tuple[float, float]:
-    count, share = rate["denominator"], rate["value"]
-    middle = share + _Z * _Z / (2 * count)
-    spread = _Z * math.sqrt(share * (1 - share) / count + _Z * _Z / (4 * count * count))
-    whole = 1 + _Z * _Z / count
-    return (middle - spread) / whole, (middle + spread) / whole
+    low, high = answer_quality.difference(*((rate["value"], rate["denominator"]) for rate in (treated, held_out)))
+    value = treated["value"] - held_out["value"]
+    return found | {"value": value, "low": low, "high": high, "denominator": held_out["value"]}

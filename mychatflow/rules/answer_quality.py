@@ -56,6 +56,16 @@ def wilson(rate: float, size: float) -> tuple[float, float]:
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
+def difference(first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
+    """The 95 % interval of one share less another, each with its size (Newcombe's, from the two Wilson intervals)."""
+    (low_1, high_1), (low_2, high_2) = wilson(*first), wilson(*second)
+    middle = first[0] - second[0]
+    return (
+        middle - math.hypot(first[0] - low_1, high_2 - second[0]),
+        middle + math.hypot(high_1 - first[0], second[0] - low_2),
+    )
+
+
 def measure(strata: Iterable[Stratum]) -> Measured | None:
     """The rate over all answers, or None while nothing is graded.
 

@@ -61,3 +61,8 @@ def test_an_ungraded_language_is_left_out() -> None:
 def test_an_interval_without_trials_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         answer_quality.wilson(0.5, 0)
+
+
+def test_a_difference_has_newcombes_interval() -> None:
+    # 56 of 70 against 48 of 80: the worked example of his paper of 1998.
+    assert answer_quality.difference((56 / 70, 70), (48 / 80, 80)) == pytest.approx((0.0524, 0.3339), abs=0.0001)
