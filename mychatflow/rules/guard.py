@@ -89,6 +89,7 @@ def check(
         return replace(verdict, ok=False, reason=GuardReason.EMPTY)
     fault = (
         _leaked(text, evidence)
+        or _secret(text)
         or _wrong_language(text, wanted=language, supported=supported)
         or _invented(text, evidence)
         or _foreign_source(sources, evidence)
@@ -184,13 +185,15 @@ def _may_repeat(said: str, instructions: str) -> bool:
     return any(said[start : start + block] in instructions for start in range(0, len(said) - block + 1, block))
 
 
+def _secret(text: str) -> Fault | None:
+    return (GuardReason.SECRET, None) if reply_text.has_secret(text) else None
+
+
 def _private(text: str, evidence: Evidence) -> Fault | None:
     if reply_text.has_card_number(text):
         return GuardReason.CARD_NUMBER, None
     if reply_text.has_one_time_code(text):
         return GuardReason.ONE_TIME_CODE, None
-    if reply_text.has_secret(text):
-        return GuardReason.SECRET, None
     banned = keywords.match(text, evidence.banned)
     return (GuardReason.BANNED_WORD, banned) if banned is not None else None
 

@@ -90,6 +90,10 @@ def test_private_things_are_not_repeated(reply, known, reason):
     assert check(reply, evidence=Evidence(texts=(known,))).reason is reason
 
 
+def test_a_key_is_a_leak_before_it_is_an_unknown_number():
+    assert check("The key is sk-proj-4fGh812345678kLmN", evidence=Evidence()).reason is GuardReason.SECRET
+
+
 def test_a_foreign_source_is_refused():
     evidence = Evidence(source_ids=frozenset({"a"}))
 
