@@ -49,6 +49,7 @@ from realtime.engine.loop import Loop
 from realtime.engine.pace import Pace
 from realtime.engine.pool import engine_pool
 from realtime.engine.sent import DispatchBook
+from realtime.llm.breaker_record import BreakerRecord
 from realtime.llm.embedding import Embedder
 from realtime.llm.listening import Listener
 from realtime.llm.router import Router
@@ -98,6 +99,7 @@ class Worker:
             tasks.create_task(duty_mail.run(self.stopping))
             tasks.create_task(invitations.run(self.stopping))
             tasks.create_task(QuotaWatch(self.store).run(self.stopping))
+            tasks.create_task(BreakerRecord(self.store, self._settings.redis_address).run(self.stopping))
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
             tasks.create_task(Campaigns(self.store, self.ring).run(self.stopping))
             tasks.create_task(Reminders(self.store, self.ring).run(self.stopping))

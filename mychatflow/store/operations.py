@@ -1,7 +1,9 @@
 """How the platform is doing right now: what waits, what failed, which breakers are open (platform transactions)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -81,6 +83,18 @@ _BREAKER_CHANGES = text(
     order by changed_at
     """
 )
+_KEEP_BREAKER_CHANGE = text(
+    """
+    insert into breaker_history (id, target, from_state, to_state, reason, changed_at)
+    select :id, :target, :from_state, :to_state, :reason, :changed_at
+    where not exists (
+        -- Under the id of an earlier version, or the demo's.
+        select from breaker_history
+        where changed_at = :changed_at and target = :target and from_state = :from_state and to_state = :to_state
+    )
+    on conflict (id) do nothing
+    """
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,3 +165,10 @@ async def breaker_changes(transaction: AsyncConnection, *, since: datetime) -> l
     """Every change since that instant, oldest first."""
     found = await transaction.execute(_BREAKER_CHANGES, {"since": since})
     return [BreakerChange(**row) for row in found.mappings()]
+
+
+async def keep_breaker_changes(transaction: AsyncConnection, changes: Mapping[UUID, BreakerChange]) -> None:
+    """Platform transaction. By id: what is there already stays as it is."""
+    rows = [asdict(change) | {"id": change_id} for change_id, change in changes.items()]
+    if rows:
+        await transaction.execute(_KEEP_BREAKER_CHANGE, rows)

@@ -123,7 +123,7 @@ class Rehearsals:
         if ledger.transitions:
             async with self._store.platform_transaction() as transaction:
                 for move in ledger.transitions:
-                    await llm_attempts.book_breaker_move(transaction, asdict(closing.breaker(tenant_id, move)))
+                    await llm_attempts.book_breaker_move(transaction, asdict(closing.breaker(move)))
 
 
 async def _turn(

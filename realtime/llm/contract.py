@@ -10,9 +10,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from mychatflow.events import named_id
 from realtime.llm.toolkit import Tool, ToolCall, ToolResult
 
 SANDBOX = "sandbox"
+# Breakers belong to no tenant.
+_NOBODY: Final = uuid.UUID(int=0)
 
 
 class Role(StrEnum):
@@ -142,6 +145,12 @@ class BreakerTransition:
     to_state: CircuitState
     reason: str
     at: datetime
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same whether it comes with a turn or through Redis: whichever is first writes the row."""
+        natural = f"{self.target}:{self.from_state}:{self.to_state}:{self.at.isoformat()}"
+        return named_id("breaker", _NOBODY, natural)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
