@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import psycopg
-import sqlalchemy.exc
 import structlog
+
+from mychatflow.store.session import AWAY
+from realtime.engine.pool import BROKEN_OFF
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +21,7 @@ async def keep_looking(
     while not stopping.is_set():
         try:
             has_more = await look() is True
-        except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
+        except (*BROKEN_OFF, *AWAY) as error:
             log.warning(while_away, cause=type(error).__name__)
             has_more = False
         try:

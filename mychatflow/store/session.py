@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 from uuid import UUID
 
+import sqlalchemy.exc
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -11,6 +13,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from mychatflow.settings import ConfigurationRefused, Role, Settings
 from mychatflow.store.cipher import KeyRing
 
+# Postgres does not answer, or ended the connection under us, which the driver calls an internal error.
+AWAY: Final = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InternalError, sqlalchemy.exc.TimeoutError)
 _SET_TENANT = text("select set_config('app.tenant_id', :tenant_id, true)")
 _ROLE_FACTS = text(
     """

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from mychatflow.rules.template import InvalidTemplate
 from mychatflow.store import campaign_freeze, campaign_sends
 from mychatflow.store.campaign_sends import Running
-from mychatflow.store.session import Store
+from mychatflow.store.session import AWAY, Store
 from realtime import rounds
 
 _EVERY_SECONDS: Final = 1.0
@@ -42,7 +42,7 @@ class Campaigns:
         for each in waiting:
             try:
                 sent += await self._serve(each, at=at)
-            except OperationalError:
+            except AWAY:
                 raise
             except (DBAPIError, InvalidTemplate) as error:
                 # One tenant's campaign must not stop the others'; a statement's values belong in no log.

@@ -4,13 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import sqlalchemy.exc
 import structlog
 
 from mychatflow.settings import Settings
 from mychatflow.store import report_mails
 from mychatflow.store.report_mails import Mail
 from mychatflow.store.session import Store
+from realtime import rounds
 from realtime.channels.resend import Email, EmailOutcome, Resend
 
 _EVERY_SECONDS: Final = 30.0
@@ -26,15 +26,12 @@ class ReportMails:
 
     async def run(self, stopping: asyncio.Event) -> None:
         async with Resend(self._settings) as resend:
-            while not stopping.is_set():
-                try:
-                    await self.send_due(resend)
-                except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError, OSError) as error:
-                    log.warning("reports wait for Postgres", cause=type(error).__name__)
-                try:
-                    await asyncio.wait_for(stopping.wait(), _EVERY_SECONDS)
-                except TimeoutError:
-                    continue
+            await rounds.keep_looking(
+                lambda: self.send_due(resend),
+                seconds=_EVERY_SECONDS,
+                stopping=stopping,
+                while_away="reports wait for Postgres",
+            )
 
     async def send_due(self, resend: Resend) -> int:
         """What Resend could not take now is due again after a pause. Returns how many went."""

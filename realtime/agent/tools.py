@@ -7,14 +7,13 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from mychatflow.rules import appointment_text
 from mychatflow.rules.appointment_text import Occasion
 from mychatflow.rules.booking import ForgedSlot
 from mychatflow.store import appointments, offers, services
 from mychatflow.store.appointments import Appointment, Gone
-from mychatflow.store.session import Store
+from mychatflow.store.session import AWAY, Store
 from realtime.agent import tool_schemas, tool_words
 from realtime.agent.scene import Scene
 from realtime.llm.toolkit import Tool, ToolCall, ToolResult
@@ -44,7 +43,7 @@ class BookingDesk:
             async with self.store.tenant_transaction(scene.tenant_id) as transaction:
                 offered = await services.active(transaction, scene.tenant_id)
                 ahead = await appointments.of_contact(transaction, scene.tenant_id, scene.contact_id, at=scene.at)
-        except OperationalError as error:
+        except AWAY as error:
             log.warning("calendar unreachable", tenant_id=str(scene.tenant_id), cause=type(error).__name__)
             return None
         if not offered:
@@ -106,7 +105,7 @@ class Toolbox:
             answer = {"error": f"{forged}; call find_slots again"}
         except (ValueError, KeyError) as error:
             answer = {"error": f"unusable arguments: {error}"}
-        except OperationalError as error:
+        except AWAY as error:
             log.warning("tool failed", tool=call.name, cause=type(error).__name__)
             answer = {"error": _REFUSED}
         self.ran.append(f"{call.name}: {'refused' if 'error' in answer else 'done'}")

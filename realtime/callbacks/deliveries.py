@@ -10,8 +10,6 @@ from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
-import psycopg
-import sqlalchemy.exc
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,7 +17,7 @@ from mychatflow.rules import webhook_delivery
 from mychatflow.settings import Settings
 from mychatflow.store import audit, webhook_deliveries
 from mychatflow.store.cipher import Unreadable
-from mychatflow.store.session import Store
+from mychatflow.store.session import AWAY, Store
 from mychatflow.store.webhook_deliveries import Delivery
 from realtime import rounds
 from realtime.callbacks.post import Answer, Post
@@ -78,7 +76,7 @@ class Deliveries:
             async with self._store.platform_transaction() as transaction:
                 for delivery, answer in zip(deliveries, answers, strict=True):
                     await self._settle(transaction, delivery, answer)
-        except (psycopg.OperationalError, sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError) as error:
+        except AWAY as error:
             log.warning("webhooks wait for Postgres", cause=type(error).__name__)
 
     async def _keys(self, delivery: Delivery) -> list[bytes]:

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
-import psycopg
 import structlog
 
 from mychatflow.store.cipher import Unreadable
-from realtime import metrics
+from realtime import metrics, rounds
 from realtime.catch_up import history
 from realtime.catch_up.schedule import DueNumber, Schedule
 from realtime.channels.gateway_types import GatewayFailed, HistoryMessage, SessionState, SessionStatus
@@ -41,23 +40,21 @@ class CatchUp:
         self._directory = directory
         self._gateways = gateways
         self._acceptor = Acceptor(pool, ring=ring)
+        self._is_told = True
 
     async def run(self, stopping: asyncio.Event, *, is_first: bool) -> None:
         """Until told to stop; the first worker of an installation looks at every number when it starts."""
-        is_told = not is_first
-        while not stopping.is_set():
-            try:
-                if not is_told:
-                    await self._schedule.everything()
-                    is_told = True
-                await self.round()
-            except psycopg.OperationalError as error:
-                log.warning("catch-up waits for Postgres", cause=type(error).__name__)
-            try:
-                await asyncio.wait_for(stopping.wait(), POLL_SECONDS)
-            except TimeoutError:
-                continue
+        self._is_told = not is_first
+        await rounds.keep_looking(
+            self._look, seconds=POLL_SECONDS, stopping=stopping, while_away="catch-up waits for Postgres"
+        )
         await self._acceptor.drain()
+
+    async def _look(self) -> None:
+        if not self._is_told:
+            await self._schedule.everything()
+            self._is_told = True
+        await self.round()
 
     async def round(self) -> int:
         """Read the history of every number that is due; returns how many missed messages were found."""

@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 
 from mychatflow.rules import settling
 from realtime.engine.batcher import Batcher
-from realtime.engine.pool import Pool
+from realtime.engine.pool import BROKEN_OFF, Pool
 
 Outcome = Literal["stored", "known"]
 # Rows are sorted by chat: two processes that lock the same chats in another order would wait for each other for ever.
@@ -150,7 +150,7 @@ class Acceptor:
     async def accept(self, arrival: Arrival) -> Outcome:
         """Returns when the row is committed.
 
-        Raises RateExceeded, psycopg.OperationalError (Postgres is away: try again) and psycopg.DataError or
+        Raises RateExceeded, pool.BROKEN_OFF (Postgres is away: try again) and psycopg.DataError or
         psycopg.IntegrityError (this row can never be stored).
         """
         return await self._batcher.submit(arrival)
@@ -195,7 +195,7 @@ class Acceptor:
             return await self._execute(parameters)
         except PoolTimeout:
             raise
-        except psycopg.OperationalError:
+        except BROKEN_OFF:
             # Connections that died since their last use; the statement is safe to repeat.
             await self._pool.check()
             return await self._execute(parameters)

@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
-
 from mychatflow.rules.attachment import Attachment
 from mychatflow.store.cipher import TenantCipher, Unreadable
 from mychatflow.store.media_vault import MediaVault
+from mychatflow.store.session import AWAY
 from realtime import metrics
 from realtime.channels.gateway_types import GatewayFailed, HistoryMessage, MediaFile, SendKind, SendOutcome
 from realtime.channels.waha import WahaClient, make_message_id
@@ -164,7 +162,7 @@ class Courier:
         """It goes out again, on record; without the record it waits on."""
         try:
             await self._doubts.note(chat, parcel)
-        except (OperationalError, PoolExhausted) as error:
+        except AWAY as error:
             return SendOutcome(kind=SendKind.AMBIGUOUS, detail=f"audit log {type(error).__name__}")
         return None
 

@@ -8,6 +8,7 @@ from typing import Final
 import psycopg
 import structlog
 
+from mychatflow.store.session import AWAY
 from realtime import metrics
 from realtime.engine import sql
 from realtime.engine.claim import RENEW_SECONDS, Claims
@@ -86,7 +87,7 @@ class Loop:
         except LeaseLost:
             outcome = "lease_lost"
             log.info("lease lost", fence=lease.fence)
-        except BROKEN_OFF as error:
+        except (*BROKEN_OFF, *AWAY) as error:
             # The lease runs out, and whoever takes the chat then starts from what is on disk.
             outcome = "left"
             log.warning("turn left to its lease", cause=type(error).__name__)

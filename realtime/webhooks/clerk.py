@@ -4,14 +4,14 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import psycopg
 import sqlalchemy.exc
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from mychatflow.settings import Settings
-from mychatflow.store.session import Store
+from mychatflow.store.session import AWAY, Store
 from realtime import metrics
+from realtime.engine.pool import BROKEN_OFF
 from realtime.webhooks import clerk_events, standard
 from realtime.webhooks.clerk_events import Malformed
 from realtime.webhooks.http import ClientLeft, WebhookRefused, read_body, refusal, taken
@@ -41,7 +41,7 @@ class ClerkWebhook:
             answer = refusal(refused)
         except ClientLeft:
             return
-        except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError, psycopg.OperationalError) as error:
+        except (*BROKEN_OFF, *AWAY) as error:
             log.warning("directory event not stored", cause=type(error).__name__)
             metrics.database_errors.labels("directory").inc()
             answer = refusal(WebhookRefused(503, "database_unavailable", retry_after_seconds=2))

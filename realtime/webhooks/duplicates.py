@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import psycopg
-import sqlalchemy.exc
 import structlog
 
 from mychatflow.store import audit
 from mychatflow.store.cipher import Unreadable
-from mychatflow.store.session import Store
+from mychatflow.store.session import AWAY, Store
 from realtime import metrics
 from realtime.engine.batcher import Batcher
-from realtime.engine.pool import Pool
+from realtime.engine.pool import BROKEN_OFF, Pool
 from realtime.webhooks import messages
 from realtime.webhooks.directory import Instance
 from realtime.webhooks.messages import IncomingMessage
@@ -70,7 +68,7 @@ class Duplicates:
                 body = kept.get(each.key)
                 if body is not None and each.key not in self._recorded and _differs(each, body):
                     await self._record(each)
-        except (psycopg.OperationalError, sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError) as error:
+        except (*BROKEN_OFF, *AWAY) as error:
             log.warning("duplicates not compared", cause=type(error).__name__)
         return [None] * len(again)
 

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from realtime import metrics, tracing
 from realtime.engine.accept import Acceptor, RateExceeded
+from realtime.engine.pool import BROKEN_OFF
 from realtime.tracing import Span
 from realtime.webhooks import envelope as wire
 from realtime.webhooks.arrivals import arrival_of
@@ -76,7 +77,7 @@ class WhatsAppWebhook:
             answer = refusal(refused)
         except ClientLeft:
             return
-        except psycopg.OperationalError as error:
+        except BROKEN_OFF as error:
             # Never 200 without a commit: the gateway keeps the message and comes again.
             log.warning("webhook not stored", cause=type(error).__name__)
             metrics.webhooks.labels("other", "database_down").inc()
