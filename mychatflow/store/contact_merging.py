@@ -16,7 +16,8 @@ _XID: Final = "ingested_xid = pg_current_xact_id()"
 # What is the person's, and what else changes with it; the warehouse follows rows by the transaction that wrote them.
 MOVES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "analytics_events": _XID,
+        # Whoever listens has heard of the event already.
+        "analytics_events": f"first_xid = coalesce(first_xid, ingested_xid), {_XID}",
         "answer_grades": "",
         "appointments": "",
         "campaign_recipients": "",

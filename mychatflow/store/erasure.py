@@ -19,7 +19,8 @@ STAND_IN_KEEPS: Final[Mapping[str, str]] = MappingProxyType(
         "episodes": "ingested_xid = pg_current_xact_id()",
         "lead_score_events": "ingested_xid = pg_current_xact_id()",
         "analytics_events": (
-            "ingested_xid = pg_current_xact_id(), properties = properties - array['message_id', 'interaction_id']"
+            "first_xid = coalesce(first_xid, ingested_xid), ingested_xid = pg_current_xact_id(),"
+            " properties = properties - array['message_id', 'interaction_id']"
         ),
         "llm_attempts": "",
         "follow_up_runs": (

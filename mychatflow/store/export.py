@@ -27,7 +27,7 @@ _LEFT_OUT: Final = frozenset(
     }
 )  # fmt: skip
 _INNER_COLUMNS: Final = frozenset(
-    {"tenant_id", "ingested_xid", "token_hashes", "secret", "webhook_secret", "api_key", "qr_code"}
+    {"tenant_id", "ingested_xid", "first_xid", "token_hashes", "secret", "webhook_secret", "api_key", "qr_code"}
 )
 _BATCH: Final = 500
 # Looked up, so that a table made tomorrow is in the copy too.

@@ -71,9 +71,9 @@ async def _told(desk: Desk, position: Position, seconds: int) -> AsyncIterator[s
         yield f"retry: 1000\nid: {position}\n\n"
         while time.monotonic() < ends_at:
             async with desk.reading() as transaction:
-                found = await live_events.since(transaction, desk.tenant_id, position)
-            for position, event in found:  # noqa: PLR1704 - where the reader stands now
-                yield f"id: {position}\nevent: {event['event_type']}\ndata: {json.dumps(event, default=str)}\n\n"
+                found, position = await live_events.since(transaction, desk.tenant_id, position)
+            for after, event in found:
+                yield f"id: {after}\nevent: {event['event_type']}\ndata: {json.dumps(event, default=str)}\n\n"
             if not found:
                 if time.monotonic() >= beats_at:
                     beats_at = time.monotonic() + _BEAT_SECONDS

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
+from tests.factories import a_contact
 from tests.realtime.api.conftest import a_shop, bearer
 
 
@@ -62,6 +63,28 @@ async def test_what_happens_is_told_to_its_tenant_alone(api, shop, store):
     # A position is no key: with another tenant's one sees one's own.
     across, _ = await told(api, 1, **bearer(theirs.key), **{"last-event-id": last})
     assert {event["contact_id"] for event in across} <= {str(theirs.contact_id)}
+
+
+async def test_what_a_merge_or_an_erasure_writes_again_is_not_told_again(api, shop, store):
+    _, begin = await told(api, 1)
+    early = [await happens(store, shop) for _ in range(2)]
+    events, last = await told(api, 1, **{"last-event-id": begin})
+    assert {event["event_id"] for event in events} == set(early)
+
+    unheard = await happens(store, shop)
+    other = await a_contact(store, shop.tenant)
+    body = {"contact_id": str(shop.contact_id)}
+    assert (await api.post(f"/contacts/{other}/merge", json=body)).status_code == 200
+    async with store.platform_transaction() as transaction:
+        rewritten = await transaction.execute(
+            text("select count(*) from analytics_events where contact_id = :other and first_xid < ingested_xid"),
+            {"other": other},
+        )
+    assert rewritten.scalar_one() >= 3
+
+    events, _ = await told(api, 1, **{"last-event-id": last})
+    assert unheard in [event["event_id"] for event in events]
+    assert not set(early) & {event["event_id"] for event in events}
 
 
 async def test_a_forged_position_is_refused(api):
