@@ -28,7 +28,8 @@ async def test_every_column_of_settings_can_be_changed(store):
         )
         columns = set(found.scalars())
 
-    assert columns - set(KEYS) == {"tenant_id", "knowledge_version", "created_at", "updated_at"}
+    machines = {"tenant_id", "knowledge_version", "embedded_as", "created_at", "updated_at"}
+    assert columns - set(KEYS) == machines
 
 
 async def test_defaults_are_the_databases(store):
