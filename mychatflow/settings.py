@@ -26,6 +26,7 @@ _LONGEST_SOCKET_DIRECTORY = 80
 _Text = Annotated[str | None, BeforeValidator(setting_forms.unless_blank)]
 _Secret = Annotated[SecretStr | None, BeforeValidator(setting_forms.unless_blank)]
 _Rate = Annotated[str, AfterValidator(setting_forms.rate)]
+_Budgets = Annotated[_Text, AfterValidator(setting_forms.daily_budgets)]
 _Bucket = Annotated[_Text, AfterValidator(setting_forms.bucket_url)]
 
 
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     )
     anthropic_requests_per_minute: int = Field(4_000, ge=0, description="The same for Anthropic.")
     gemini_requests_per_minute: int = Field(1_500, ge=0, description="The same for Gemini.")
+    llm_daily_budgets_usd: _Budgets = Field(None, description="`openai=50,gemini=7.5`: dollars a day on our own keys.")
     clerk_issuer: _Text = Field(
         None, description="Any OIDC issuer; without one a local owner is signed in, on loopback only."
     )

@@ -96,6 +96,11 @@ ai_unanswered = Counter(
     "mychatflow_ai_unanswered",
     "Turns that no model answered: the message waits.",
 )
+budget_refusals = Counter(
+    "mychatflow_ai_budget_refusals",
+    "Calls to models that the day's money did not reach for, a tenant's or a provider's.",
+    ("kind",),
+)
 breaker_changes = Counter(
     "mychatflow_breaker_changes",
     "State changes of models' breakers.",

@@ -119,12 +119,12 @@ class Worker:
     async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, DutyMail, Invitations, Meanings]]:
         settings = self._settings
         async with AsyncExitStack() as stack:
-            # First of all: the vendors' packages take seconds to import, and meanwhile nothing else moves.
-            router = Router.from_settings(settings)
-            stack.push_async_callback(router.close)
+            # Before anything is opened: the vendors' packages take seconds to import, and nothing else moves then.
             pool = engine_pool(
                 settings, name=f"worker-{self._index}", size=_CONNECTIONS, patience_seconds=_POOL_PATIENCE
             )
+            router = Router.from_settings(settings, pool=pool)
+            stack.push_async_callback(router.close)
             await pool.open(wait=False)
             stack.push_async_callback(pool.close)
             stack.push_async_callback(self.store.close)

@@ -4,6 +4,7 @@ import re
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+_PROVIDERS: Final = frozenset({"openai", "gemini", "anthropic"})
 _SIGNING_SECRET: Final = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
@@ -17,6 +18,25 @@ def rate(value: str) -> str:
     count, _, unit = value.partition("/")
     if not count.isdigit() or int(count) < 1 or unit not in {"second", "minute", "hour"}:
         raise ValueError("must look like 100/minute (second, minute or hour)")
+    return value
+
+
+def budgets(value: str | None) -> dict[str, float]:
+    """Dollars by provider. Raises ValueError unless it reads like `openai=50,gemini=7.5`."""
+    found = {}
+    for entry in (value or "").split(","):
+        name, _, usd = (part.strip() for part in entry.partition("="))
+        if not name and value is None:
+            continue
+        if name not in _PROVIDERS or name in found or not re.fullmatch(r"\d{1,7}(\.\d{1,6})?", usd):
+            raise ValueError("must look like openai=50,gemini=7.5 (dollars a day; openai, gemini, anthropic)")
+        found[name] = float(usd)
+    return found
+
+
+def daily_budgets(value: str | None) -> str | None:
+    """The same words, known to be readable."""
+    budgets(value)
     return value
 
 

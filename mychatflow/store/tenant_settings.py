@@ -100,6 +100,7 @@ class SettingsChange(BaseModel):
     llm_timeout_ms: int = Field(8_000, ge=100, le=60_000)
     llm_total_timeout_ms: int = Field(14_000, ge=100, le=120_000)
     hedging_enabled: bool = True
+    llm_daily_budget_usd: float | None = Field(None, ge=0, le=1_000_000)
     debounce_ms: int = Field(500, ge=0, le=10_000)
     session_hours: int = Field(24, ge=0, le=720)
     freshness_minutes: int = Field(10, ge=1, le=1_440)

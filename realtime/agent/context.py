@@ -12,6 +12,7 @@ from realtime.agent.tenants import Tenant
 from realtime.agent.tools import Toolbox
 from realtime.engine.work import Recent
 from realtime.llm import presets
+from realtime.llm.budgets import MICRO
 from realtime.llm.contract import Picture, ReplyRequest, Target, Turn
 
 _REMEMBERED = 20
@@ -89,6 +90,7 @@ def _with_own_key(target: Target, own_keys: Mapping[str, tuple[str, str]]) -> Ta
 
 def _request(scene: Scene, messages: tuple[Turn, ...], system: str, targets: tuple[Target, ...]) -> ReplyRequest:
     switches = scene.tenant.switches
+    budget = switches.llm_daily_budget_usd
     return ReplyRequest(
         tenant_id=scene.tenant_id,
         turn_id=scene.turn_id,
@@ -102,6 +104,7 @@ def _request(scene: Scene, messages: tuple[Turn, ...], system: str, targets: tup
         knowledge=scene.tenant.knowledge,
         hedging=switches.hedging_enabled,
         language=scene.understanding.language,
+        daily_budget_micro_usd=None if budget is None else round(budget * MICRO),
     )
 
 

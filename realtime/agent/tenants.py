@@ -39,6 +39,7 @@ class Switches:
     llm_timeout_ms: int = 8000
     llm_total_timeout_ms: int = 14000
     hedging_enabled: bool = True
+    llm_daily_budget_usd: float | None = None
     business_name: str | None = None
     industry: str = "general"
     business_description: str | None = None

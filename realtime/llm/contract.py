@@ -112,6 +112,8 @@ class ReplyRequest:
     language: str = "en"
     passes_on_refusals: bool = True
     tools: tuple[Tool, ...] = ()
+    # What the tenant's calls of a day may cost; None is no limit.
+    daily_budget_micro_usd: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from realtime.llm import accounting
+from realtime.llm.accounting import Cost
 from realtime.llm.breaker import Permit
+from realtime.llm.budgets import Hold
 from realtime.llm.contract import Attempt, Outcome, ReplyRequest, Role, Target
 from realtime.llm.faults import MAY_BE_BILLED, ErrorClass, Usage
 from realtime.llm.provider import Completion
@@ -17,6 +19,7 @@ class Leg:
     """A call; `hedge_at` is when a second target is asked too, None once that was tried."""
 
     permit: Permit
+    hold: Hold
     role: Role
     request: ReplyRequest
     task: "asyncio.Task[Completion]"
@@ -36,8 +39,7 @@ class Leg:
 
     def attempt(self, winner_tokens: int) -> Attempt:
         """The row of llm_attempts; `winner_tokens` is how long an answer was, for calls whose own is unknown."""
-        usage = self._usage(winner_tokens)
-        cost = accounting.cost_of(usage, provider=self.target.provider, model=self.target.model, at=self.started_at)
+        usage, cost = self._usage(winner_tokens), self.cost(winner_tokens)
         return Attempt(
             attempt_id=uuid.uuid4(),
             role=self.role,
@@ -56,6 +58,10 @@ class Leg:
             price_version=cost.price_version,
             won=self.won,
         )
+
+    def cost(self, winner_tokens: int) -> Cost:
+        usage = self._usage(winner_tokens)
+        return accounting.cost_of(usage, provider=self.target.provider, model=self.target.model, at=self.started_at)
 
     def _usage(self, winner_tokens: int) -> Usage:
         """What the provider said; or, for a call that it may bill without our having its answer, an estimate."""

@@ -9,6 +9,7 @@ from time import monotonic
 
 from realtime.llm import contract
 from realtime.llm.breaker import Breaker, Permit
+from realtime.llm.budgets import Budgets, Hold
 from realtime.llm.ceilings import Ceilings
 from realtime.llm.contract import (
     AllProvidersUnavailable,
@@ -45,6 +46,7 @@ class Race:
     providers: Mapping[str, Provider]
     breaker: Breaker
     ceilings: Ceilings
+    budgets: Budgets
     latencies: Latencies
     seconds: float
     _begun: float = field(default_factory=monotonic)
@@ -54,6 +56,8 @@ class Race:
     _transitions: list[BreakerTransition] = field(default_factory=list)
     _has_retried: bool = False
     _has_trimmed: bool = False
+    _winner_tokens: int = 0
+    _is_spent: bool = False
 
     async def run(self) -> RoutedReply:
         """Raises AllProvidersUnavailable when no target answers in time."""
@@ -66,6 +70,7 @@ class Race:
             raise await self._unavailable()
         finally:
             await self._abandon()
+            await self.budgets.settle([(leg.hold, leg.cost(self._winner_tokens).micro_usd) for leg in self._ended])
 
     async def _step(self) -> tuple[Leg, Completion] | None:
         """Waits for the next thing to happen and answers it; the winner, if that was it."""
@@ -133,20 +138,33 @@ class Race:
         if admission.permit is None:
             return None
         target = admission.permit.target
-        if not await self.ceilings.admits(target):
-            await self._report_unused(admission.permit)
+        hold = await self._hold(admission.permit)
+        if hold is None:
             others = tuple(other for other in targets if other != target)
             return await self._start(others, closed_only=closed_only, role=role)
-        self._launch(admission.permit, role)
+        self._launch(admission.permit, role, hold)
         return target
 
-    def _launch(self, permit: Permit, role: Role | None) -> None:
+    async def _hold(self, permit: Permit) -> Hold | None:
+        """The money for a call, where the provider's minute and the day's budgets have room for it."""
+        hold = None
+        try:
+            if await self.ceilings.admits(permit.target):
+                hold = await self.budgets.reserve(self.request, permit.target)
+                self._is_spent = hold is None
+        finally:
+            if hold is None:
+                await self._report_unused(permit)
+        return hold
+
+    def _launch(self, permit: Permit, role: Role | None, hold: Hold) -> None:
         target, now = permit.target, monotonic()
         task = asyncio.create_task(
             self._call(self.request, target, ends_at=self._ends_at(now)), name=f"llm {target.name}"
         )
         leg = Leg(
             permit=permit,
+            hold=hold,
             role=self._role(permit, role),
             request=self.request,
             task=task,
@@ -212,6 +230,7 @@ class Race:
 
     async def _won(self, leg: Leg, completion: Completion) -> RoutedReply:
         leg.won = True
+        self._winner_tokens = completion.usage.output_tokens
         await self._overtake(leg)
         return RoutedReply(
             text=completion.text,
@@ -219,7 +238,7 @@ class Race:
             model=leg.target.model,
             latency_ms=round((monotonic() - self._begun) * 1000),
             used_fallback=leg.target != self.request.targets[0],
-            attempts=self._attempts(completion.usage.output_tokens),
+            attempts=self._attempts(),
             transitions=tuple(self._transitions),
             calls=completion.calls,
         )
@@ -245,16 +264,20 @@ class Race:
 
     async def _unavailable(self) -> AllProvidersUnavailable:
         retry_at: datetime | None = None
-        if self.targets and (not self._ended or any(leg.error_class not in _HOPELESS for leg in self._ended)):
+        # Money comes with the next day, and nobody knows when the other calls of this one end.
+        is_hopeless = not self._ended and self._is_spent
+        if self._ended:
+            is_hopeless = all(leg.error_class in _HOPELESS for leg in self._ended)
+        if self.targets and not is_hopeless:
             free_at = await self.breaker.free_at(self.targets)
             retry_at = max(free_at, datetime.now(UTC) + _PAUSE) if self._ended else free_at
         return AllProvidersUnavailable(
-            attempts=self._attempts(0), retry_at=retry_at, transitions=tuple(self._transitions)
+            attempts=self._attempts(), retry_at=retry_at, transitions=tuple(self._transitions)
         )
 
-    def _attempts(self, winner_tokens: int) -> tuple[Attempt, ...]:
+    def _attempts(self) -> tuple[Attempt, ...]:
         legs = sorted(self._ended, key=lambda leg: leg.started)
-        return tuple(leg.attempt(winner_tokens) for leg in legs)
+        return tuple(leg.attempt(self._winner_tokens) for leg in legs)
 
     def _left(self) -> float:
         return self._begun + self.seconds - monotonic()

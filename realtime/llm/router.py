@@ -9,10 +9,13 @@ import redis.asyncio
 import structlog
 from pydantic import SecretStr
 
+from mychatflow.rules import setting_forms
 from mychatflow.settings import Settings
 from realtime import metrics
+from realtime.engine.pool import Pool
 from realtime.llm import breaker
 from realtime.llm.breaker import Breaker
+from realtime.llm.budgets import MICRO, Budgets
 from realtime.llm.ceilings import Ceilings
 from realtime.llm.contract import (
     SANDBOX,
@@ -45,6 +48,7 @@ class Router:
     providers: dict[str, Provider]
     breaker: Breaker
     ceilings: Ceilings
+    budgets: Budgets = field(default_factory=Budgets)
     # What `presets.targets` wants to know: the providers that the house itself has a key of. The others are reached
     # with a tenant's key alone, at these addresses.
     available: frozenset[str] = frozenset()
@@ -53,8 +57,13 @@ class Router:
     _owned: redis.asyncio.Redis | None = None
 
     @classmethod
-    def from_settings(cls, settings: Settings, client: redis.asyncio.Redis | None = None) -> "Router":
-        """A router for every provider that has a key; without a Redis client it opens its own and closes it."""
+    def from_settings(
+        cls, settings: Settings, client: redis.asyncio.Redis | None = None, *, pool: Pool | None = None
+    ) -> "Router":
+        """A router for every provider that has a key; without a Redis client it opens its own and closes it.
+
+        Without a pool it keeps no budget.
+        """
         owned = breaker.connect(settings.redis_address) if client is None else None
         shared = client or owned
         assert shared is not None
@@ -62,6 +71,7 @@ class Router:
             providers=_providers(settings),
             breaker=Breaker(client=shared),
             ceilings=Ceilings.from_settings(settings, shared),
+            budgets=Budgets(pool=pool, providers=_daily_budgets(settings)),
             available=frozenset(name for name, (key, _) in _keys(settings).items() if key),
             base_urls={name: base_url for name, (_, base_url) in _keys(settings).items()},
             _owned=owned,
@@ -83,6 +93,7 @@ class Router:
             providers=self.providers,
             breaker=self.breaker,
             ceilings=self.ceilings,
+            budgets=self.budgets,
             latencies=self.latencies,
             seconds=min(request.total_timeout, deadline if deadline is not None else request.total_timeout),
         )
@@ -124,6 +135,10 @@ def _keys(settings: Settings) -> dict[str, tuple[str, str | None]]:
         "anthropic": (_secret(settings.anthropic_api_key), settings.anthropic_base_url),
         "gemini": (_secret(settings.gemini_api_key), settings.gemini_base_url),
     }
+
+
+def _daily_budgets(settings: Settings) -> dict[str, int]:
+    return {name: round(usd * MICRO) for name, usd in setting_forms.budgets(settings.llm_daily_budgets_usd).items()}
 
 
 def _adapter(name: str) -> Callable[..., Provider]:

@@ -1,0 +1,144 @@
+"""Keeps what models cost within the day's money of a tenant and of a provider, however many call at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Final
+
+import psycopg
+import structlog
+
+from mychatflow.events import named_id
+from realtime import metrics
+from realtime.engine.pool import BROKEN_OFF, Pool
+from realtime.llm import accounting
+from realtime.llm.contract import ReplyRequest, Target
+from realtime.llm.faults import Usage
+
+MICRO: Final = 1_000_000
+# What the vendors take for a large picture, at most.
+_PICTURE_TOKENS: Final = 2_000
+# In the order of their names, so that two callers never wait for each other.
+_RESERVE: Final = """
+insert into llm_spending (subject, spent_on, allowed_micro_usd, reserved_micro_usd)
+select asked.subject, %(day)s, asked.allowed, %(amount)s
+from unnest(%(subjects)s::text[], %(allowed)s::bigint[]) as asked (subject, allowed)
+where %(amount)s <= asked.allowed
+order by asked.subject
+on conflict (subject, spent_on) do update set
+    allowed_micro_usd = excluded.allowed_micro_usd,
+    reserved_micro_usd = llm_spending.reserved_micro_usd + excluded.reserved_micro_usd
+where
+    llm_spending.spent_micro_usd + llm_spending.reserved_micro_usd + excluded.reserved_micro_usd
+    <= excluded.allowed_micro_usd
+returning llm_spending.subject
+"""
+_SETTLE: Final = """
+update llm_spending set
+    reserved_micro_usd = reserved_micro_usd - %(amount)s,
+    spent_micro_usd = spent_micro_usd + %(cost)s
+where (subject, spent_on) in (
+    select locked.subject, locked.spent_on from llm_spending as locked
+    where locked.subject = any(%(subjects)s) and locked.spent_on = %(day)s
+    order by locked.subject
+    for update
+)
+"""
+_TELL: Final = """
+insert into notifications (tenant_id, id, kind, title, detail, is_urgent)
+values (
+    %(tenant_id)s, %(id)s, 'llm_budget', 'Today''s money for AI models is used up: customers wait until midnight UTC',
+    '{"reason": "llm_budget"}', true
+)
+on conflict do nothing
+"""
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Money set aside for one call. Never settled, it counts as spent: whoever held it may have been billed."""
+
+    subjects: tuple[str, ...]
+    day: date
+    amount: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Budgets:
+    """`providers` is the installation's own budget a day; a tenant's comes with its request. In millionths."""
+
+    pool: Pool | None = None
+    providers: Mapping[str, int] = field(default_factory=dict)
+
+    async def reserve(self, request: ReplyRequest, target: Target) -> Hold | None:
+        """The most that this call may cost, or None where that is more than is left.
+
+        Raises psycopg's errors: while Postgres is away, no turn can be ended either.
+        """
+        allowed = self._allowed(request, target)
+        hold = Hold(subjects=tuple(allowed), day=datetime.now(UTC).date(), amount=_most(request, target))
+        if not allowed or self.pool is None:
+            return Hold(subjects=(), day=hold.day, amount=0)
+        values = {"subjects": list(allowed), "allowed": list(allowed.values()), "day": hold.day, "amount": hold.amount}
+        async with self.pool.connection() as connection:
+            async with connection.transaction():
+                taken = {row[0] for row in await (await connection.execute(_RESERVE, values)).fetchall()}
+                if len(taken) < len(allowed):
+                    # All or nothing: what one of the two had room for is given back.
+                    raise psycopg.Rollback
+            if len(taken) == len(allowed):
+                return hold
+            await self._refused(connection, request, allowed.keys() - taken, hold.day)
+        return None
+
+    async def settle(self, holds: Sequence[tuple[Hold, int]]) -> None:
+        """Put each call's real cost in the place of its reservation; a call that cost nothing gives all of it back."""
+        if self.pool is None or not any(hold.subjects for hold, _ in holds):
+            return
+        try:
+            async with self.pool.connection() as connection:
+                for hold, cost in holds:
+                    if not hold.subjects:
+                        continue
+                    values = {"subjects": list(hold.subjects), "day": hold.day, "amount": hold.amount, "cost": cost}
+                    await connection.execute(_SETTLE, values)
+        except BROKEN_OFF as error:
+            log.warning("model budget not settled", cause=type(error).__name__)
+
+    def _allowed(self, request: ReplyRequest, target: Target) -> dict[str, int]:
+        """Subject → millionths a day. A tenant's own key costs the tenant, not the house."""
+        allowed = {}
+        if request.daily_budget_micro_usd is not None:
+            allowed[_subject(request)] = request.daily_budget_micro_usd
+        if target.key_id is None and target.provider in self.providers:
+            allowed[f"provider:{target.provider}"] = self.providers[target.provider]
+        return allowed
+
+    async def _refused(
+        self,
+        connection: psycopg.AsyncConnection[tuple[object, ...]],
+        request: ReplyRequest,
+        full: set[str],
+        day: date,
+    ) -> None:
+        """The tenant's people hear of it once a day, the operators from the log and the metric."""
+        for subject in full:
+            kind = subject.partition(":")[0]
+            metrics.budget_refusals.labels(kind).inc()
+            log.warning("model budget used up", subject=subject)
+        if _subject(request) in full:
+            told = named_id("notification", request.tenant_id, f"llm_budget:{day}")
+            await connection.execute(_TELL, {"tenant_id": request.tenant_id, "id": told})
+
+
+def _subject(request: ReplyRequest) -> str:
+    return f"tenant:{request.tenant_id}"
+
+
+def _most(request: ReplyRequest, target: Target) -> int:
+    """The dearest answer that was asked for, of a prompt that no cache holds."""
+    pictures = sum(len(turn.pictures) for turn in request.messages)
+    asked = accounting.prompt_tokens(request) + pictures * _PICTURE_TOKENS
+    usage = Usage(input_tokens=asked, output_tokens=request.max_tokens)
+    return accounting.cost_of(usage, provider=target.provider, model=target.model, at=datetime.now(UTC)).micro_usd
