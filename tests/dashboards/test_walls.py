@@ -1,0 +1,134 @@
+"""Two businesses whose every name and text is marked: no page of one holds the mark of the other."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from streamlit.testing.v1 import AppTest
+
+from dashboards import navigation
+from mychatflow.local.postgres import EmbeddedPostgres
+from mychatflow.settings import Settings
+from mychatflow.store.session import Store
+from tests import factories
+from tests.dashboards.conftest import Town, forget
+from tests.dashboards.shop import Shop
+from tests.dashboards.test_pages import opened
+from tests.realtime.api import possessions
+
+TENANT_PAGES = tuple(place.path for place in navigation.PLACES if place.least != "staff")
+# Pages that name somebody or something at once; the others are numbers when they open.
+NAMING = frozenset(
+    {
+        "leads", "conversations", "inbox", "campaigns", "follow-ups", "settings", "knowledge", "services", "numbers",
+        "team",
+    }
+)  # fmt: skip
+# Looked up, so that what is named in a table made tomorrow is marked too. The names of the workspaces themselves stay:
+# whoever works in both may choose.
+NAMED = """
+select class.relname, attribute.attname
+from pg_class as class
+inner join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.atttypid = 'text'::regtype
+where
+    class.relnamespace = 'public'::regnamespace
+    and class.relkind in ('r', 'p')
+    and not class.relispartition
+    and class.relname <> 'tenants'
+    and attribute.attname in ('name', 'title', 'email', 'body', 'template', 'filename', 'key_prefix')
+    and exists (
+        select from pg_attribute as tenant where tenant.attrelid = class.oid and tenant.attname = 'tenant_id'
+    )
+order by class.relname, attribute.attname
+"""
+
+
+def mark_of(shop: Shop) -> str:
+    return f"CANARY{shop.tenant_id.hex[:8]}"
+
+
+async def possess(settings: Settings, shop: Shop) -> None:
+    """One of each thing that a page may list, and the newest message of all."""
+    store = Store(settings)
+    tenant = factories.Tenant(
+        tenant_id=shop.tenant_id, instance_id=shop.instance_id, session=f"session-{shop.instance_id}"
+    )
+    contact_id = await factories.a_contact(
+        store, tenant, wa_id="4915999999999@c.us", name="Marked", last_message_at=possessions.NOW
+    )
+    await possessions.a_message(store, tenant, contact_id, f"I want {mark_of(shop)}")
+    await possessions.a_question(store, tenant, contact_id, f"What is {mark_of(shop)}?")
+    await factories.a_quick_reply(store, tenant, title="Marked", body="Marked")
+    await factories.a_campaign(store, tenant)
+    await factories.a_sequence(store, tenant, "Are you there?")
+    for make in (
+        possessions.a_notification,
+        possessions.a_document,
+        possessions.a_member,
+        possessions.a_key,
+        possessions.a_segment,
+        possessions.an_import,
+        possessions.an_endpoint,
+    ):
+        await make(store, tenant)
+    await store.close()
+
+
+def mark(connection: psycopg.Connection[Any], shop: Shop) -> None:
+    for table, column in connection.execute(NAMED).fetchall():
+        change = sql.SQL("update {table} set {column} = {word} || {column} where tenant_id = {tenant}").format(
+            table=sql.Identifier(table), column=sql.Identifier(column), word=mark_of(shop), tenant=str(shop.tenant_id)
+        )
+        connection.execute(change)
+    connection.execute(
+        "update settings set business_description = %s where tenant_id = %s", (mark_of(shop), str(shop.tenant_id))
+    )
+
+
+@pytest.fixture(scope="module")
+def marked(town: Town, postgres: EmbeddedPostgres) -> Iterator[Town]:
+    """The town, in a database of its own whose every name says whose it is."""
+    source = town.environment["DATABASE_URL"].partition("@/")[2].partition("?")[0]
+    copy = f"{source}_marked"
+    with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (source,))
+        connection.execute(f"create database {copy} template {source} strategy file_copy")
+    values: dict[str, Any] = town.environment | {
+        "DATABASE_URL": town.environment["DATABASE_URL"].replace(f"/{source}?", f"/{copy}?")
+    }
+    settings = Settings(_env_file=None, **values)
+    for shop in (town.dental, town.hotel):
+        asyncio.run(possess(settings, shop))
+        # Above the wall and every grant, as nobody in the product is.
+        with psycopg.connect(postgres.admin_url(), dbname=copy) as writing:
+            mark(writing, shop)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in values.items():
+            patched.setenv(name, value)
+        forget()
+        yield town
+    forget()
+    with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
+        connection.execute(f"drop database {copy} with (force)")
+
+
+def shown(page: str, shop: Shop) -> bytes:
+    """Every element of the page as it goes to the browser: words, tables, charts."""
+    test: AppTest = opened(page, workspace=shop.name)
+    assert not test.exception
+    protos = [getattr(node, "proto", None) for node in test._tree]
+    return b"".join(proto.SerializeToString() for proto in protos if proto is not None)
+
+
+@pytest.mark.parametrize("page", TENANT_PAGES)
+def test_no_page_holds_a_word_of_another_tenant(marked: Town, page: str) -> None:
+    mine, theirs = marked.dental, marked.hotel
+    for shop, other in ((mine, theirs), (theirs, mine)):
+        found = shown(page, shop)
+
+        assert mark_of(other).encode() not in found
+        # The marks are where the pages look: a wall that hides everything proves nothing.
+        assert page not in NAMING or mark_of(shop).encode() in found
