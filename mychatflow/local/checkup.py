@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final, Literal
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -18,7 +19,7 @@ from redis.retry import Retry
 
 from mychatflow.local import programs, safety
 from mychatflow.settings import ConfigurationRefused, Settings
-from mychatflow.store import schema
+from mychatflow.store import media_vault, schema
 from mychatflow.store.session import unsafe_reason
 
 Verdict = Literal["ok", "warning", "failed", "down"]
@@ -83,6 +84,23 @@ def disk(settings: Settings) -> list[Finding]:
     if free < _LEAST_FREE_BYTES:
         return [_found("disk", "failed", f"{free // 10**6:,} MB free", "free some space: writes will be refused")]
     return [_found("disk", "ok", f"{free / 10**9:.0f} GB free")]
+
+
+def media(settings: Settings) -> list[Finding]:
+    """A file can be put into the bucket, read and taken out again; the folder's disk is looked at above."""
+    if settings.media_url is None:
+        return [_found("media", "ok", f"in the folder {settings.media_dir} (MEDIA_URL is not set)")]
+    shelf, path, written = media_vault.opened(settings).shelf, f"doctor/{uuid4().hex}", b"written by mychatflow doctor"
+    try:
+        shelf.put(path, written)
+        read = shelf.get(path)
+        shelf.remove(path)
+    except OSError as error:
+        cause = str(error.__cause__ or error).splitlines()[0][:200]
+        return [_found("media", "down", f"{error}: {cause}", "check MEDIA_URL and MEDIA_ACCESS_KEY")]
+    if read != written:
+        return [_found("media", "failed", "the bucket gives back other bytes than it took", "check MEDIA_URL")]
+    return [_found("media", "ok", f"{settings.media_url.partition('?')[0]} takes, gives and removes files")]
 
 
 def postgres(settings: Settings) -> list[Finding]:
@@ -213,7 +231,7 @@ def freshness(settings: Settings) -> list[Finding]:
 
 
 CHECKS: Final[tuple[Callable[[Settings], list[Finding]], ...]] = (
-    configuration, keys, disk, postgres, meanings, redis_server, gateway, processes, freshness,
+    configuration, keys, disk, media, postgres, meanings, redis_server, gateway, processes, freshness,
 )  # fmt: skip
 
 

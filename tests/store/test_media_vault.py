@@ -15,6 +15,7 @@ import obstore
 import pytest
 from sqlalchemy import text
 
+from mychatflow.local import checkup
 from mychatflow.settings import Settings
 from mychatflow.store import erasure, export, media_files, media_vault
 from mychatflow.store.media_vault import Bucket, BucketFailed, MediaVault
@@ -136,6 +137,18 @@ async def test_nothing_counts_as_gone_while_the_bucket_is_away(fresh: Settings, 
 
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         assert (await transaction.execute(text("select count(*) from media_files"))).scalar_one() == 1
+
+
+def test_the_doctor_tries_the_bucket(fresh: Settings, s3: str):
+    key = {"media_access_key": "key:secret"}
+
+    (well,) = checkup.media(varied(fresh, media_url=s3, **key))
+    (away,) = checkup.media(varied(fresh, media_url=s3.replace("files", "nowhere"), **key))
+
+    assert (well.verdict, names(varied(fresh, media_url=s3.replace("/media", "/media/doctor"), **key))) == ("ok", [])
+    assert (away.verdict, away.next_step) == ("down", "check MEDIA_URL and MEDIA_ACCESS_KEY")
+    assert "secret" not in away.detail
+    assert checkup.media(fresh)[0].verdict == "ok"
 
 
 @pytest.mark.parametrize("url", ["https://files.example", "s3:///media", "s3://id:secret@files", "s3://files?key=x"])
