@@ -1,6 +1,6 @@
 """What callers may send: only the named fields, within their limits, without characters that nothing can store."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -21,6 +21,11 @@ class Shown(BaseModel):
     """What an answer shows."""
 
     model_config = ConfigDict(frozen=True)
+
+
+def shown_as(example: dict[str, Any]) -> ConfigDict:
+    """How a body looks in the reference; a test sends each example through its own model."""
+    return ConfigDict(json_schema_extra=cast("Any", {"examples": [example]}))
 
 
 def refuse_nul(value: Any) -> None:

@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 
 from mychatflow.rules import booking, business_hours
 from mychatflow.store.offers import Offer
-from realtime.api.bodies import Body, Shown
+from realtime.api.bodies import Body, Shown, shown_as
 
 SlotId = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
@@ -54,6 +54,15 @@ class ShownAppointment(Shown):
 
 class NewAppointment(Body):
     """`confirm` false only holds the slot, for five minutes; `notify` tells the customer on WhatsApp."""
+
+    model_config = shown_as(
+        {
+            "contact_id": "0199d3c2-5f3e-7c44-9f0a-4f6a1f2b3c4d",
+            "slot_id": "a slot_id of GET /appointments/slots",
+            "confirm": True,
+            "notify": True,
+        }
+    )
 
     contact_id: UUID
     slot_id: SlotId

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from mychatflow.rules.contact_filter import ContactFilter
-from realtime.api.bodies import Body, Line, Shown, Text
+from realtime.api.bodies import Body, Line, Shown, Text, shown_as
 
 State = Literal["draft", "scheduled", "running", "paused", "finished", "cancelled"]
 RecipientState = Literal["queued", "sent", "delivered", "read", "replied", "failed", "skipped", "held_out"]
@@ -45,6 +45,19 @@ class CampaignChange(Body):
 
 class NewCampaign(CampaignChange):
     """Without a number each contact gets it from the one they write to."""
+
+    model_config = shown_as(
+        {
+            "name": "Autumn menu",
+            "template": "Hi {{name|there}}, our autumn menu is here. Answer STOP to hear no more.",
+            "audience": {"tags_any": ["vip"], "active_within_days": 90, "is_opted_in": True},
+            "scheduled_at": "2027-01-12T10:00:00Z",
+            "messages_per_minute": 20,
+            "quiet_from": "21:00:00",
+            "quiet_until": "09:00:00",
+            "holdout_share": 0.1,
+        }
+    )
 
     name: Line
     template: Words

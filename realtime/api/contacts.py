@@ -15,7 +15,7 @@ from mychatflow.store import contact_attributes, contact_book, contact_merging, 
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.contact_merging import MergeRefused
 from realtime.api import pages
-from realtime.api.bodies import Body, Line, Shown, Tags
+from realtime.api.bodies import Body, Line, Shown, Tags, shown_as
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.problems import Problem
@@ -48,6 +48,8 @@ class Contact(Shown):
 
 class ContactChange(Body):
     """Only what is given changes; a null name is no name."""
+
+    model_config = shown_as({"name": "Ana Ruiz", "tags": ["vip", "madrid"], "attributes": {"city": "Madrid"}})
 
     name: Line | None = None
     tags: Tags = ()

@@ -11,7 +11,7 @@ from mychatflow.events import named_id
 from mychatflow.rules.role import Permission
 from mychatflow.store import chats, colleagues, contact_book
 from realtime.api import pages
-from realtime.api.bodies import Body, Shown, Text
+from realtime.api.bodies import Body, Shown, Text, shown_as
 from realtime.api.contacts import Contact, Grade, must_find
 from realtime.api.desk import AtDesk, Desk
 from realtime.api.pages import Cursor, Limit, Page
@@ -41,6 +41,8 @@ class Message(Shown):
 
 
 class Answer(Body):
+    model_config = shown_as({"text": "Hello Ana, we have a table for two at 20:30. Shall I keep it for you?"})
+
     text: Text
 
 

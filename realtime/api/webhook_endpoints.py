@@ -12,7 +12,7 @@ from mychatflow.rules.role import Permission
 from mychatflow.store import webhook_deliveries, webhook_endpoints
 from mychatflow.store.webhook_deliveries import TooMany
 from realtime.api import pages
-from realtime.api.bodies import Body, Line, Shown
+from realtime.api.bodies import Body, Line, Shown, shown_as
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.problems import Problem
@@ -29,6 +29,14 @@ _EventTypes = Annotated[
 
 
 class NewEndpoint(Body):
+    model_config = shown_as(
+        {
+            "url": "https://example.com/hooks",
+            "description": "Our CRM",
+            "event_types": ["message_received", "lead_scored", "appointment_booked"],
+        }
+    )
+
     url: Annotated[_Url, Field(description="https:// on the public web.", examples=["https://example.com/hooks"])]
     description: Line | None = None
     event_types: _EventTypes = ()
