@@ -1,6 +1,6 @@
 """Forgets one person in every table at once; what the published totals are made of goes on under no name."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -164,10 +164,28 @@ class _Person:
         }
 
 
+async def files(transaction: AsyncConnection, tenant_id: UUID, contact_id: UUID, *, master: bytes) -> list[UUID]:
+    """Those of that person, to be removed before the erasure (platform transaction). Raises OnLegalHold."""
+    if await tenants.is_on_legal_hold(transaction, tenant_id):
+        raise OnLegalHold
+    person = await _find(transaction, tenant_id, contact_id, master=master)
+    return [] if person is None else list((await transaction.execute(_MEDIA, person.values())).scalars())
+
+
 async def erase(
-    transaction: AsyncConnection, vault: MediaVault, tenant_id: UUID, contact_id: UUID, *, master: bytes, at: datetime
+    transaction: AsyncConnection,
+    vault: MediaVault,
+    tenant_id: UUID,
+    contact_id: UUID,
+    *,
+    master: bytes,
+    at: datetime,
+    removed: Collection[UUID] = (),
 ) -> Erased | None:
-    """Forget that person (platform transaction); None when there is no such contact. Raises OnLegalHold."""
+    """Forget that person (platform transaction); None when there is no such contact. Raises OnLegalHold.
+
+    `removed` are the files whose bytes are gone already.
+    """
     if await tenants.is_on_legal_hold(transaction, tenant_id):
         raise OnLegalHold
     person = await _find(transaction, tenant_id, contact_id, master=master)
@@ -177,8 +195,7 @@ async def erase(
     before = await _counts(transaction, person, names)
     # Bytes first: a crash between leaves a row that a second request finds, never a file that nobody knows.
     media = list((await transaction.execute(_MEDIA, person.values())).scalars())
-    for media_id in media:
-        vault.remove(tenant_id, media_id)
+    vault.remove_these(tenant_id, [media_id for media_id in media if media_id not in removed])
     anonymised = await _move(transaction, person, at=at)
     await _delete(transaction, person, names)
     for wa_hash in person.wa_hashes:

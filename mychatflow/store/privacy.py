@@ -71,8 +71,18 @@ class Privacy:
     async def forget(self, tenant_id: UUID, contact_id: UUID, *, actor: str, at: datetime) -> Erased:
         """Everything of that person but the warehouse's rows. Raises NoSuchPerson, OnLegalHold."""
         async with self.store.platform_transaction() as transaction:
+            files = await erasure.files(transaction, tenant_id, contact_id, master=self.settings.master)
+        # A bucket takes its time, and the person's rows are locked meanwhile: only what came since waits inside.
+        await asyncio.to_thread(self.media.remove_these, tenant_id, files)
+        async with self.store.platform_transaction() as transaction:
             erased = await erasure.erase(
-                transaction, self.media, tenant_id, contact_id, master=self.settings.master, at=at
+                transaction,
+                self.media,
+                tenant_id,
+                contact_id,
+                master=self.settings.master,
+                at=at,
+                removed=frozenset(files),
             )
             if erased is None:
                 raise NoSuchPerson

@@ -6,19 +6,22 @@ import subprocess
 import sys
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 from urllib.error import URLError
 from uuid import UUID, uuid4
 
 import obstore
+import psycopg
 import pytest
 from sqlalchemy import text
 
 from mychatflow.local import checkup
 from mychatflow.settings import Settings
 from mychatflow.store import erasure, export, media_files, media_vault
-from mychatflow.store.media_vault import Bucket, BucketFailed, MediaVault
+from mychatflow.store.media_vault import Bucket, BucketFailed, Folder, MediaVault
+from mychatflow.store.privacy import Privacy
 from mychatflow.store.session import Store
 from tests.factories import a_contact, a_tenant
 from tests.journeys.conftest import varied
@@ -137,6 +140,48 @@ async def test_nothing_counts_as_gone_while_the_bucket_is_away(fresh: Settings, 
 
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         assert (await transaction.execute(text("select count(*) from media_files"))).scalar_one() == 1
+
+
+class SlowShelf(Folder):
+    """A folder that looks, while it removes files, whether the person's rows are free; and fails the first time."""
+
+    failures: ClassVar[list[str]] = []
+    engine_url: ClassVar[str] = ""
+
+    def remove_these(self, paths: Sequence[str]) -> None:
+        if not paths:
+            return
+        with psycopg.connect(self.engine_url) as connection:
+            connection.execute("select id from contacts for update nowait")
+        if not self.failures:
+            self.failures.append("once")
+            raise BucketFailed("files not removed")
+        super().remove_these(paths)
+
+
+class SlowPrivacy(Privacy):
+    @property
+    def media(self) -> MediaVault:
+        return MediaVault(SlowShelf(self.settings.media_dir))
+
+
+async def test_a_persons_files_go_before_any_row_is_locked(fresh: Settings, store: Store):
+    tenant, now = await a_tenant(store), datetime.now(UTC)
+    contact_id = await a_contact(store, tenant)
+    for _ in range(3):
+        await _a_kept_file(store, media_vault.opened(fresh), tenant.tenant_id, contact_id, at=now)
+    SlowShelf.engine_url = fresh.role_url("engine")
+    SlowShelf.failures.clear()
+    privacy = SlowPrivacy(store, fresh)
+
+    with pytest.raises(BucketFailed):
+        await privacy.forget(tenant.tenant_id, contact_id, actor="ann", at=now)
+    async with store.platform_transaction() as transaction:
+        assert (await transaction.execute(text("select count(*) from media_files"))).scalar_one() == 3
+    erased = await privacy.forget(tenant.tenant_id, contact_id, actor="ann", at=now)
+
+    assert erased.media_files == 3
+    assert [name for name in names(fresh) if str(tenant.tenant_id) in name] == []
 
 
 def test_the_doctor_tries_the_bucket(fresh: Settings, s3: str):
