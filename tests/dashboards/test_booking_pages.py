@@ -67,7 +67,7 @@ def test_an_appointment_is_moved_and_then_cancelled(pages: Town) -> None:
     assert changing.move(owner, row["id"], slot_id, tells=True)
     (moved,) = (each for each in standing(pages, shop) if each["id"] == row["id"])
     assert moved["starts_at"] == starts_at
-    said = shared.chat(shop.tenant_id, row["contact_id"], reader="test")[-1:]
+    said = shared.chat(shop.tenant_id, row["contact_id"], reader="local owner")[-1:]
     assert any(message.direction == "outgoing" for message in said)
 
     assert changing.cancel(owner, row["id"], reason="ill", tells=False)

@@ -88,7 +88,8 @@ def test_a_test_goes_to_one_contact_and_counts_nowhere(pages: Town) -> None:
     contact_id = test.selectbox(key="test-contact").value
     test.button(key="send-test").click().run()
 
-    assert any("Hello " in (message.text or "") for message in shared.chat(shop.tenant_id, contact_id, reader="test"))
+    said = shared.chat(shop.tenant_id, contact_id, reader="local owner")
+    assert any("Hello " in (message.text or "") for message in said)
     assert newest(shop)["state"] == "draft"
     assert "campaign.tested" in recorded(pages, shop)
 

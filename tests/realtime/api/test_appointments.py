@@ -76,7 +76,7 @@ async def test_the_customer_hears_of_it_once(api, shop, rows, store):
         cipher = await store.key_ring.for_tenant(shop.tenant.tenant_id, transaction)
     words = cipher.decrypt(queued["body"], row_id=queued["id"])
     assert words.startswith("Your appointment is booked: Haircut, ")
-    assert "12:00 AM (Coordinated Universal Time)" in words
+    assert f"{datetime.fromisoformat(slot['starts_at']):%-I:%M %p} (Coordinated Universal Time)" in words
     assert rows("select 1 from chat_leases where due_at is not null")
 
 
