@@ -1,6 +1,7 @@
 """OpenAI's chat completions: how a request is put to it and how its answer is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -98,29 +99,15 @@ class OpenAI:
 
     async def hear(self, data: bytes, *, filename: str) -> Heard:
         """What a voice note says; raises ProviderFailed."""
-        try:
+        with _sdk_errors_as_ours():
             said = await self._client.audio.transcriptions.create(file=(filename, data), model=VOICE_MODEL)
-        except openai.APIStatusError as error:
-            answer = error.response
-            raise faults.of_status(answer.status_code, answer.headers, answer.content, at=datetime.now(UTC)) from error
-        except (openai.APIConnectionError, httpx2.HTTPError) as error:
-            raise faults.of_network(error) from error
-        except (openai.OpenAIError, ValueError) as error:
-            raise ProviderFailed(ErrorClass.MALFORMED) from error
         # A page of HTML comes back as a plain string.
         return Heard(text=getattr(said, "text", "") or "", usage=_heard_usage(getattr(said, "usage", None)))
 
     async def embed(self, texts: Sequence[str], *, model: str) -> tuple[list[list[float]], Usage]:
         """The texts as numbers, in their order; raises ProviderFailed."""
-        try:
+        with _sdk_errors_as_ours():
             made = await self._client.embeddings.create(input=list(texts), model=model, encoding_format="float")
-        except openai.APIStatusError as error:
-            answer = error.response
-            raise faults.of_status(answer.status_code, answer.headers, answer.content, at=datetime.now(UTC)) from error
-        except (openai.APIConnectionError, httpx2.HTTPError) as error:
-            raise faults.of_network(error) from error
-        except (openai.OpenAIError, ValueError) as error:
-            raise ProviderFailed(ErrorClass.MALFORMED) from error
         # A page of HTML comes back as a plain string.
         rows = sorted(getattr(made, "data", None) or (), key=lambda row: row.index)
         if len(rows) != len(texts):
@@ -173,6 +160,20 @@ def _content(turn: Turn) -> str | list[dict[str, Any]]:
         for picture in turn.pictures
     ]
     return [{"type": "text", "text": turn.text}, *shown]
+
+
+@contextmanager
+def _sdk_errors_as_ours() -> Iterator[None]:
+    """Around a typed call, which reads the answer too and fails on one that it cannot. Raises ProviderFailed."""
+    try:
+        yield
+    except openai.APIStatusError as error:
+        answer = error.response
+        raise faults.of_status(answer.status_code, answer.headers, answer.content, at=datetime.now(UTC)) from error
+    except (openai.APIConnectionError, httpx2.HTTPError) as error:
+        raise faults.of_network(error) from error
+    except (openai.OpenAIError, ValueError) as error:
+        raise ProviderFailed(ErrorClass.MALFORMED) from error
 
 
 def _headers(target: Target) -> Mapping[str, str | openai.Omit]:
