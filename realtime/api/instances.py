@@ -1,7 +1,8 @@
 """/instances: the tenant's WhatsApp numbers, and their sessions at the gateway."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -163,10 +164,8 @@ async def read_health(desk: AtDesk, instance_id: UUID, limit: Limit = 50) -> lis
 @router.post("/instances/{instance_id}/start", summary="Start its session", **needs(Permission.MANAGE_INSTANCES))
 async def start_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
     row, cipher = await _find(desk, instance_id)
-    try:
+    with _gateway_problems():
         state = await _start(desk, row, cipher)
-    except GatewayFailed as failed:
-        raise _gateway_problem(failed) from failed
     async with desk.changing("instance.started", instance_id) as change:
         await instances.connected(
             change.transaction, tenant_id=desk.tenant_id, instance_id=instance_id, session_status=state.status.value
@@ -180,10 +179,8 @@ async def stop_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
     # On record before it is done: the gateway's own word then changes the number's state.
     async with desk.changing("instance.stopped", instance_id):
         pass
-    try:
+    with _gateway_problems():
         state = await _gateway(desk, row, cipher).stop_session(row["session"])
-    except GatewayFailed as failed:
-        raise _gateway_problem(failed) from failed
     return ShownSession(session=state.name, session_status=state.status.value)
 
 
@@ -193,10 +190,8 @@ async def log_out(desk: AtDesk, instance_id: UUID) -> ShownSession:
     row, cipher = await _find(desk, instance_id)
     async with desk.changing("instance.logged_out", instance_id):
         pass
-    try:
+    with _gateway_problems():
         state = await _gateway(desk, row, cipher).logout(row["session"])
-    except GatewayFailed as failed:
-        raise _gateway_problem(failed) from failed
     return ShownSession(session=state.name, session_status=state.status.value)
 
 
@@ -209,10 +204,8 @@ async def log_out(desk: AtDesk, instance_id: UUID) -> ShownSession:
 async def read_qr(desk: AtDesk, instance_id: UUID, request: Request) -> Any:
     """As JSON, or as the picture itself to whoever accepts `image/png`. It changes every minute: ask anew."""
     row, cipher = await _find(desk, instance_id)
-    try:
+    with _gateway_problems():
         picture = await _gateway(desk, row, cipher).qr_code(row["session"])
-    except GatewayFailed as failed:
-        raise _gateway_problem(failed) from failed
     if picture.mimetype in request.headers.get("accept", ""):
         return Response(picture.data, media_type=picture.mimetype, headers={"cache-control": "no-store"})
     return ShownQr(mimetype=picture.mimetype, data=base64.b64encode(picture.data).decode())
@@ -257,6 +250,15 @@ def _gateway(desk: Desk, row: Mapping[str, Any], cipher: TenantCipher) -> WahaCl
         api_key=row["api_key"],
     )
     return desk.doors.gateways.of(number, instance_id=row["id"], cipher=cipher)
+
+
+@contextmanager
+def _gateway_problems() -> Iterator[None]:
+    """What the gateway refuses or does not answer, as the reader's problem."""
+    try:
+        yield
+    except GatewayFailed as failed:
+        raise _gateway_problem(failed) from failed
 
 
 def _gateway_problem(failed: GatewayFailed) -> Problem:
