@@ -185,30 +185,10 @@ def _turn(
     shop: Shop, contact_id: UUID, episode_id: UUID, at: datetime, chance: random.Random, cipher: TenantCipher
 ) -> None:
     latency = int(chance.lognormvariate(7, 0.35))
-    provider, model = chance.choices(
-        (("openai", "gpt-5-mini"), ("gemini", "gemini-3-flash"), ("anthropic", "claude-haiku")), (87, 9, 4)
-    )[0]
+    usage = _usage(chance)
+    provider, model = usage["provider"], usage["model"]
     answered_at = at + timedelta(milliseconds=latency)
-    usage: dict[str, Any] = {
-        "provider": provider,
-        "model": model,
-        "input_tokens": chance.randint(500, 1500),
-        "output_tokens": chance.randint(30, 120),
-    }
-    usage["cost_micro_usd"] = usage["input_tokens"] // 4 + usage["output_tokens"] * 2
-    shop.event(
-        EventType.MESSAGE_RECEIVED,
-        at,
-        contact_id,
-        episode_id,
-        type="text",
-        length=30,
-        language="en",
-        is_question=True,
-        intents=["price_inquiry"],
-        is_countable=True,
-        queued_ms=12,
-    )
+    _asked(shop, contact_id, episode_id, at)
     shop.event(
         EventType.LLM_ATTEMPT,
         answered_at,
@@ -242,6 +222,36 @@ def _turn(
         _interaction(
             shop, contact_id, direction, author, text, when, cipher, provider=provider, model=model, latency=latency
         )
+
+
+def _asked(shop: Shop, contact_id: UUID, episode_id: UUID, at: datetime) -> None:
+    shop.event(
+        EventType.MESSAGE_RECEIVED,
+        at,
+        contact_id,
+        episode_id,
+        type="text",
+        length=30,
+        language="en",
+        is_question=True,
+        intents=["price_inquiry"],
+        is_countable=True,
+        queued_ms=12,
+    )
+
+
+def _usage(chance: random.Random) -> dict[str, Any]:
+    """One call to a model, mostly to the first choice."""
+    provider, model = chance.choices(
+        (("openai", "gpt-5-mini"), ("gemini", "gemini-3-flash"), ("anthropic", "claude-haiku")), (87, 9, 4)
+    )[0]
+    usage: dict[str, Any] = {
+        "provider": provider,
+        "model": model,
+        "input_tokens": chance.randint(500, 1500),
+        "output_tokens": chance.randint(30, 120),
+    }
+    return usage | {"cost_micro_usd": usage["input_tokens"] // 4 + usage["output_tokens"] * 2}
 
 
 def _interaction(

@@ -6,7 +6,6 @@ import gzip
 import json
 import logging
 import os
-import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -25,6 +24,8 @@ from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from realtime import error_reports, tracing
 from realtime.webhooks.whatsapp import PATH
+from tests import ports
+from tests.factories import Tenant
 from tests.fakes.llm import FakeModels
 from tests.fakes.waha import FakeWaha
 from tests.journeys.conftest import House, until, varied
@@ -114,6 +115,16 @@ async def test_error_reports_are_scrubbed(settings: Settings):
     assert [canary for canary in canaries if canary in sent] == []
 
 
+# As their makers begin them.
+SECRETS = {
+    "WEBHOOK_SECRET": "hmac",
+    "OPENAI_API_KEY": "sk-",
+    "ANTHROPIC_API_KEY": "sk-ant-",
+    "RESEND_API_KEY": "re_",
+    "CLERK_CLIENT_SECRET": "clerk",
+}
+
+
 def a_secret(prefix: str) -> str:
     return prefix + uuid.uuid4().hex
 
@@ -138,6 +149,38 @@ async def answers(url: str) -> bool:
     return False
 
 
+def addresses(settings: Settings, gateway: FakeWaha, models: FakeModels, base_url: str) -> dict[str, str]:
+    """Where the programs find their servers, and serve themselves."""
+    return {
+        "MYCHATFLOW_DATA_DIR": str(settings.data_dir),
+        "DATABASE_ENGINE_URL": settings.role_url("engine"),
+        "REDIS_URL": settings.redis_address,
+        "WAHA_BASE_URL": gateway.base_url,
+        "WAHA_API_KEY": gateway.api_key,
+        "OPENAI_BASE_URL": f"{models.base_url}/v1",
+        "ANTHROPIC_BASE_URL": models.base_url,
+        "RESEND_API_URL": base_url,
+        "WEB_PORT": base_url.rpartition(":")[2],
+        "LOG_LEVEL": "debug",
+    }
+
+
+async def everything_fails(house: House, tenant: Tenant, chat: str, private: str, *, tokens: tuple[str, ...]) -> None:
+    """Models, the gateway, a webhook and two sign-ins, each with something that no log may repeat."""
+    contacts = house.webhook_url.removesuffix(PATH) + "/api/v1/contacts?query=" + private.partition(" ")[0]
+    for name in house.models.providers:
+        house.models.fail(name, "401")
+    house.gateway.faults.plan("500_before", times=1)
+    house.write(tenant, chat, f"again {private} +{chat.partition('@')[0]}")
+    odd = {"event": "message", "session": tenant.session, "payload": {"body": private}}
+    assert await house.gateway.post(odd, session=tenant.session) == 400
+    async with aiohttp.ClientSession() as http:
+        for token in tokens:
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.get(contacts, headers=headers) as answer:
+                assert answer.status == 401
+
+
 async def test_no_log_holds_a_secret_or_a_customers_words(
     house_settings: Settings,
     store: Store,
@@ -146,39 +189,15 @@ async def test_no_log_holds_a_secret_or_a_customers_words(
     redis_client: redis.asyncio.Redis,
     tmp_path: Path,
 ):
-    secrets = {
-        "WEBHOOK_SECRET": a_secret("hmac"),
-        "OPENAI_API_KEY": a_secret("sk-"),
-        "ANTHROPIC_API_KEY": a_secret("sk-ant-"),
-        "RESEND_API_KEY": a_secret("re_"),
-        "CLERK_CLIENT_SECRET": a_secret("clerk"),
-    }
+    secrets = {name: a_secret(prefix) for name, prefix in SECRETS.items()}
     text, push_name, email = a_secret("wish"), a_secret("Ann"), f"{a_secret('a')}@example.test"
     bearer, jwt = a_secret("mcf_"), f"eyJhbGciOiJIUzI1NiJ9.{a_secret('eyJ')}.{a_secret('s')}"
     chat = f"3461{uuid.uuid4().int % 10**7:07d}@c.us"
     canaries = [*secrets.values(), text, push_name, email, bearer, jwt, chat.partition("@")[0], gateway.api_key]
     assert len(canaries) == 12
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    base_url = f"http://127.0.0.1:{port}"
-    environment = (
-        os.environ
-        | secrets
-        | {
-            "MYCHATFLOW_DATA_DIR": str(house_settings.data_dir),
-            "DATABASE_ENGINE_URL": house_settings.role_url("engine"),
-            "REDIS_URL": house_settings.redis_address,
-            "WAHA_BASE_URL": gateway.base_url,
-            "WAHA_API_KEY": gateway.api_key,
-            "OPENAI_BASE_URL": f"{models.base_url}/v1",
-            "ANTHROPIC_BASE_URL": models.base_url,
-            "RESEND_API_URL": base_url,
-            "WEB_PORT": str(port),
-            "LOG_LEVEL": "debug",
-        }
-    )
+    base_url = f"http://127.0.0.1:{ports.free()}"
+    environment = os.environ | secrets | addresses(house_settings, gateway, models, base_url)
     house = House(
         settings=house_settings, store=store, gateway=gateway, models=models, webhook_url=base_url + PATH, worker=None
     )
@@ -198,17 +217,7 @@ async def test_no_log_holds_a_secret_or_a_customers_words(
         gateway.gateway.sessions._webhooks[tenant.session] = (hook,)
         house.write(tenant, chat, f"{text} {email} {push_name}")
         await house.answers(tenant, chat, 1, within=60)
-        for name in models.providers:
-            models.fail(name, "401")
-        gateway.faults.plan("500_before", times=1)
-        house.write(tenant, chat, f"again {text} +{chat.partition('@')[0]}")
-        odd = {"event": "message", "session": tenant.session, "payload": {"body": f"{text} {email}"}}
-        assert await gateway.post(odd, session=tenant.session) == 400
-        async with aiohttp.ClientSession() as http:
-            for token in (bearer, jwt):
-                headers = {"Authorization": f"Bearer {token}"}
-                async with http.get(f"{base_url}/api/v1/contacts?query={text}", headers=headers) as answer:
-                    assert answer.status == 401
+        await everything_fails(house, tenant, chat, f"{text} {email}", tokens=(bearer, jwt))
         await until(lambda: b"breaker changed" in logs[1].read_bytes(), within=60)
 
     lines = [line for log in logs for line in log.read_text().splitlines()]
