@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from sqlalchemy import text
 
 from mychatflow.identity import Identities, IdentityRefused, NotAMember
 from mychatflow.rules.role import Role
+from tests import ports
 from tests.factories import a_tenant
 from tests.identity.test_session_tokens import a_member
 
@@ -23,9 +23,7 @@ BACK = "http://localhost:8501/oauth2callback"
 
 @pytest.fixture
 async def provider() -> AsyncIterator[httpx.AsyncClient]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.free()
     # A process of its own, as every provider is.
     arguments = ("-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port))
     process = await asyncio.create_subprocess_exec(

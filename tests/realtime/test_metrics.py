@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mychatflow.settings import Settings
 from realtime.webhooks.whatsapp import PATH
+from tests import ports
 from tests.factories import Tenant
 from tests.realtime.webhooks.conftest import Door, event, signed
 
@@ -68,9 +68,7 @@ class Processes:
 
 @pytest.fixture
 async def two_workers(fresh: Settings, redis_url: str, tmp_path: Path) -> AsyncIterator[Processes]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = ports.free()
     environment = os.environ | {
         "MYCHATFLOW_DATA_DIR": str(fresh.data_dir),
         "DATABASE_ENGINE_URL": fresh.role_url("engine"),

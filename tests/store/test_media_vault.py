@@ -1,7 +1,6 @@
 """Files lie sealed in a folder or in a bucket, and go when they must, wherever they lie."""
 
 import io
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -23,6 +22,7 @@ from mychatflow.store import erasure, export, media_files, media_vault
 from mychatflow.store.media_vault import Bucket, BucketFailed, Folder, MediaVault
 from mychatflow.store.privacy import Privacy
 from mychatflow.store.session import Store
+from tests import ports
 from tests.factories import a_contact, a_tenant
 from tests.journeys.conftest import varied
 
@@ -32,8 +32,7 @@ DATA = b"%PDF-1.7 what a customer sent"
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """A server that speaks S3, with the bucket `files`."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = ports.free()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:

@@ -3,21 +3,15 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 
 import httpx
 
 from mychatflow.settings import Settings
+from tests import ports
 
 PERSONA = {"session": "shop", "phone": "12025550143", "name": "Ann Lee", "text": "Hello"}
-
-
-def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def started(directory: Path, port: int) -> asyncio.subprocess.Process:
@@ -36,7 +30,7 @@ async def started(directory: Path, port: int) -> asyncio.subprocess.Process:
 
 
 async def test_a_restarted_phone_remembers_its_chats(tmp_path: Path) -> None:
-    port = a_free_port()
+    port = ports.free()
     key = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path).gateway_key
     first = await started(tmp_path, port)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
