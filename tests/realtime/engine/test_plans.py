@@ -15,7 +15,7 @@ _OPEN_ROWS = {"inbox_open_by_chat", "outbox_open_by_chat"}
 
 @pytest.fixture
 async def pool(fresh: Settings) -> AsyncIterator[Pool]:
-    async with engine_pool(fresh, name="test", size=1, patience_seconds=20) as opened:
+    async with engine_pool(fresh, name="test", size=3, patience_seconds=20) as opened:
         yield opened
 
 
@@ -47,3 +47,13 @@ async def test_open_rows_are_found_chat_by_chat(pool: Pool) -> None:
     }
 
     assert whole == set()
+
+
+async def test_a_quiet_worker_keeps_to_one_connection(pool: Pool) -> None:
+    await pool.wait()
+    backends = set()
+    for _ in range(5):
+        async with pool.connection() as connection:
+            backends.add(connection.info.backend_pid)
+
+    assert len(backends) == 1
