@@ -87,6 +87,9 @@ class FollowUps:
 
     async def send_due(self, *, at: datetime) -> int:
         """Decide every due step; returns how many were queued to be sent."""
+        ((found,),) = await sql.run(self._pool, ("any_due_follow_up", {}), is_durable=False)
+        if not found["is_any"]:
+            return 0
         (rows,) = await sql.run(self._pool, ("due_follow_ups", {"most": _MOST}), is_durable=False)
         decisions = []
         for due in (Due(**row) for row in rows):
