@@ -57,7 +57,9 @@ select
     recent.authors as recent_authors,
     recent.types as recent_types,
     recent.contents as recent_contents
-from jsonb_to_recordset(%(chats)s::jsonb) as given (n integer, tenant_id uuid, instance_id uuid, wa_id text)
+from jsonb_to_recordset(%(chats)s::jsonb) as given (
+    n integer, tenant_id uuid, instance_id uuid, chat_id text, wa_id text
+)
 inner join instances on instances.tenant_id = given.tenant_id and instances.id = given.instance_id
 inner join tenants on tenants.id = given.tenant_id
 left join settings on settings.tenant_id = given.tenant_id
@@ -103,7 +105,18 @@ left join lateral (
             -- Older partitions need not be opened at all.
             and interactions.occurred_at > now() - interval '60 days'
         order by interactions.occurred_at desc
-        limit 30
+        -- Beside its memory a turn sees which of its open messages an earlier attempt stored: a long burst that is
+        -- begun anew must neither be counted twice nor push the conversation out.
+        limit 30 + (
+            select count(*)
+            from inbox
+            where
+                inbox.tenant_id = given.tenant_id
+                and inbox.instance_id = given.instance_id
+                and inbox.chat_id = given.chat_id
+                and inbox.state = 'open'
+                and inbox.lane = 'message'
+        )
     ) as latest
 ) as recent on true
 left join lateral (
