@@ -43,6 +43,11 @@ SLOW = {Fault.HANG, Fault.DRIP}
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
+def patient(*providers, **changes):
+    """A request whose time does not run out where time is not the fault."""
+    return a_request(*providers, **({"attempt_timeout": 10.0, "total_timeout": 20.0} | changes))
+
+
 def test_every_fault_of_the_fake_is_named():
     assert set(NAMED) | {Fault.NO_USAGE} == set(Fault)
 
@@ -54,7 +59,7 @@ async def test_a_fault_is_named_and_survived(router, models, fault, provider):
     other = PROVIDERS[PROVIDERS.index(provider) - 1]
 
     attempt_timeout = 0.8 if fault in SLOW else 10.0
-    reply = await router.reply(a_request(provider, other, attempt_timeout=attempt_timeout, total_timeout=20.0))
+    reply = await router.reply(patient(provider, other, attempt_timeout=attempt_timeout))
 
     failed, won = reply.attempts[0], reply.attempts[-1]
     assert (failed.provider, failed.outcome, failed.error_class) == (provider, Outcome.FAILED, NAMED[fault])
@@ -69,7 +74,7 @@ async def test_a_fault_is_named_and_survived(router, models, fault, provider):
 @pytest.mark.parametrize("is_connected", [False, True], ids=["new connection", "kept connection"])
 async def test_no_client_asks_again_behind_our_back(router, models, fault, provider, is_connected):
     """A kept connection that breaks is what HTTP clients like to hide by sending the request once more."""
-    request = a_request(provider)
+    request = patient(provider)
     if is_connected:
         await router.providers[provider].complete(request, request.targets[0])
         models.forget()
@@ -85,7 +90,7 @@ async def test_a_call_answered_late_is_in_no_later_journal(router, models):
     models.providers["openai"].latency = 0.3
     models.fail("openai", Fault.NO_USAGE, times=1)
     before = models.journal
-    asking = asyncio.create_task(router.reply(a_request("openai")))
+    asking = asyncio.create_task(router.reply(patient("openai")))
     # Counted down when the call comes in, which is before it is answered.
     await until(lambda: models.providers["openai"].fault is None)
 
@@ -99,7 +104,7 @@ async def test_a_call_answered_late_is_in_no_later_journal(router, models):
 async def test_missing_usage_is_estimated_and_flagged(router, models, provider):
     models.fail(provider, Fault.NO_USAGE)
 
-    reply = await router.reply(a_request(provider))
+    reply = await router.reply(patient(provider))
 
     [call] = models.calls()
     [attempt] = reply.attempts
@@ -117,7 +122,7 @@ async def test_a_closed_port_is_a_connect_error(router, models, provider, unused
         client._client.base_url = aside
 
     with pytest.raises(AllProvidersUnavailable) as caught:
-        await router.reply(a_request(provider))
+        await router.reply(patient(provider))
 
     assert {attempt.error_class for attempt in caught.value.attempts} == {ErrorClass.CONNECT}
 
@@ -127,7 +132,7 @@ async def test_broken_json_text_goes_to_the_next(router, models, provider):
     models.say(provider, '{"reply": "We are op')
     other = PROVIDERS[PROVIDERS.index(provider) - 1]
 
-    reply = await router.reply(a_request(provider, other))
+    reply = await router.reply(patient(provider, other))
 
     assert reply.attempts[0].error_class == ErrorClass.MALFORMED
     assert reply.attempts[0].output_tokens > 0
