@@ -13,18 +13,15 @@ from mychatflow.events import EventType, event_id
 
 _STATES: Final = {"WORKING": "connected", "FAILED": "disconnected", "STOPPED": "disconnected"}
 _LOCK: Final = """
-select instances.id, instances.session_status, instances.status, instances.restricted_until > now(),
-    (
-        select max(analytics_events.occurred_at) from analytics_events
-        where
-            analytics_events.tenant_id = instances.tenant_id
-            and analytics_events.event_type = 'session_changed'
-            and analytics_events.instance_id = instances.id
-    ) as changed_at
+select id, session_status, status, restricted_until > now(), last_event_at
 from instances
-where instances.id = any(%(instance_ids)b::uuid[])
-order by instances.id
+where id = any(%(instance_ids)b::uuid[])
+order by id
 for update
+"""
+# Remembered, or news from before it that comes after it would be taken for the latest.
+_CONFIRM: Final = """
+update instances set last_event_at = %(at)s where tenant_id = %(tenant_id)s and id = %(instance_id)s
 """
 _CHANGE: Final = """
 update instances set
@@ -75,10 +72,13 @@ async def apply_changes(connection: AsyncConnection[Any], changes: Sequence[Chan
     latest = {change.instance_id: change for change in sorted(changes, key=lambda change: change.at)}
     found = await connection.execute(_LOCK, {"instance_ids": list(latest)})
     changed = 0
-    for instance_id, previous, status, is_restricted, changed_at in await found.fetchall():
+    for instance_id, previous, status, is_restricted, heard_at in await found.fetchall():
         change = latest[instance_id]
-        is_old = changed_at is not None and change.at < changed_at
-        if change.status == previous or is_old:
+        if heard_at is not None and change.at < heard_at:
+            continue
+        if change.status == previous:
+            place = {"tenant_id": change.tenant_id, "instance_id": instance_id}
+            await connection.execute(_CONFIRM, place | {"at": change.at})
             continue
         changed += 1
         # WhatsApp restricts numbers whose session goes on working: that state ends by time alone.

@@ -196,13 +196,15 @@ async def test_a_lost_number_is_told_once(pool: Pool, tenant: Tenant) -> None:
     assert changes <= 22
 
 
-async def test_an_old_session_state_changes_nothing(pool: Pool, tenant: Tenant) -> None:
-    await change(pool, tenant, 10, "FAILED")
+@pytest.mark.parametrize("latest", ["FAILED", "WORKING"])
+async def test_an_old_session_state_changes_nothing(pool: Pool, tenant: Tenant, latest: str) -> None:
+    """Not even where the latest said nothing new: the gateway tells of a start's two states at once."""
+    await change(pool, tenant, 10, latest)
     await apply_statuses(pool)
-    await change(pool, tenant, 5, "WORKING")
+    await change(pool, tenant, 5, "STARTING")
     await apply_statuses(pool)
 
-    assert await rows(pool, "select session_status from instances") == [("FAILED",)]
+    assert await rows(pool, "select session_status from instances") == [(latest,)]
 
 
 async def test_a_bad_status_is_parked_alone(store: Store, pool: Pool, tenant: Tenant) -> None:
