@@ -19,8 +19,11 @@ class LeakRecord:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def keep(self, scene: Scene, draft: Draft) -> None:
-        """Which check stopped what message's answer, never the words of either; a turn begun anew repeats its row."""
+    async def keep(self, scene: Scene, draft: Draft, *, is_rehearsal: bool = False) -> None:
+        """Which check stopped what message's answer, never the words of either; a turn begun anew repeats its row.
+
+        A rehearsal's message is stored nowhere: its row names the turn, by which its calls to models are booked.
+        """
         stopped = [reason.value for reason in draft.refused if reason in guard.LEAKS]
         if not stopped:
             return
@@ -31,7 +34,8 @@ class LeakRecord:
                 scene.tenant_id,
                 actor="agent",
                 action="reply.leak_refused",
-                subject=str(scene.reading.customer[-1].interaction_id),
-                detail={"checks": stopped, "provider": draft.provider, "model": draft.model},
+                subject=str(scene.turn_id if is_rehearsal else scene.reading.customer[-1].interaction_id),
+                detail={"checks": stopped, "provider": draft.provider, "model": draft.model}
+                | ({"rehearsal": True} if is_rehearsal else {}),
                 at=datetime.now(UTC),
             )

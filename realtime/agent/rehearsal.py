@@ -13,6 +13,7 @@ from mychatflow.store import llm_attempts, quota, tenants
 from mychatflow.store.session import Store
 from realtime.agent import closing, context, deciding, endings, happened, reading, steps, stranger
 from realtime.agent.drafting import Draft, Drafter
+from realtime.agent.leaks import LeakRecord
 from realtime.agent.ledger import Ledger
 from realtime.agent.meanings import Meanings
 from realtime.agent.scene import Scene
@@ -51,6 +52,7 @@ class _Stage:
     drafter: Drafter
     meanings: Meanings
     bookings: BookingDesk
+    leaks: LeakRecord
 
 
 class Rehearsals:
@@ -66,7 +68,8 @@ class Rehearsals:
     async def of(self, tenant_id: UUID, said: str, *, at: datetime) -> Rehearsed:
         """As if a new customer wrote it at that moment to a number that is connected.
 
-        Its calls to models are booked; nothing else is written. Raises NoSuchTenant and psycopg's errors.
+        Its calls to models are booked and a leak that was stopped is on record; nothing else is written.
+        Raises NoSuchTenant and psycopg's errors.
         """
         stage = await self._opened()
         chat = await self._chat(tenant_id, at=at)
@@ -100,6 +103,7 @@ class Rehearsals:
             drafter=Drafter(router),
             meanings=Meanings(self._store, Embedder(router.providers, settings.embedding_model)),
             bookings=BookingDesk(store=self._store, secret=settings.derived_secret("slot").encode(), is_rehearsal=True),
+            leaks=LeakRecord(self._store),
         )
 
     async def _chat(self, tenant_id: UUID, *, at: datetime) -> Chat:
@@ -167,6 +171,7 @@ async def _turn(
     steps.note_context(brief, tenant, trace)
     try:
         draft = await stage.drafter.write(brief, ledger)
+        await stage.leaks.keep(scene, draft, is_rehearsal=True)
     except AllProvidersUnavailable as unavailable:
         trace.note("reply", "waits", "no model answers")
         return _shown(scene, endings.waiting(scene, retry_at=unavailable.retry_at))
