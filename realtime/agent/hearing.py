@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from realtime.agent.context import opened
 from realtime.agent.ledger import Ledger
+from realtime.agent.reading import Reading
+from realtime.agent.tenants import Tenant
+from realtime.engine.work import Chat
 from realtime.llm.listening import Listener
 from realtime.media.keeper import File
 
@@ -14,16 +18,35 @@ from realtime.media.keeper import File
 _NAMES: Final = {"audio/ogg": "voice.ogg", "audio/mpeg": "voice.mp3", "audio/mp4": "voice.m4a"}
 
 
-async def listen(files: Mapping[UUID, File], listener: Listener, ledger: Ledger) -> dict[UUID, File]:
-    """The same files, those with a voice together with what it says; every call is booked."""
-    heard = await asyncio.gather(*(_heard(file, listener, ledger) for file in files.values()))
+async def listen(
+    files: Mapping[UUID, File], listener: Listener, ledger: Ledger, *, known: Mapping[UUID, str]
+) -> dict[UUID, File]:
+    """The same files, those with a voice together with what it says; every call is booked.
+
+    What is `known` from an earlier attempt at the turn is neither asked nor paid for again.
+    """
+    heard = await asyncio.gather(
+        *(_heard(file, listener, ledger, known=known.get(key, "")) for key, file in files.items())
+    )
     return dict(zip(files, heard, strict=True))
 
 
-async def _heard(file: File, listener: Listener, ledger: Ledger) -> File:
+def heard_before(reading: Reading, chat: Chat, tenant: Tenant) -> dict[UUID, str]:
+    """What an earlier attempt at this turn heard: it was stored with its message, behind the words that came along."""
+    stored = {each.id: each for each in chat.recent}
+    return {
+        each.interaction_id: opened(stored[each.interaction_id], tenant).removeprefix(each.text).strip()
+        for each in reading.customer
+        if each.is_stored
+    }
+
+
+async def _heard(file: File, listener: Listener, ledger: Ledger, *, known: str) -> File:
     name = _NAMES.get(file.mimetype)
     if name is None or file.data is None:
         return file
+    if known:
+        return dataclasses.replace(file, heard=known)
     listened = await listener.listen(file.data, filename=name)
     if listened.attempt is not None:
         ledger.attempts.append(listened.attempt)

@@ -223,7 +223,8 @@ class Agent:
         # Nobody need write down what a colleague says.
         spoken = {each.interaction_id for each in read.customer}
         asked = {key: file for key, file in kept.items() if key in spoken}
-        files = kept | await hearing.listen(asked, self.listener, patience.ledger)
+        known = hearing.heard_before(read, chat, tenant)
+        files = kept | await hearing.listen(asked, self.listener, patience.ledger, known=known)
         missing = [file.problem for file in files.values() if file.problem]
         patience.trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
         return reading.with_files(read, files)

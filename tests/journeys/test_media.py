@@ -13,7 +13,7 @@ from mychatflow.store import media_files, media_vault
 from realtime.channels.gateway_types import GatewayFailed
 from realtime.channels.waha import WahaClient
 from tests.factories import Tenant
-from tests.journeys.conftest import House
+from tests.journeys.conftest import House, until
 from tests.realtime.api.conftest import bearer
 from tests.realtime.api.possessions import a_key
 
@@ -203,3 +203,20 @@ async def test_a_file_beyond_the_limit_is_cut(house: House):
     async with WahaClient(house.gateway.base_url, house.gateway.api_key) as client:
         with pytest.raises(GatewayFailed, match="answer too long"):
             await client.media("http://elsewhere.test/api/files/desk/big.png")
+
+
+async def test_a_voice_note_is_paid_for_once_though_its_turn_begins_anew(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+    house.models.voice = "How much is a haircut?"
+    house.models.providers["openai"].latency = 1.0
+
+    show(house, tenant, chat, b"OggS" + b"\0" * 50, mimetype="audio/ogg")
+    await until(lambda: len(house.events(tenant, "message_received")) == 1)
+    house.write(tenant, chat, "And a beard?")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+
+    said = "⟦[audio, written down by a machine] How much is a haircut?\nAnd a beard?⟧"
+    assert [call.question for call in house.models.calls()][-1] == said
+    assert len(house.models.heard) == 1
