@@ -110,7 +110,7 @@ def _request(scene: Scene, messages: tuple[Turn, ...], system: str, targets: tup
 
 def _pictures(scene: Scene) -> tuple[Picture, ...]:
     """What the customer shows in this turn, the latest where there are many."""
-    files = (each.file for each in scene.reading.customer)
+    files = (each.file for each in scene.reading.customer if not each.message.is_sticker)
     shown = [
         Picture(mimetype=file.mimetype, data=file.data) for file in files if file and file.is_picture and file.data
     ]

@@ -48,11 +48,14 @@ class Received:
         """The text as a reader of the conversation sees it."""
         if self.message.type == "text" or not self.is_answerable:
             return self.text
-        return f"[{self.message.type}{self._aside}] {self.text}".strip()
+        kind = "sticker" if self.message.is_sticker else self.message.type
+        return f"[{kind}{self._aside}] {self.text}".strip()
 
     @property
     def _aside(self) -> str:
         """What the model must know to stay honest about it."""
+        if self.message.is_sticker:
+            return ""
         if self.file is not None and self.file.data is None:
             return ": it could not be opened"
         if self.file is not None and self.file.heard:
@@ -228,7 +231,8 @@ def _as_they_stand(customer: Sequence[Received], changes: Sequence[Received]) ->
     for received in customer:
         edit = edits.get(received.message.bare_id)
         if received.message.bare_id in revoked:
-            message = _with_text(received.message, text="", kind="unknown")
+            # Its file is as little to be fetched, kept or shown as its words.
+            message = msgspec.structs.replace(received.message, text="", type="unknown", media=None, location=None)
         elif edit is not None:
             message = _with_text(received.message, text=edit.message.text, kind=received.message.type)
         else:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from realtime.webhooks import wordless
 from realtime.webhooks.envelope import Payload
 from realtime.webhooks.messages import Location, Media, MessageKind, MessageType
 
@@ -41,7 +42,15 @@ def media_of(payload: Payload) -> Media | None:
     return Media(url=media.url, mimetype=media.mimetype, filename=media.filename, error=error)
 
 
-def type_of(payload: Payload, *, location: Location | None, cards: tuple[str, ...]) -> MessageType:
+def text_of(payload: Payload, *, cards: tuple[str, ...], poll: str) -> str:
+    """The words; where there are none, or only a card's own markup, what a reader would see instead."""
+    body = payload.body or ""
+    if cards and (not body or body.startswith("BEGIN:VCARD")):
+        return wordless.of_cards(cards)
+    return body or poll
+
+
+def type_of(payload: Payload, *, location: Location | None, cards: tuple[str, ...], poll: str) -> MessageType:
     if location is not None:
         return "location"
     if cards:
@@ -50,7 +59,7 @@ def type_of(payload: Payload, *, location: Location | None, cards: tuple[str, ..
         mimetype = (payload.media.mimetype if payload.media else None) or ""
         kind = mimetype.partition("/")[0]
         return _BY_MIMETYPE.get(kind, "document" if mimetype else "unknown")
-    return "text" if payload.body else "unknown"
+    return "text" if payload.body or poll else "unknown"
 
 
 def location_of(payload: Payload) -> Location | None:

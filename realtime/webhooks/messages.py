@@ -42,6 +42,8 @@ class IncomingMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     source: str | None = None
     sent_at: datetime
     type: MessageType = "text"
+    # A picture that says what a smiley says, and is none to look at.
+    is_sticker: bool = False
     text: str = ""
     media: Media | None = None
     location: Location | None = None

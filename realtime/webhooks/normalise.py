@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from realtime.webhooks import wordless
 from realtime.webhooks.envelope import Envelope, LongTime, Malformed, Payload, Time, payload_of
 from realtime.webhooks.message_parts import (
     bare,
@@ -18,6 +19,7 @@ from realtime.webhooks.message_parts import (
     protocol_target,
     push_name_of,
     reply_to_of,
+    text_of,
     type_of,
 )
 from realtime.webhooks.messages import Acknowledgement, Incoming, IncomingMessage, MessageKind, SessionChange
@@ -157,7 +159,7 @@ def _incoming(
     text: str | None = None,
 ) -> IncomingMessage:
     location = location_of(payload)
-    cards = cards_of(payload)
+    cards, poll = cards_of(payload), wordless.of_poll(payload.data)
     phone, lid = phone_and_lid(payload, chat_id)
     return IncomingMessage(
         kind=kind,
@@ -168,8 +170,9 @@ def _incoming(
         from_me=bool(payload.from_me),
         source=payload.source,
         sent_at=written_at(payload.timestamp, heard_at, received_at=received_at),
-        type=type_of(payload, location=location, cards=cards),
-        text=text if text is not None else payload.body or "",
+        type=type_of(payload, location=location, cards=cards, poll=poll),
+        is_sticker=wordless.is_sticker(payload.data),
+        text=text if text is not None else text_of(payload, cards=cards, poll=poll),
         media=media_of(payload),
         location=location,
         contact_cards=cards,

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mychatflow.local.phone import payloads
 from mychatflow.local.phone.records import Draft, Media, Message
 from mychatflow.rules.role import Role
 from mychatflow.store import media_files, media_vault
@@ -220,3 +221,20 @@ async def test_a_voice_note_is_paid_for_once_though_its_turn_begins_anew(house: 
     said = "⟦[audio, written down by a machine] How much is a haircut?\nAnd a beard?⟧"
     assert [call.question for call in house.models.calls()][-1] == said
     assert len(house.models.heard) == 1
+
+
+async def test_nobody_looks_at_a_sticker(house: House):
+    tenant = await house.a_business()
+    chat = house.a_customer()
+    house.gateway.lose_webhooks(tenant.session)
+    sent = show(house, tenant, chat, PIXEL, mimetype="image/webp")
+    house.gateway.find_webhooks(tenant.session)
+    session = house.gateway.gateway.sessions.get(tenant.session)
+    told = payloads.message(sent, session, base_url=house.gateway.base_url)
+    told["_data"]["message"] = {"stickerMessage": {}}
+
+    await house.gateway.post(house.gateway.envelope("message", told, session=tenant.session), session=tenant.session)
+    await house.answers(tenant, chat, 1)
+
+    call = house.models.calls()[-1]
+    assert (call.model, call.question) == ("gpt-5.4-mini", "⟦[sticker]⟧")
