@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,7 +16,7 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
-from mychatflow.local.phone import app, payloads
+from mychatflow.local.phone import app, ids, payloads
 from mychatflow.local.phone.addresses import Links
 from mychatflow.local.phone.exchange import Pace, now_ms
 from mychatflow.local.phone.gateway import Gateway
@@ -31,7 +31,15 @@ SESSION = "default"
 # Receipts come at once and by themselves: a test that wants none says so.
 QUICK = Pace(server=0.0, device=0.0, read=None, starting=0.0)
 SILENT = Pace(server=None, device=None, read=None, starting=0.0)
-EVENTS = ("message", "message.any", "message.ack", "message.reaction", "session.status")
+EVENTS = (
+    "message",
+    "message.any",
+    "message.ack",
+    "message.reaction",
+    "message.edited",
+    "message.revoked",
+    "session.status",
+)
 
 
 class LoopServer(uvicorn.Server):
@@ -134,6 +142,22 @@ class FakeWaha:
         return self.gateway.customers.write_in(
             session, chat_id, draft, author=author, message_id=message_id, sent_ms=sent_ms
         )
+
+    def edit(self, message: Message, text: str) -> None:
+        """The customer writes something else in place of it."""
+        told = self._about(replace(message, text=text)) | {"editedMessageId": message.message_id}
+        self.gateway.exchange.tell_business(self.gateway.sessions.get(message.session), "message.edited", told)
+
+    def take_back(self, message: Message) -> None:
+        """The customer deletes it for everyone."""
+        after = self._about(replace(message, text="", media=None))
+        told = {"after": after, "before": None, "revokedMessageId": message.message_id, "_data": {}}
+        self.gateway.exchange.tell_business(self.gateway.sessions.get(message.session), "message.revoked", told)
+
+    def _about(self, message: Message) -> dict[str, Any]:
+        """What happens to a message comes as a message of its own."""
+        named = replace(message, message_id=ids.phone_message_id(), sent_ms=now_ms())
+        return payloads.message(named, self.gateway.sessions.get(message.session), base_url=self.base_url)
 
     def repeat(self, message: Message, *, event: str = "message") -> None:
         """Tell the webhook of a message once more, in a new envelope."""

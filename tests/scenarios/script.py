@@ -62,6 +62,9 @@ class Step(Strict):
     voice: str | None = None
     document: str | None = None
     reaction: str | None = None
+    # The customer's latest message becomes that, or is deleted.
+    edits: str | None = None
+    takes_back: bool = False
     takeover: bool = False
     repeat: bool = False
     sql: str | None = None

@@ -103,6 +103,8 @@ class Stage:
         elif step.reaction is not None:
             target = house.gateway.gateway.chats.messages(session, self.chat)[-1]
             house.gateway.gateway.customers.react(session, target.full_id, step.reaction)
+        elif step.edits is not None or step.takes_back:
+            self._change(step)
         elif step.takeover:
             await house.execute(
                 "update contacts set is_handed_off = true where tenant_id = %(t)s", t=self.tenant.tenant_id
@@ -114,6 +116,13 @@ class Stage:
             await house.execute(step.sql, t=self.tenant.tenant_id)
         else:
             self._show(step)
+
+    def _change(self, step: Step) -> None:
+        assert self.last is not None
+        if step.takes_back:
+            self.house.gateway.take_back(self.last)
+        else:
+            self.house.gateway.edit(self.last, step.edits or "")
 
     def _show(self, step: Step) -> None:
         kind, text = next((kind, text) for kind in FILES if (text := getattr(step, kind)) is not None)
