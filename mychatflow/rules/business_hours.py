@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -107,15 +107,41 @@ def is_open(hours: WeeklyHours, *, at: datetime, timezone: str, exceptions: Exce
 def next_opening(
     hours: WeeklyHours, *, at: datetime, timezone: str, exceptions: Exceptions = NO_EXCEPTIONS
 ) -> datetime | None:
-    """The wall time (naive, in the business's zone) at which the next interval begins; None when none does."""
-    local = at.astimezone(zone(timezone)).replace(tzinfo=None)
+    """The instant, in the business's zone, at which it opens after a closed `at`; None when it never does.
+
+    It opens where an interval begins, or where the clocks jump into the middle of one.
+    """
+    place = zone(timezone)
+    today = at.astimezone(place).date()
     for ahead in range(_FURTHEST_OPENING):
-        day = local.date() + timedelta(days=ahead)
-        for interval in intervals_of(hours, day, exceptions):
-            opening = datetime.combine(day, time()) + timedelta(minutes=interval.start)
-            if opening > local:
-                return opening
+        day = today + timedelta(days=ahead)
+        begins = {start for each in intervals_of(hours, day, exceptions) for start in _instants(day, each.start, place)}
+        for opening in sorted(begins | _clock_changes(day, place)):
+            if opening > at and is_open(hours, at=opening, timezone=timezone, exceptions=exceptions):
+                return opening.astimezone(place)
     return None
+
+
+def _instants(day: date, minute: int, place: ZoneInfo) -> set[datetime]:
+    """When a clock on the wall shows that minute of the day: once, twice or never."""
+    wall = datetime.combine(day, time()) + timedelta(minutes=minute)
+    found = {wall.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return {instant for instant in found if instant.astimezone(place).replace(tzinfo=None) == wall}
+
+
+def _clock_changes(day: date, place: ZoneInfo) -> set[datetime]:
+    """The instant at which the clocks change on that day, if they do."""
+    before, after = (datetime.combine(each, time(), place).astimezone(UTC) for each in (day, day + timedelta(days=1)))
+    offset = before.astimezone(place).utcoffset()
+    if after.astimezone(place).utcoffset() == offset:
+        return set()
+    while after - before > timedelta(minutes=1):
+        middle = before + timedelta(minutes=(after - before) // timedelta(minutes=2))
+        if middle.astimezone(place).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return {after}
 
 
 def intervals_of(hours: WeeklyHours, day: date, exceptions: Exceptions) -> tuple[Interval, ...]:
@@ -129,7 +155,10 @@ def closed_period_key(
 ) -> str:
     """One name for the whole time between a closing and the next opening, so that one away message covers it."""
     opening = next_opening(hours, at=at, timezone=timezone, exceptions=exceptions)
-    return _NEVER if opening is None else f"until-{opening:%Y-%m-%dT%H:%M}"
+    if opening is None:
+        return _NEVER
+    # The night that has an hour twice may have two periods that end at the same time of the wall.
+    return f"until-{opening:%Y-%m-%dT%H:%M}{'-again' if opening.fold else ''}"
 
 
 def _covers(intervals: Sequence[Interval], minute: int) -> bool:

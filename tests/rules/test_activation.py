@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mychatflow.rules import activation, business_hours
 from mychatflow.rules.activation import ActivationFacts, ActivationMode, ActivationReason, ActivationSettings
@@ -85,6 +87,44 @@ def test_one_away_message_per_closed_period():
     next_night = decide("business_hours", at=TUESDAY_NIGHT + timedelta(days=1), away_period=first.away_period)
 
     assert (first.sends_away, second.sends_away, next_night.sends_away) == (True, False, True)
+
+
+CLOCK = st.builds("{:02}:{:02}".format, st.integers(0, 5), st.sampled_from([0, 15, 30, 45]))
+NIGHTS = [
+    ("Europe/London", datetime(2026, 3, 28, 18, tzinfo=UTC)),
+    ("Europe/London", datetime(2026, 10, 24, 18, tzinfo=UTC)),
+    ("Africa/Casablanca", datetime(2026, 2, 14, 18, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, 6, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 3, 6, tzinfo=UTC)),
+    ("Asia/Kathmandu", datetime(2026, 3, 28, 18, tzinfo=UTC)),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    night=st.sampled_from(NIGHTS),
+    pairs=st.lists(st.tuples(CLOCK, CLOCK).map(list), min_size=1, max_size=3),
+    every=st.sampled_from([1, 5, 15]),
+)
+def test_a_night_of_changing_clocks_has_one_away_message_per_closed_period(night, pairs, every):
+    """Somebody writes every few minutes for two days, of which one has an hour too few or twice."""
+    timezone, begin = night
+    hours = business_hours.parse(dict.fromkeys(business_hours.WEEKDAYS, pairs))
+    settings = ActivationSettings(mode=ActivationMode("business_hours"), hours=hours, timezone=timezone)
+    sent, closings, was_open, period = [], [], True, None
+
+    for minutes in range(0, 48 * 60, every):
+        at = begin + timedelta(minutes=minutes)
+        decision = activation.decide(settings, ActivationFacts(text="hello", away_period=period), at=at)
+        is_open = business_hours.is_open(hours, at=at, timezone=timezone)
+        if was_open and not is_open:
+            closings.append(at)
+        if decision.sends_away:
+            sent.append(at)
+            period = decision.away_period
+        was_open = is_open
+
+    assert sent == closings
 
 
 @pytest.mark.parametrize("mode", ["business_hours", "outside_hours_only"])
