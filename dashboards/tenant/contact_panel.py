@@ -48,6 +48,8 @@ def latest(looking: Viewer, contact_id: UUID, *, at: datetime) -> str:
 
 
 def _told(action: Action) -> str:
+    if action.reason == "pause_over":
+        return "The assistant answers again: the pause was over"
     who = action.name or ("Somebody" if action.reason in _REASONS else "The assistant")
     return f"{who} {_REASONS.get(action.reason, wording.words(action.reason).lower())}"
 

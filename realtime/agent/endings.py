@@ -66,6 +66,7 @@ def silent(scene: Scene, draft: Draft) -> TurnEnd:
 def replied(scene: Scene, draft: Draft, *, session_expires_at: datetime | None, newer: Newer) -> TurnEnd:
     first, *others = reply_parts.parts(draft.text) if scene.tenant.switches.reply_split_enabled else (draft.text,)
     outgoing = closing.outgoing(scene, kind="reply", key=scene.subject, text=first, draft=draft)
+    back = _resumed(scene)
     return closing.end(
         scene,
         newer=newer,
@@ -75,8 +76,26 @@ def replied(scene: Scene, draft: Draft, *, session_expires_at: datetime | None, 
         outgoing=outgoing,
         further=closing.further(scene, outgoing, others, draft),
         due_at=datetime.now(UTC) + reply_parts.PAUSE if others else None,
-        contact=ContactChange(session_expires_at=session_expires_at) if session_expires_at else None,
+        contact=_after_reply(session_expires_at, back),
+        ownership=back,
         follow_up=closing.follow_up(scene, outgoing),
+    )
+
+
+def _after_reply(session_expires_at: datetime | None, back: Ownership | None) -> ContactChange | None:
+    if session_expires_at is None and back is None:
+        return None
+    return ContactChange(session_expires_at=session_expires_at, owner=back.owner if back else None)
+
+
+def _resumed(scene: Scene) -> Ownership | None:
+    """The agent answers again because a person's pause ran out: on record from the moment when it did."""
+    contact = scene.chat.contact
+    if contact is None or contact.owner != "human" or contact.paused_until is None:
+        return None
+    named = f"pause_over:{scene.contact_id}:{contact.paused_until.isoformat()}"
+    return Ownership(
+        id=named_id("ownership", scene.tenant_id, named), owner="agent", reason="pause_over", at=contact.paused_until
     )
 
 

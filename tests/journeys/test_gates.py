@@ -12,6 +12,12 @@ def reasons(house: House, tenant) -> list[str]:
     return [event["properties"]["reason"] for event in house.events(tenant, "reply_skipped")]
 
 
+def owners(house: House, tenant) -> list[tuple[str, str]]:
+    """Who answered when, and why that changed."""
+    history = "select owner, reason from ownership_history where tenant_id = %(t)s order by changed_at"
+    return [(row["owner"], row["reason"]) for row in house.rows(history, t=tenant.tenant_id)]
+
+
 async def test_a_handed_off_chat_stays_silent(house: House):
     tenant = await house.a_business()
     chat = house.a_customer()
@@ -169,8 +175,18 @@ async def test_a_persons_answer_takes_the_chat_over(house: House):
     assert contact["owner"] == "human"
     assert contact["paused_until"] is not None
     assert len(house.texts(tenant, chat)) == 2
-    owners = house.rows("select owner from ownership_history where tenant_id = %(t)s", t=tenant.tenant_id)
-    assert [row["owner"] for row in owners] == ["human"]
+    assert owners(house, tenant) == [("human", "human_reply")]
+
+    await house.execute("update contacts set paused_until = now() where tenant_id = %(t)s", t=tenant.tenant_id)
+    house.write(tenant, chat, "Are you still there?")
+    await house.answers(tenant, chat, 3)
+    await house.quiet(tenant)
+    house.write(tenant, chat, "Good.")
+    await house.answers(tenant, chat, 4)
+
+    contact = house.contact(tenant, chat)
+    assert contact["owner"] == "agent"
+    assert owners(house, tenant) == [("human", "human_reply"), ("agent", "pause_over")]
 
 
 async def test_a_person_answering_first_voids_the_draft(house: House):
