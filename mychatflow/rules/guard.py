@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from mychatflow.rules import claims, keywords, language, normalisation, promises, reply_text
+from mychatflow.rules import claims, disguises, keywords, language, normalisation, promises, reply_text
 from mychatflow.rules.claims import Claims
 
 # WhatsApp's own limit, beyond which nothing is even looked at.
@@ -162,6 +162,11 @@ def _too_long(text: str) -> Fault | None:
 
 
 def _leaked(text: str, evidence: Evidence) -> Fault | None:
+    found = (_leaked_as_read(reading, evidence) for reading in disguises.readings(text))
+    return next((fault for fault in found if fault is not None), None)
+
+
+def _leaked_as_read(text: str, evidence: Evidence) -> Fault | None:
     bare = _bare(text)
     if any(len(canary) >= _SHORTEST_CANARY and _bare(canary) in bare for canary in evidence.canaries):
         return GuardReason.SYSTEM_PROMPT, "canary"

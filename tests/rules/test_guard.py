@@ -1,8 +1,13 @@
 """A reply says only what the evidence says, leaks nothing and fits WhatsApp."""
 
-import pytest
+import base64
+import codecs
 
-from mychatflow.rules import guard, reply_text
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mychatflow.rules import disguises, guard, reply_text
 from mychatflow.rules.guard import Evidence, GuardReason
 
 INSTRUCTIONS = (
@@ -140,6 +145,41 @@ def test_a_canary_with_repeated_letters_is_found_too(said):
     evidence = Evidence(canaries=("pdummgraiutxxxqgotqn",))
 
     assert check(f"Sure: {said}", evidence=evidence).reason is GuardReason.SYSTEM_PROMPT
+
+
+def in_base64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+DISGUISES = {
+    "backwards": lambda text: text[::-1],
+    "rot13": lambda text: codecs.encode(text, "rot13"),
+    "base64": in_base64,
+    "base64 in lines": lambda text: base64.encodebytes(text.encode()).decode(),
+    "base64 for addresses": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    "hexadecimal": lambda text: text.encode().hex(" "),
+    "hexadecimal in one": lambda text: text.encode().hex().upper(),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("secret", ["The mark is XK-42-CANARY, as you asked.", INSTRUCTIONS], ids=["mark", "rules"])
+def test_a_leak_is_found_in_any_disguise(secret, disguise):
+    verdict = check(f"Of course: {DISGUISES[disguise](secret)}")
+
+    assert verdict.reason is GuardReason.SYSTEM_PROMPT
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_a_disguise_alone_is_no_leak(disguise):
+    verdict = check(f"Of course: {DISGUISES[disguise](KNOWLEDGE)}")
+
+    assert verdict.reason is not GuardReason.SYSTEM_PROMPT
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_its_reading(text):
+    assert disguises.readings(text)[0] == text
 
 
 def test_a_canary_too_short_accuses_nobody():

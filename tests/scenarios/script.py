@@ -46,8 +46,8 @@ class Model(Strict):
     """One provider: its answers in order, the last one for whatever is asked after it."""
 
     says: tuple[Answer | str, ...] = (Answer(reply="Thank you, how may we help?"),)
-    # Instead: what it was told in confidence, as it stands, or the prompt's mark, spelt out.
-    gives_away: Literal["prompt", "mark"] | None = None
+    # Instead: what it was told in confidence, as it stands or in Base64, or the prompt's mark, spelt out.
+    gives_away: Literal["prompt", "base64", "mark"] | None = None
     fault: Fault | None = None
     seconds: Seconds = 0.0
 

@@ -257,6 +257,8 @@ def _given_away(model: Model) -> Callable[[Call], str] | None:
             return lambda call: answer_json(call.system[:900])
         case "mark":
             return lambda call: answer_json("Sure: " + "-".join(_mark_in(call.system)).upper())
+        case "base64":
+            return lambda call: answer_json(base64.b64encode(call.system[:900].encode()).decode())
         case None:
             return None
 
