@@ -32,7 +32,7 @@ from realtime.llm.router import Router
 _FILE = Path(__file__).with_name("answers.yaml")
 _RECORDED = Path(__file__).with_name("answers_recorded.jsonl")
 _TAKES = 3
-_LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
+LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
 # The same in every run, so that a recorded answer is found again.
 _NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -62,14 +62,22 @@ def read() -> tuple[tuple[Passage, ...], list[Case]]:
         for number, entry in enumerate(document["business"], start=1)
     )
     cases = [
-        Case(**row | {"gold": tuple(map(tuple, row.get("gold", ()))), "lacks": tuple(row.get("lacks", ()))})
-        for row in document["cases"]
+        Case(
+            ask=ask,
+            language=language,
+            action=group["action"],
+            gold=tuple(map(tuple, group.get("gold", ()))),
+            lacks=tuple(group.get("lacks", ())),
+        )
+        for group in document["groups"]
+        for language, asks in group["asks"].items()
+        for ask in asks
     ]
     return known, cases
 
 
 def brief(case: Case, known: tuple[Passage, ...], target: Target) -> Brief:
-    switches = Switches(business_name="Barberia Callao", default_language="en", supported_languages=list(_LANGUAGES))
+    switches = Switches(business_name="Barberia Callao", default_language="en", supported_languages=list(LANGUAGES))
     knowledge = Knowledge(stable=known, found=())
     beside = prompt.context(
         knowledge, at=_NOON, timezone="Europe/Madrid", language=case.language, name=None, has_knowledge=True
@@ -90,7 +98,7 @@ def brief(case: Case, known: tuple[Passage, ...], target: Target) -> Brief:
         instructions=prompt.rules(can_book=False),
         source_ids=frozenset(passage.id for passage in known),
     )
-    return Brief(request=request, evidence=evidence, language=case.language, supported=_LANGUAGES)
+    return Brief(request=request, evidence=evidence, language=case.language, supported=LANGUAGES)
 
 
 def judge(case: Case, draft: Draft) -> Judged:
@@ -105,24 +113,31 @@ def judge(case: Case, draft: Draft) -> Judged:
     return Judged(is_right=is_right, is_escalated=is_escalated, why=draft.why)
 
 
-async def measure(router: Router, target: Target, file: Path, *, is_live: bool, takes: int = _TAKES) -> list[Judged]:
-    """Every case, so many times. Raises NotRecorded."""
+async def measure(
+    router: Router, target: Target, file: Path, *, is_live: bool, takes: int = _TAKES, most: int | None = None
+) -> list[Judged]:
+    """Every case, or the first so many, each so many times. Raises NotRecorded."""
     known, cases = read()
     recorded = Recorded(file, live=router.providers[target.provider] if is_live else None)
     router.providers[target.provider] = recorded
     judged = []
     for take in range(takes):
         recorded.take = take
-        judged += [judge(case, await Drafter(router).write(brief(case, known, target), Ledger())) for case in cases]
+        judged += [
+            judge(case, await Drafter(router).write(brief(case, known, target), Ledger())) for case in cases[:most]
+        ]
     return judged
 
 
-def row(target: Target, judged: Sequence[Judged]) -> dict[str, report.Value]:
+def row(target: Target, judged: Sequence[Judged], *, takes: int = _TAKES) -> dict[str, report.Value]:
     right = sum(each.is_right for each in judged)
-    low, high = answer_quality.wilson(right / len(judged), len(judged))
+    # One question asked three times is no three questions: the interval is as wide as its cases make it.
+    cases = len(judged) // takes
+    low, high = answer_quality.wilson(right / len(judged), cases)
     return {
         "model": target.name,
         "prompt": prompt.VERSION,
+        "cases": cases,
         "answers": len(judged),
         "right %": 100 * right / len(judged),
         "at least %": 100 * low,
@@ -158,7 +173,7 @@ def main() -> None:
         sys.exit(f"error: {missing}")
     if not rows:
         sys.stderr.write("answers of real models: not measured (no provider key, and nothing recorded)\n")
-    report.show("answers", rows or [{"model": "none", "right %": None, "answers": 0}])
+    report.show("answers", rows or [{"model": "none", "right %": None, "cases": 0, "answers": 0}])
     if chosen.at_least is not None and not _reached(rows, chosen.at_least):
         sys.exit(f"error: not shown to be right at least {chosen.at_least} % of the time")
 
