@@ -63,7 +63,8 @@ def test(warehouse: duckdb.DuckDBPyConnection, model: Model, *, where: str) -> l
     promise = model.promise
     grain = ", ".join(promise.grain)
     broken = [f"{column} is null" for column in promise.not_null]
-    broken += [f"not ({equation.holds})" for equation in promise.equations]
+    # What is unknown does not hold: a missing number would else keep every promise.
+    broken += [f"({equation.holds}) is not true" for equation in promise.equations]
     doubled = f"(select count(*) from (select 1 from {model.table} where {where} group by {grain} having count(*) > 1))"
     counted = ", ".join([doubled, *(f"count(*) filter (where {condition})" for condition in broken)])
     counts = warehouse.execute(f"select {counted} from {model.table} where {where}").fetchall()[0]

@@ -1,15 +1,18 @@
 """Every SQL model keeps the rules of its folder, and what a run computes is exactly the days it was asked for."""
 
 import itertools
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse import models, windows
-from warehouse.models import ModelRefused
+from mychatflow.events import EventType
+from warehouse import checks, models, windows
+from warehouse.models import Equation, Model, ModelRefused, Promise
 from warehouse.windows import Window
 
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 — the missing zone is the point
@@ -31,6 +34,33 @@ def test_every_model_promises_its_grain_and_columns() -> None:
         assert "-- Grain: " in model.sql, model.table
         if not model.is_view:
             assert promise.not_null, model.table
+        if model.layer == "marts":
+            assert promise.equations, model.table
+
+
+def test_every_kind_of_event_is_known_to_the_numbers() -> None:
+    (known,) = models.by_name("analytics_events").promise.equations
+
+    assert set(re.findall(r"'(\w+)'", known.holds)) == set(EventType)
+
+
+def test_what_is_unknown_keeps_no_promise() -> None:
+    promise = Promise(
+        description="Things.",
+        grain=("name",),
+        topic="trust",
+        columns={"name": "Its name."},
+        equations=(Equation(name="it_is_small", holds="size < 9"),),
+    )
+    model = Model(layer="main", name="things", sql="", promise=promise, reads=())
+    with duckdb.connect() as warehouse:
+        warehouse.execute(
+            "create table things as select * from (values ('a', 1), ('b', 9), ('c', null)) as _(name, size)"
+        )
+
+        found = checks.test(warehouse, model, where="true")
+
+    assert {result.name: result.failed_count for result in found} == {"grain_is_unique": 0, "it_is_small": 2}
 
 
 def test_a_model_without_a_promise_is_refused(tmp_path: Path) -> None:
