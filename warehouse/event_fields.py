@@ -51,6 +51,7 @@ EVENT_FIELDS: dict[str, str] = {
     "appointment_id": "UUID",
     "service_id": "UUID",
     "member_id": "UUID",
+    "part_of": "UUID",
 }
 
 

@@ -185,11 +185,22 @@ def _watermark(warehouse: duckdb.DuckDBPyConnection, source: Source, extraction:
 def _replace_by_key(warehouse: duckdb.DuckDBPyConnection, source: Source) -> None:
     target = f"raw.{source.name}"
     warehouse.execute(f"create table if not exists {target} as select * from incoming limit 0")
+    _widen(warehouse, target)
     same = " and ".join(f"{target}.{column} = incoming.{column}" for column in source.key)
     if source.time_column:
         _touch_days(warehouse, source, f"{target} semi join incoming on {same}", 0)
     warehouse.execute(f"delete from {target} using incoming where {same}")
     warehouse.execute(f"insert into {target} by name select * from incoming")
+
+
+def _widen(warehouse: duckdb.DuckDBPyConnection, target: str) -> None:
+    """A field that a newer version lands is unknown of the rows that an older one brought."""
+    there, brought = (
+        {row[0]: row[1] for row in warehouse.execute(f"describe {table}").fetchall()} for table in (target, "incoming")
+    )
+    for name, kind in brought.items():
+        if name not in there:
+            warehouse.execute(f'alter table {target} add column "{name}" {kind}')
 
 
 def _touch_days(warehouse: duckdb.DuckDBPyConnection, source: Source, rows: str, batch: int) -> None:

@@ -69,7 +69,12 @@ def verdict(chat: Chat, parcel: Parcel, outcome: SendOutcome, *, at: datetime) -
 
 def story_of(row: OutboxRow) -> dict[str, Any]:
     """What a message_sent event tells of a message that another turn wrote."""
-    return {"provider": row.provider, "model": row.model, "member_id": str(row.member_id) if row.member_id else None}
+    return {
+        "provider": row.provider,
+        "model": row.model,
+        "member_id": str(row.member_id) if row.member_id else None,
+        "part_of": str(row.part_of) if row.part_of else None,
+    }
 
 
 def _sent(chat: Chat, parcel: Parcel, outcome: SendOutcome, *, at: datetime) -> Dispatch:

@@ -19,7 +19,7 @@ written as (
             "reason": "VARCHAR", "outcome": "VARCHAR", "cause": "VARCHAR", "role": "VARCHAR",
             "used_fallback": "BOOLEAN", "is_question": "BOOLEAN", "cost_micro_usd": "BIGINT",
             "latency_ms": "BIGINT", "queued_ms": "BIGINT", "ms_since_sent": "BIGINT",
-            "waits_since": "TIMESTAMPTZ"}'
+            "waits_since": "TIMESTAMPTZ", "part_of": "UUID"}'
         ) as facts,
         occurred_at
     from marts.analytics_events
@@ -53,6 +53,7 @@ happened as (
         role as attempt_role,
         coalesce(used_fallback, false) as is_fallback,
         coalesce(is_question, false) as is_question,
+        part_of is not null as is_part,
         coalesce(cost_micro_usd, 0) as cost_micro_usd,
         latency_ms,
         queued_ms,
@@ -82,7 +83,7 @@ localised as (
         coalesce(happened.instance_id, leads.instance_id) as instance_id,
         leads.preferred_language as language,
         leads.grade,
-        cast(timezone(zone.timezone, happened.occurred_at) as date) as local_date
+        timezone(zone.timezone, happened.occurred_at) as local_at
     from happened
     cross join zone
     left join marts.lead_scores_current as leads
@@ -91,7 +92,12 @@ localised as (
             and leads.tenant_id = getvariable('tenant_id')
 )
 
-select * from localised
+select
+    * exclude (local_at),
+    isodow(local_at) as iso_weekday,
+    extract('hour' from local_at) as local_hour,
+    cast(local_at as date) as local_date
+from localised
 where
     local_date >= getvariable('since')
     and local_date < getvariable('until')

@@ -14,6 +14,7 @@ events as (
         outcome,
         is_question,
         used_fallback,
+        part_of,
         cost_micro_usd,
         occurred_at
     from staging.stg_events
@@ -60,6 +61,9 @@ counted as (
         count(*) filter (
             where event_type = 'message_sent' and author = 'agent'
         ) as agent_sent_count,
+        count(*) filter (
+            where event_type = 'message_sent' and author = 'agent' and part_of is null
+        ) as agent_reply_count,
         count(*) filter (
             where event_type = 'message_sent' and author = 'human'
         ) as human_sent_count,

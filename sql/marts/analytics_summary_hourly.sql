@@ -19,6 +19,8 @@ summed as (
         cast(sum(question_count) as bigint) as question_count,
         cast(sum(message_sent_count) as bigint) as message_sent_count,
         cast(sum(agent_sent_count) as bigint) as agent_sent_count,
+        -- What was counted before replies had parts, and cannot be counted again, had none.
+        cast(sum(coalesce(agent_reply_count, agent_sent_count)) as bigint) as agent_reply_count,
         cast(sum(human_sent_count) as bigint) as human_sent_count,
         cast(sum(follow_up_sent_count) as bigint) as follow_up_sent_count,
         cast(sum(campaign_sent_count) as bigint) as campaign_sent_count,

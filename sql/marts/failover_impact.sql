@@ -44,6 +44,7 @@ replies as (
     where
         events.event_type = 'message_sent'
         and events.author = 'agent'
+        and events.part_of is null
 ),
 
 meanwhile as (

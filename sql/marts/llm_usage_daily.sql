@@ -41,6 +41,7 @@ replies as (
     where
         event_type = 'message_sent'
         and author = 'agent'
+        and part_of is null
         and provider is not null
     group by all
 ),

@@ -9,6 +9,7 @@ activity as (
         cast(sum(message_received_count) as bigint) as message_received_count,
         cast(sum(message_sent_count) as bigint) as message_sent_count,
         cast(sum(agent_sent_count) as bigint) as agent_sent_count,
+        cast(sum(coalesce(agent_reply_count, agent_sent_count)) as bigint) as agent_reply_count,
         cast(sum(cost_micro_usd) as bigint) as cost_micro_usd
     from intermediate.int_activity_localised
     group by all
@@ -31,7 +32,7 @@ joined as (
         coalesce(activity.message_received_count, 0) as message_received_count,
         coalesce(activity.message_sent_count, 0) as message_sent_count,
         coalesce(activity.agent_sent_count, 0) as agent_sent_count,
-        coalesce(usage.credit_count, activity.agent_sent_count, 0) as credit_count,
+        coalesce(usage.credit_count, activity.agent_reply_count, 0) as credit_count,
         coalesce(activity.cost_micro_usd, 0) as cost_micro_usd
     from activity
     full join usage using (tenant_id, local_date)

@@ -12,7 +12,7 @@ activity as (
         local_date,
         cast(sum(message_received_count) as bigint) as message_received_count,
         cast(sum(message_sent_count) as bigint) as message_sent_count,
-        cast(sum(agent_sent_count) as bigint) as reply_count,
+        cast(sum(agent_reply_count) as bigint) as reply_count,
         sum(cost_micro_usd) / 1e6 as cost_usd
     from marts.analytics_summary_daily
     where

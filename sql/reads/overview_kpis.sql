@@ -5,7 +5,7 @@ activity as (
     select
         coalesce(cast(sum(message_received_count) as bigint), 0) as message_received_count,
         coalesce(cast(sum(message_sent_count) as bigint), 0) as message_sent_count,
-        coalesce(cast(sum(agent_sent_count) as bigint), 0) as reply_count,
+        coalesce(cast(sum(agent_reply_count) as bigint), 0) as reply_count,
         coalesce(cast(sum(fallback_sent_count) as bigint), 0) as fallback_count,
         coalesce(cast(sum(handoff_triggered_count) as bigint), 0) as handoff_count,
         coalesce(cast(sum(appointment_booked_count) as bigint), 0) as booked_count,

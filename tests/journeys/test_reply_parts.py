@@ -30,6 +30,8 @@ async def test_a_long_reply_arrives_in_parts_and_in_order(house: House):
     sent = house.events(tenant, "message_sent")
     assert [event["properties"]["latency_ms"] is None for event in sent] == [False, True, True]
     # To whoever counts replies it is one.
+    begins = sent[0]["properties"]["outbox_id"]
+    assert [event["properties"].get("part_of") for event in sent] == [None, begins, begins]
     (episode,) = house.rows("select agent_reply_count from episodes where tenant_id = %(t)s", t=tenant.tenant_id)
     assert episode["agent_reply_count"] == 1
     (day,) = house.rows("select used from usage_days where tenant_id = %(t)s", t=tenant.tenant_id)

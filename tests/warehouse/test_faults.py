@@ -10,12 +10,13 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import metric_reads, models, rollup
+from warehouse import connection, metric_reads, models, rollup
 from warehouse.metric_filter import Filter
 from warehouse.periods import Period
 from warehouse.reader import Reader
 from warehouse.windows import of_days
 
+_OF_REPLIES = ("messages_sent", "ai_replies", "provider_share", "failover", "credits", "hours_saved")
 _BREAKERS = "insert into breaker_history (target, from_state, to_state, reason, changed_at) values (%s, %s, %s, %s, %s)"
 
 
@@ -158,6 +159,37 @@ def test_a_reply_that_failed_answered_nobody(installation: Settings, published: 
 def _answers(published: Reader) -> list[tuple[str, int]]:
     rows = published.rows("from response_times_daily order by all")
     return [(row["author"], row["total_ms"]) for row in rows]
+
+
+def test_a_reply_in_parts_is_one_reply(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    said = {"author": "agent", "provider": "openai", "model": "m"}
+    whole = history.an_event(
+        business, EventType.MESSAGE_SENT, at=NOON, used_fallback=True, latency_ms=900, cost_micro_usd=412, **said
+    )
+    history.write_events(installation, [whole])
+    rollup.rollup(installation, at=NOON + timedelta(hours=1))
+    with connection.writer(installation) as warehouse:
+        # As a version left it that knew no parts.
+        warehouse.execute("alter table raw.analytics_events drop column part_of")
+
+    first = str(history.a_contact_id())
+    parts = [
+        history.an_event(business, EventType.MESSAGE_SENT, at=NOON + timedelta(seconds=number), part_of=first, **said)
+        for number in (4, 8)
+    ]
+    history.write_events(installation, parts)
+    rollup.rollup(installation, at=NOON + timedelta(hours=2))
+
+    told = {name: metric_reads.value(business.tenant_id, name, _day(NOON.date())) for name in _OF_REPLIES}
+    assert told["messages_sent"]["value"] == 3
+    assert (told["ai_replies"]["value"], told["provider_share"]["denominator"]) == (1, 1)
+    assert (told["failover"]["value"], told["credits"]["value"]) == (1, 1)
+    assert told["hours_saved"]["value"] == pytest.approx(2 / 60)
+    assert len(metric_reads.facts(business.tenant_id, "ai_replies", _day(NOON.date()))) == 1
+    assert published.rows("select agent_sent_count, agent_reply_count from analytics_summary_daily") == [
+        {"agent_sent_count": 3, "agent_reply_count": 1}
+    ]
 
 
 def test_an_outage_is_told_by_whom_it_touched(installation: Settings, published: Reader) -> None:

@@ -81,6 +81,11 @@ def _incidents(business: Business, contact_id: UUID, at: datetime, chance: rando
         business, EventType.MESSAGE_SENT, at=at, author="agent", used_fallback=True, cost_micro_usd=5,
         latency_ms=chance.randint(1, 90_000), **used,
     )  # fmt: skip
+    if chance.random() < 0.3:
+        yield history.an_event(
+            business, EventType.MESSAGE_SENT, at=at + timedelta(seconds=9), author="agent",
+            part_of=str(UUID(int=chance.getrandbits(128), version=4)), **used,
+        )  # fmt: skip
     # A person answers what the agent had answered, a day or more later: the first reply is what counts.
     for kind in (EventType.HUMAN_REPLY, EventType.MESSAGE_SENT):
         author = {"author": "human"} if kind is EventType.MESSAGE_SENT else {}

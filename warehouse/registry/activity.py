@@ -6,7 +6,7 @@ from typing import Final
 from warehouse.metric import DURATION, EVENT, NO_DATA, REPLY, Metric
 
 _SENT: Final = "event_type = 'message_sent'"
-_BY_AGENT: Final = f"{_SENT} and author = 'agent'"
+_BY_AGENT: Final = f"{_SENT} and author = 'agent' and not is_part"
 
 ACTIVITY: Final[tuple[Metric, ...]] = (
     replace(
@@ -53,8 +53,8 @@ ACTIVITY: Final[tuple[Metric, ...]] = (
         REPLY,
         name="ai_replies",
         question="How many answers did the agent write?",
-        numerator="messages sent that the agent wrote",
-        column="agent_sent_count",
+        numerator="replies that the agent wrote; one that was sent in parts is one",
+        column="agent_reply_count",
         counted=_BY_AGENT,
     ),
     replace(
@@ -132,6 +132,7 @@ ACTIVITY: Final[tuple[Metric, ...]] = (
         axis="the hour it happened",
         numerator="messages received, by weekday and hour",
         model="messages_local_hourly",
+        dimensions=(*EVENT.dimensions, "iso_weekday", "local_hour"),
         column="message_received_count",
         counted="event_type = 'message_received'",
     ),
@@ -152,7 +153,7 @@ ACTIVITY: Final[tuple[Metric, ...]] = (
         question="How much work did the agent spare?",
         unit="hours",
         numerator="an estimate: the agent's replies × 2 minutes",
-        column="agent_sent_count",
+        column="agent_reply_count",
         counted=_BY_AGENT,
         scale=2 / 60,
     ),

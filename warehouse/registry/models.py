@@ -5,7 +5,7 @@ from typing import Final
 
 from warehouse.metric import DURATION, EVENT, NO_DATA, PEOPLE, PROVIDER_CALL, RATIO, REPLY, Metric
 
-_BY_AGENT: Final = "event_type = 'message_sent' and author = 'agent'"
+_BY_AGENT: Final = "event_type = 'message_sent' and author = 'agent' and not is_part"
 _ATTEMPT: Final = "event_type = 'llm_attempt'"
 _LATENCY: Final = replace(
     DURATION,
@@ -105,7 +105,7 @@ MODELS: Final[tuple[Metric, ...]] = (
         numerator="agent replies won by a target other than the primary",
         denominator="agent replies",
         column="fallback_sent_count",
-        per_column="agent_sent_count",
+        per_column="agent_reply_count",
         counted=f"{_BY_AGENT} and is_fallback",
         per_counted=_BY_AGENT,
     ),
