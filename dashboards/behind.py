@@ -1,9 +1,10 @@
 """From a number, bar or cell to the conversations behind it: the people first, then the chat of one of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -27,61 +28,59 @@ class Behind:
 
 
 def messages(looking: Viewer, period: Period, *, title: str = "Messages") -> Behind:
-    read = partial(data.behind_events, looking.tenant_id, period, event_types=("message_received", "message_sent"))
-    return Behind(title=title, counted="messages", rows=read)
+    return _of("messages", looking, period, title=title, counted="messages")
 
 
 def received(
     looking: Viewer, period: Period, *, title: str, iso_weekday: int | None = None, hour: int | None = None
 ) -> Behind:
-    read = partial(
-        data.behind_events,
-        looking.tenant_id,
-        period,
-        event_types=("message_received",),
-        iso_weekday=iso_weekday,
-        hour=hour,
-    )
-    return Behind(title=title, counted="messages", rows=read)
+    where = {"iso_weekday": iso_weekday, "local_hour": hour}
+    return _of("when_people_write", looking, period, title=title, counted="messages", where=where)
 
 
 def replies(looking: Viewer, period: Period, *, title: str, provider: str | None = None) -> Behind:
     """The agent's replies, the slowest first."""
-    read = partial(
-        data.behind_events,
-        looking.tenant_id,
-        period,
-        event_types=("message_sent",),
-        author="agent",
-        provider=provider,
-        first="slowest",
-    )
-    return Behind(title=title, counted="replies", rows=read)
+    where = {"provider": provider}
+    return _of("ai_replies", looking, period, title=title, counted="replies", where=where, first="slowest")
 
 
 def calls(looking: Viewer, period: Period, *, title: str, provider: str | None = None) -> Behind:
     """Calls to models, the dearest person first."""
-    read = partial(
-        data.behind_events,
-        looking.tenant_id,
-        period,
-        event_types=("llm_attempt",),
-        provider=provider,
-        first="costliest",
-    )
-    return Behind(title=title, counted="calls", rows=read)
+    where = {"provider": provider}
+    return _of("model_calls", looking, period, title=title, counted="calls", where=where, first="costliest")
 
 
 def waits(looking: Viewer, period: Period, *, title: str, least_ms: int, below_ms: int | None) -> Behind:
-    read = partial(data.behind_waits, looking.tenant_id, period, least_ms=least_ms, below_ms=below_ms)
-    return Behind(title=title, counted="replies", rows=read)
+    """Who waited that long for the first reply to a message, the slowest first."""
+    name, counted = "response_time", "replies"
+    return _of(
+        name, looking, period, title=title, counted=counted, first="slowest", least_ms=least_ms, below_ms=below_ms
+    )
 
 
-def episodes(
-    looking: Viewer, period: Period, *, title: str, outcome: str | None = None, is_answered: bool | None = None
+def episodes(looking: Viewer, period: Period, *, title: str, outcome: str) -> Behind:
+    where = {"outcome": outcome}
+    return _of("outcomes", looking, period, title=title, counted="conversations", where=where, first="newest")
+
+
+def unanswered(looking: Viewer, period: Period, *, title: str) -> Behind:
+    return _of("unanswered", looking, period, title=title, counted="conversations", first="newest")
+
+
+def _of(
+    metric: str,
+    looking: Viewer,
+    period: Period,
+    *,
+    title: str,
+    counted: str,
+    where: Mapping[str, str | int | None] = MappingProxyType({}),
+    **how: Any,
 ) -> Behind:
-    read = partial(data.behind_episodes, looking.tenant_id, period, outcome=outcome, is_answered=is_answered)
-    return Behind(title=title, counted="conversations", rows=read)
+    """The same filter as the number's own."""
+    chosen = {name: value for name, value in where.items() if value is not None}
+    read = partial(data.behind, looking.tenant_id, metric, period, where=chosen, **how)
+    return Behind(title=title, counted=counted, rows=read)
 
 
 def open_dialog(looking: Viewer, behind: Behind, period: Period, *, at: datetime, renews: str = "") -> None:

@@ -16,7 +16,9 @@ from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
 from mychatflow.store.desk import Action, Colleague
 from mychatflow.store.viewers import Workspace
-from warehouse import behind, model_reads, reads
+from warehouse import metric_reads, model_reads, reads
+from warehouse.metric_filter import Filter
+from warehouse.metric_sql import First
 from warehouse.periods import Period
 from warehouse.reader import NothingPublished
 
@@ -77,37 +79,19 @@ def hour_heatmap(tenant_id: UUID, period: Period) -> Rows:
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
-def behind_events(
+def behind(
     tenant_id: UUID,
+    metric: str,
     period: Period,
     *,
-    event_types: tuple[str, ...],
-    author: str | None = None,
-    provider: str | None = None,
-    iso_weekday: int | None = None,
-    hour: int | None = None,
-    first: behind.First = "busiest",
+    where: dict[str, str | int],
+    first: First = "busiest",
+    least_ms: int = 0,
+    below_ms: int | None = None,
 ) -> Rows:
-    return behind.events(
-        tenant_id,
-        period,
-        event_types=event_types,
-        author=author,
-        provider=provider,
-        iso_weekday=iso_weekday,
-        hour=hour,
-        first=first,
-    )
-
-
-@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
-def behind_waits(tenant_id: UUID, period: Period, *, least_ms: int, below_ms: int | None) -> Rows:
-    return behind.waits(tenant_id, period, least_ms=least_ms, below_ms=below_ms)
-
-
-@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
-def behind_episodes(tenant_id: UUID, period: Period, *, outcome: str | None, is_answered: bool | None) -> Rows:
-    return behind.episodes(tenant_id, period, outcome=outcome, is_answered=is_answered)
+    """The people a number is made of."""
+    asked = Filter(period=period, where={**where})
+    return metric_reads.people(tenant_id, metric, asked, first=first, least_ms=least_ms, below_ms=below_ms)
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)

@@ -25,7 +25,7 @@ class Filter:
     """One selection for tile, chart, list and file; no period means all time."""
 
     period: Period | None = None
-    where: Mapping[str, str | UUID] = field(default_factory=dict)
+    where: Mapping[str, str | UUID | int] = field(default_factory=dict)
 
     @property
     def span(self) -> Period:
@@ -46,7 +46,7 @@ def refuse_unknown(metric: Metric, asked: Filter) -> None:
         if dimension not in metric.dimensions:
             known = ", ".join(metric.dimensions) or "no dimension"
             raise FilterRefused(dimension, f"{metric.name} is known by {known}")
-        if dimension.endswith("_id") and not isinstance(value, UUID) and not _is_id(value):
+        if dimension.endswith("_id") and not isinstance(value, UUID) and not _is_id(str(value)):
             raise FilterRefused(dimension, f"{value!r} is not an id")
 
 

@@ -12,12 +12,14 @@ from mychatflow.rules import answer_quality
 from warehouse import metric_filter, metric_sql, metrics, reader
 from warehouse.metric import Metric
 from warehouse.metric_filter import Filter
+from warehouse.metric_sql import First
 from warehouse.metrics import UnknownMetric
 from warehouse.questions import Row
 
 _NAMED = re.compile(r"\$(\w+)")
 # More than any list a person reads; a file may hold more, and says so.
 _LISTED = 1_000
+MOST_PEOPLE = 500
 
 
 def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
@@ -76,6 +78,22 @@ def facts(
     """The drill-down and the file: every fact behind the number, newest first; of a ratio those of its numerator."""
     sql, values = _listing(tenant_id, name, asked, limit=limit, of_denominator=of_denominator)
     return reader.current().rows(sql, values) if sql else []
+
+
+def people(
+    tenant_id: UUID,
+    name: str,
+    asked: Filter,
+    *,
+    first: First = "busiest",
+    least_ms: int = 0,
+    below_ms: int | None = None,
+    limit: int = MOST_PEOPLE,
+) -> list[Row]:
+    """Whose facts they are, one row for each person; `event_count` sums to the number."""
+    sql = metric_sql.people(checked(name, asked), asked, first=first)
+    limits = {"least_ms": least_ms, "below_ms": below_ms, "limit": limit}
+    return reader.current().rows(sql, _bound(sql, tenant_id, asked, **limits))
 
 
 @contextmanager

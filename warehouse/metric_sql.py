@@ -3,6 +3,8 @@
 # ruff: noqa: S608 — every name and expression comes from the registry; what a viewer chose is bound.
 
 import functools
+from collections.abc import Mapping
+from typing import Literal
 
 from warehouse import models, questions
 from warehouse.metric import Metric
@@ -28,6 +30,19 @@ select
     {quantiles}
 from ranked group by all
 """
+First = Literal["busiest", "slowest", "costliest", "newest"]
+_FIRST: Mapping[First, str] = {
+    "busiest": "event_count",
+    "slowest": "slowest_ms",
+    "costliest": "cost_usd",
+    "newest": "last_at",
+}
+# What of a fact tells how long it took, what it cost and when it was.
+_TOLD = {
+    "events": ("latency_ms", "cost_micro_usd", "occurred_at"),
+    "replies": ("response_ms", "null::bigint", "occurred_at"),
+    "episodes": ("first_response_ms", "null::bigint", "started_at"),
+}
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -55,6 +70,21 @@ def listed(metric: Metric, asked: Filter, *, of_denominator: bool = False) -> st
     return (
         f"with listed as (select local_date, * exclude (local_date), {amount} as amount from {_facts(metric, asked)}) "
         f"select * from listed where {is_counted} order by all desc limit $limit"
+    )
+
+
+def people(metric: Metric, asked: Filter, *, first: First) -> str:
+    """The persons behind the number: how often, how slow at worst, how dear, when last; of times within limits."""
+    took, cost, at = _TOLD[str(metric.facts)]
+    counted = metric.counted
+    if metric.kind == "quantile":
+        counted = f"{counted} >= $least_ms and {counted} < coalesce($below_ms, {counted} + 1)"
+    narrowed = "".join(f" and {name} = ${name}" for name in asked.where if name in metric.share_of)
+    return (
+        f"select contact_id, count(*) as event_count, max({took}) as slowest_ms, sum({cost}) / 1e6 as cost_usd, "
+        f"max({at}) as last_at from {_facts(metric, asked)} where contact_id is not null and {counted}{narrowed} "
+        f"group by contact_id order by {_FIRST[first]} desc nulls last, event_count desc, last_at desc, contact_id asc "
+        "limit $limit"
     )
 
 

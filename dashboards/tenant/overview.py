@@ -56,7 +56,7 @@ def _open_tile(looking: Viewer, choice: Choice, column: str, *, at: datetime) ->
         "contact_count": lambda: behind.received(looking, period, title="People reached"),
         "reply_p50_ms": lambda: behind.replies(looking, period, title="Replies, slowest first"),
         "cost_usd": lambda: behind.calls(looking, period, title="AI cost, dearest first"),
-        "answered_rate": lambda: behind.episodes(looking, period, title="Left without an answer", is_answered=False),
+        "answered_rate": lambda: behind.unanswered(looking, period, title="Left without an answer"),
     }[column]()
     behind.open_dialog(looking, asked, period, at=at)
 

@@ -1,18 +1,21 @@
 """Tile, chart and list of one period tell the same number, to its own tenant and to nobody else."""
 
-import functools
 import random
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mychatflow.events import EventType
+from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
+from tests import conftest
 from tests.warehouse import history
 from tests.warehouse.history import NOON, Business
-from warehouse import behind, metrics, model_reads, models, ops_reads, reads, rollup
+from warehouse import metric_reads, metrics, model_reads, models, ops_reads, publish, reader, reads, rollup
+from warehouse.metric_filter import Filter
 from warehouse.periods import Period
 from warehouse.reader import Reader
 
@@ -20,16 +23,28 @@ TODAY = NOON.date()
 MONTH = Period(since=TODAY - timedelta(days=27), until=TODAY + timedelta(days=1))
 
 
+@pytest.fixture(scope="module")
+def month(
+    settings: Settings, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Reader, Business]]:
+    """A published tenant in India with a month of turns, beside another one; tests only read them."""
+    file = tmp_path_factory.mktemp("warehouse") / "warehouse.duckdb"
+    with conftest.a_database(settings, postgres) as fresh:
+        installation = fresh.model_copy(update={"warehouse_url": f"duckdb:///{file}"})
+        mine = history.a_business(installation, timezone="Asia/Kolkata")
+        theirs = history.a_business(installation, timezone="Europe/Madrid")
+        history.write(installation, history.a_past(mine, turns=400, days=25))
+        history.write(installation, history.a_past(theirs, turns=100, days=25, seed=8))
+        rollup.rollup(installation, at=NOON)
+        found = Reader(publish.published_dir(installation))
+        yield found, mine
+        found.close()
+
+
 @pytest.fixture
-def business(installation: Settings, published: Reader) -> Iterator[Business]:
-    """A published tenant in India with a month of turns, beside another one."""
-    mine = history.a_business(installation, timezone="Asia/Kolkata")
-    theirs = history.a_business(installation, timezone="Europe/Madrid")
-    history.write(installation, history.a_past(mine, turns=400, days=25))
-    history.write(installation, history.a_past(theirs, turns=100, days=25, seed=8))
-    rollup.rollup(installation, at=NOON)
-    yield mine
-    published.close()
+def business(month: tuple[Reader, Business], monkeypatch: pytest.MonkeyPatch) -> Business:
+    monkeypatch.setattr(reader, "current", lambda: month[0])
+    return month[1]
 
 
 def test_tile_chart_and_list_agree_on_any_period(business: Business) -> None:
@@ -54,8 +69,8 @@ def test_tile_chart_and_list_agree_on_any_period(business: Business) -> None:
         assert len(days) == len(kpis) == period.days
 
 
-def test_one_tenants_numbers_hold_nobody_elses(business: Business, published: Reader) -> None:
-    other = published.rows(
+def test_one_tenants_numbers_hold_nobody_elses(business: Business) -> None:
+    other = reader.current().rows(
         "select distinct tenant_id from analytics_summary_daily where tenant_id <> $1", [business.tenant_id]
     )[0]["tenant_id"]
 
@@ -97,14 +112,8 @@ def test_no_data_is_none_and_never_zero(business: Business) -> None:
 
 def test_every_cell_leads_to_the_people_behind_it(business: Business) -> None:
     for cell in reads.hour_heatmap(business.tenant_id, MONTH):
-        found = behind.events(
-            business.tenant_id,
-            MONTH,
-            event_types=("message_received",),
-            iso_weekday=cell["iso_weekday"],
-            hour=cell["hour"],
-            limit=10_000,
-        )
+        asked = Filter(period=MONTH, where={"iso_weekday": cell["iso_weekday"], "local_hour": cell["hour"]})
+        found = metric_reads.people(business.tenant_id, "when_people_write", asked, limit=10_000)
 
         assert sum(row["event_count"] for row in found) == cell["message_count"]
 
@@ -115,23 +124,25 @@ def test_numbers_equal_the_people_behind_them_on_any_period(business: Business) 
         since = TODAY - timedelta(days=chance.randrange(1, 30))
         period = Period(since=since, until=since + timedelta(days=chance.randrange(1, 20)))
         tile = reads.overview_kpis(business.tenant_id, period)[0]
-        ask = functools.partial(behind.events, business.tenant_id, period, limit=10_000)
 
-        writers = ask(event_types=("message_received",))
-        assert sum(row["event_count"] for row in writers) == tile["message_received_count"]
+        def ask(name: str, period: Period = period, **where: Any) -> list[dict[str, Any]]:
+            asked = Filter(period=period, where=where)
+            return metric_reads.people(business.tenant_id, name, asked, first="costliest", limit=10_000)
+
+        writers = ask("messages_received")
+        assert _sum(writers) == tile["message_received_count"]
         assert len(writers) == tile["contact_count"]
-        answered = ask(event_types=("message_sent",), author="agent")
-        assert sum(row["event_count"] for row in answered) == tile["reply_count"]
-        calls = ask(event_types=("llm_attempt",), first="costliest")
-        assert sum(row["cost_usd"] for row in calls) == pytest.approx(tile["cost_usd"])
+        assert _sum(ask("ai_replies")) == tile["reply_count"]
+        assert sum(row["cost_usd"] for row in ask("model_calls")) == pytest.approx(tile["cost_usd"])
         for row in reads.provider_usage(business.tenant_id, period):
-            by_one = ask(event_types=("message_sent",), author="agent", provider=row["provider"])
-            assert sum(item["event_count"] for item in by_one) == row["reply_count"]
-        lost = behind.episodes(business.tenant_id, period, is_answered=False, limit=10_000)
-        assert sum(row["event_count"] for row in lost) == tile["answerable_count"] - tile["answered_count"]
+            assert _sum(ask("ai_replies", provider=row["provider"])) == row["reply_count"]
+        assert _sum(ask("unanswered")) == tile["answerable_count"] - tile["answered_count"]
         for row in reads.outcomes(business.tenant_id, period):
-            those = behind.episodes(business.tenant_id, period, outcome=row["outcome"], limit=10_000)
-            assert sum(item["event_count"] for item in those) == row["episode_count"]
+            assert _sum(ask("outcomes", outcome=row["outcome"])) == row["episode_count"]
+
+
+def _sum(people: list[dict[str, Any]]) -> int:
+    return sum(row["event_count"] for row in people)
 
 
 def test_each_bucket_of_waits_holds_its_people(business: Business) -> None:
@@ -144,7 +155,9 @@ def test_each_bucket_of_waits_holds_its_people(business: Business) -> None:
 
     for row in reads.reply_time_buckets(business.tenant_id, MONTH):
         least, below = limits[row["bucket"]]
-        found = behind.waits(business.tenant_id, MONTH, least_ms=least, below_ms=below, limit=10_000)
+        found = metric_reads.people(
+            business.tenant_id, "response_time", Filter(period=MONTH), least_ms=least, below_ms=below, limit=10_000
+        )
         assert sum(item["event_count"] for item in found) == row["reply_count"], row["bucket"]
 
 

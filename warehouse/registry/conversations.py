@@ -44,6 +44,14 @@ CONVERSATIONS: Final[tuple[Metric, ...]] = (
         per_counted="is_eligible",
     ),
     replace(
+        EPISODE,
+        name="unanswered",
+        question="Which conversations were left without an answer?",
+        numerator="eligible episodes without a reply by anybody",
+        column="first_reply_at",
+        counted="is_eligible and not is_answered",
+    ),
+    replace(
         EPISODE_RATE,
         name="involvement",
         question="How often does the agent take part?",
