@@ -84,7 +84,7 @@ def _late(updated: datetime | None, *, at: datetime) -> str:
 
 
 def _dates(today: date) -> Period:
-    with st.container(key="dates", horizontal=True, horizontal_alignment="right"):
+    with st.container(key="chosen-dates", horizontal=True, horizontal_alignment="right"):
         chosen = st.date_input(
             "First and last day",
             value=(today - timedelta(days=28), today - timedelta(days=1)),

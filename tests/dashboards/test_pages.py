@@ -108,6 +108,13 @@ def test_a_period_of_the_address_is_restored(pages: Town) -> None:
     assert _count(short.metric[0].value) < _count(long.metric[0].value)
 
 
+def test_a_period_of_ones_own_is_counted(pages: Town) -> None:
+    test = opened("overview", range="Custom")
+
+    assert not test.exception
+    assert test.date_input(key="dates").value[0] < test.date_input(key="dates").value[1]
+
+
 @pytest.mark.parametrize("page", ["overview", "agent"])
 def test_without_comparison_no_change_is_claimed(pages: Town, page: str) -> None:
     assert any(metric.delta for metric in opened(page, workspace=pages.dental.name).metric)
