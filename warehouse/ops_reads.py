@@ -33,6 +33,12 @@ def asset_freshness() -> list[Row]:
     ]
 
 
+def differing_days() -> Row | None:
+    """The first and last day on which Postgres and the warehouse differed when last compared; None when they agree."""
+    found = questions.ask("ops_differing_days")[0]
+    return found if found["first_date"] else None
+
+
 def breakers(since: datetime) -> list[Row]:
     """Breaker changes since then, newest first."""
     return questions.ask("ops_breakers", since=since)

@@ -11,12 +11,13 @@ import duckdb
 from adbc_driver_postgresql import dbapi
 
 from mychatflow.settings import Settings
-from warehouse import connection, kept
+from warehouse import connection, kept, windows
 from warehouse.kept import Kept
 from warehouse.landing import PostgresUnreachable
 from warehouse.windows import Window, covering
 
 _NAMED = 100
+_COMPARED = "analytics_events"
 _SIDES = """
 create or replace temp table sides as
 with
@@ -82,8 +83,7 @@ class Reconciled:
         """The backfill that makes both sides agree again."""
         if self.is_equal or self.first_day is None or self.last_day is None:
             return None
-        until = self.last_day + timedelta(days=1)
-        return f"mychatflow backfill --asset analytics_events --from {self.first_day} --to {until}"
+        return windows.backfill_command([_COMPARED], self.first_day, self.last_day + timedelta(days=1))
 
     def named(self) -> dict[str, list[str]]:
         """Up to a hundred of each, for a failed check's metadata."""

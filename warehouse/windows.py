@@ -53,3 +53,8 @@ def days_of(window: Window) -> list[date]:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def backfill_command(assets: Iterable[str], since: date, until: date) -> str:
+    """What a person runs to compute those days of those tables again; `until` is not included."""
+    return f"mychatflow backfill --asset {' '.join(sorted(assets))} --from {since} --to {until}"

@@ -32,6 +32,11 @@ def asset_freshness() -> Rows:
     return ops_reads.asset_freshness()
 
 
+@st.cache_data(ttl=_PUBLISHED, max_entries=2, show_spinner=False)
+def differing_days() -> dict[str, Any] | None:
+    return ops_reads.differing_days()
+
+
 @st.cache_data(ttl=_PUBLISHED, max_entries=4, show_spinner=False)
 def provider_health(since: datetime) -> Rows:
     return ops_reads.provider_health(since)

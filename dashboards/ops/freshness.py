@@ -8,7 +8,7 @@ from dashboards import parts, shell, states, wording
 from dashboards.ops import data, delivery, door, providers
 from dashboards.parts import Column, Tone
 from dashboards.viewer import Viewer
-from warehouse import metrics
+from warehouse import metrics, windows
 
 _WINDOW = timedelta(hours=6)
 # How far back a table without any data is computed at first.
@@ -100,18 +100,27 @@ def _freshness(rows: data.Rows, *, at: datetime) -> None:
     late = [row for row, _, tone, _ in measured if tone == "bad"]
     if late:
         with st.popover("Command that mends it", type="tertiary", icon=":material/terminal:"):
-            st.code("\n".join(_backfill(late, at=at)), language="bash")
+            st.code("\n".join([*_differing(), *_backfill(late, at=at)]), language="bash")
+
+
+def _differing() -> list[str]:
+    """Where Postgres has other events than the warehouse, they are read again."""
+    days = data.differing_days()
+    if days is None:
+        return []
+    until = days["last_date"] + timedelta(days=1)
+    return [windows.backfill_command(["analytics_events"], days["first_date"], until)]
 
 
 def _backfill(rows: data.Rows, *, at: datetime) -> list[str]:
     """From the day of each late table's newest data to tomorrow; tables that stopped together share a command."""
     by_day: dict[date, list[str]] = {}
     for row in rows:
+        if row["asset"] == "reconciliation" and row["failed_check_count"]:
+            # Computing the comparison again would mend nothing.
+            continue
         newest = row["newest_data_at"]
         since = newest.date() if newest else (at - _NEVER_RAN).date()
         by_day.setdefault(since, []).append(str(row["asset"]))
     until = at.date() + timedelta(days=1)
-    return [
-        f"mychatflow backfill --asset {' '.join(sorted(assets))} --from {since} --to {until}"
-        for since, assets in sorted(by_day.items())
-    ]
+    return [windows.backfill_command(assets, since, until) for since, assets in sorted(by_day.items())]
