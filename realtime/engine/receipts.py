@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from mychatflow.events import EventType, event_id
+from realtime.engine import first_replies
 
 Key = tuple[UUID, UUID, str]
 # Tenant, instance and WhatsApp's bare id of the acknowledged message.
@@ -207,6 +209,7 @@ async def apply_waiting(connection: AsyncConnection[Any], keys: Sequence[Key]) -
         doubtful = [receipt for receipt, new in changed if "failed" in {new, receipt.status}]
         if doubtful:
             await connection.execute(_REPAIR, _pair_columns(doubtful))
+            await first_replies.tell(connection, ((receipt.tenant_id, receipt.episode_id) for receipt in doubtful))
         events = [event for receipt, new in changed for event in _events(receipt, new)]
         if events:
             await connection.execute(_EVENTS, _event_columns(events))
@@ -273,16 +276,14 @@ def _write_columns(changed: Sequence[tuple[Receipt, str]]) -> dict[str, list[Any
 
 
 def _pair_columns(receipts: Sequence[Receipt]) -> dict[str, list[Any]]:
-    latest = {(receipt.tenant_id, receipt.contact_id): receipt for receipt in sorted(receipts, key=_sent_at)}
+    latest = {
+        (receipt.tenant_id, receipt.contact_id): receipt for receipt in sorted(receipts, key=attrgetter("sent_at"))
+    }
     return {
         "tenant_ids": [tenant_id for tenant_id, _ in latest],
         "contact_ids": [contact_id for _, contact_id in latest],
         "sent_ats": [receipt.sent_at for receipt in latest.values()],
     }
-
-
-def _sent_at(receipt: Receipt) -> datetime:
-    return receipt.sent_at
 
 
 def _event_columns(events: Sequence[tuple[Receipt, EventType, datetime, dict[str, Any]]]) -> dict[str, list[Any]]:

@@ -153,6 +153,36 @@ async def test_a_failed_message_opens_no_reply_pair(store: Store, pool: Pool, te
     assert await rows(pool, "select lead_awaiting_reply_since from contacts") == [(SENT,)]
 
 
+async def test_a_failed_reply_is_nobodys_first(store: Store, pool: Pool, tenant: Tenant) -> None:
+    lost, episode = await a_sent_message(store, pool, tenant), uuid4()
+    async with pool.connection() as connection:
+        await connection.execute(
+            "insert into episodes (tenant_id, id, contact_id, instance_id, start_reason, started_at, first_reply_at,"
+            " first_agent_reply_at, first_human_reply_at) select tenant_id, %s, contact_id, instance_id, 'initial',"
+            " %s, %s, %s, %s from interactions",
+            (episode, SENT, SENT, SENT, SENT + timedelta(hours=2)),
+        )
+        # A colleague answered from the phone, two hours later.
+        await connection.execute(
+            "insert into interactions (tenant_id, id, occurred_at, contact_id, instance_id, message_id, direction,"
+            " author, status) select tenant_id, %s, %s, contact_id, instance_id, 'PHONE', 'outgoing', 'human', 'sent'"
+            " from interactions where id = %s",
+            (uuid4(), SENT + timedelta(hours=2), lost),
+        )
+        await connection.execute("update interactions set episode_id = %s", (episode,))
+    firsts = "select first_reply_at, first_agent_reply_at, first_human_reply_at from episodes"
+
+    await hear(pool, tenant, -1)
+    await apply_statuses(pool)
+    later = SENT + timedelta(hours=2)
+    assert await rows(pool, firsts) == [(later, None, later)]
+
+    # It arrived after all.
+    await hear(pool, tenant, 2)
+    await apply_statuses(pool)
+    assert await rows(pool, firsts) == [(SENT, SENT, later)]
+
+
 async def test_the_message_before_a_failed_one_stays_the_one_answered(store: Store, pool: Pool, tenant: Tenant) -> None:
     await a_sent_message(store, pool, tenant, wa_id="FIRST")
     await a_sent_message(store, pool, tenant, wa_id="LATER")
