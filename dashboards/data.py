@@ -78,6 +78,13 @@ def hour_heatmap(tenant_id: UUID, period: Period) -> Rows:
     return reads.hour_heatmap(tenant_id, period)
 
 
+@st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
+def metric(tenant_id: UUID, name: str, period: Period) -> float | None:
+    """One number of the registry; None without data."""
+    value: float | None = metric_reads.value(tenant_id, name, Filter(period=period))["value"]
+    return value
+
+
 @st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
 def behind(
     tenant_id: UUID,

@@ -52,7 +52,8 @@ def small_usd(value: float | None) -> str:
     """The price of one conversation: cents have decimals of their own."""
     if value is None:
         return NO_DATA
-    return f"${value:,.2f}" if value >= 1 or not value else f"${value:.4f}"
+    sign, size = "-" * (value < 0), abs(value)
+    return f"{sign}${size:,.2f}" if size >= 1 or not size else f"{sign}${size:.4f}"
 
 
 def share(value: float | None, *, digits: int = 1) -> str:

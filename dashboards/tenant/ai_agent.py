@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -45,17 +45,13 @@ _STEPS = {
 _OUTSIDE = {"device ack", "read ack"}
 
 
-_UNITS: tuple[tuple[str, str | None, Callable[[float | None], str], str], ...] = (
-    ("AI cost", None, wording.usd, metrics.help_text("ai_cost")),
-    ("Per reply", "reply_count", wording.small_usd, "The cost of all calls ÷ the agent's replies."),
-    (
-        "Per conversation",
-        "involved_count",
-        wording.small_usd,
-        "The cost ÷ conversations the agent took part in.",
-    ),
-    ("Per resolution", "autonomous_count", wording.small_usd, "The cost ÷ conversations resolved by the agent."),
-    ("Per booking", "booked_count", wording.small_usd, "The cost of all calls ÷ appointments booked."),
+# More spent may be more business; a dearer reply is only dearer.
+_UNITS: tuple[tuple[str, str, Callable[[float | None], str], Literal["inverse", "off"]], ...] = (
+    ("AI cost", "ai_cost", wording.usd, "off"),
+    ("Per reply", "cost_per_reply", wording.small_usd, "inverse"),
+    ("Per conversation", "cost_per_episode", wording.small_usd, "inverse"),
+    ("Per lasting resolution", "cost_per_durable_resolution", wording.small_usd, "inverse"),
+    ("Per booking", "cost_per_booking", wording.small_usd, "inverse"),
 )
 
 
@@ -84,35 +80,25 @@ def show(looking: Viewer, *, at: datetime) -> None:
 def _unit_costs(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     """What one of each thing costs, every failed and lost call included."""
     with states.reading(120):
-        kpis = data.overview_kpis(looking.tenant_id, choice.period)
-    before = data.overview_kpis(looking.tenant_id, choice.previous) if choice.previous else {}
+        now = {metric: data.metric(looking.tenant_id, metric, choice.period) for _, metric, _, _ in _UNITS}
     grid = st.grid(5, min_column_width=150, key="tiles")
-    for number, (label, counted, written, told) in enumerate(_UNITS):
-        value = written(_unit_cost(kpis, counted))
-        change = wording.change(_unit_cost(kpis, counted), _unit_cost(before, counted))
+    for number, (label, metric, written, colour) in enumerate(_UNITS):
+        before = data.metric(looking.tenant_id, metric, choice.previous) if choice.previous else None
+        value, change = written(now[metric]), wording.change(now[metric], before)
         drawn, is_pressed = shell.covered(f"cost-{number}", f"{label} {value}: who is behind it", within=grid)
         drawn.metric(
             label,
             value,
             delta=tiles.delta(change),
-            # More spent may be more business; a dearer reply is only dearer.
-            delta_color="inverse" if counted else "off",
+            delta_color=colour,
             delta_description="vs. prev." if change is not None else None,
-            help=told,
+            help=metrics.help_text(metric),
             border=True,
             height="stretch",
         )
         if is_pressed:
             found = behind.calls(looking, choice.period, title="AI cost, dearest first")
             behind.open_dialog(looking, found, choice.period, at=at)
-
-
-def _unit_cost(kpis: dict[str, Any], counted: str | None) -> float | None:
-    """All of the cost, or the cost of each thing counted; None where there was none."""
-    if not kpis:
-        return None
-    count = kpis[counted] if counted else 1
-    return float(kpis["cost_usd"]) / count if count else None
 
 
 def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
@@ -190,7 +176,10 @@ def _failovers(looking: Viewer, choice: Choice) -> None:
     columns = [
         Column(title="Model"),
         Column(title="Shut off"),
-        *(Column(title=name, is_number=True) for name in ("For", "Replies", "People")),
+        *(
+            Column(title=name, is_number=True)
+            for name in ("For", "Replies", "People", "Slower by", "Dearer by", "Resolved")
+        ),
     ]
     cells = [
         (
@@ -199,7 +188,16 @@ def _failovers(looking: Viewer, choice: Choice) -> None:
             wording.age(row["closed_at"] - row["opened_at"]) if row["closed_at"] else "still",
             f"{row['reply_count']:,}",
             f"{row['contact_count']:,}",
+            wording.seconds(row["added_ms"]),
+            wording.small_usd(row["added_cost_usd"]),
+            _resolved(row),
         )
         for row in rows
     ]
     st.html(parts.table(columns, cells, label="Openings of circuit breakers, with replies others wrote meanwhile"))
+
+
+def _resolved(row: dict[str, Any]) -> str:
+    """How many of the conversations that the other model answered were resolved without help, beside the usual."""
+    meanwhile, usual = (wording.share(row[f"{when}_autonomous_rate"], digits=0) for when in ("fallback", "usual"))
+    return f"{meanwhile} <small>usually {usual}</small>"

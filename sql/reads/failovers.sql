@@ -1,9 +1,9 @@
--- Each opening of a breaker in the period, and whose replies another model wrote meanwhile.
+-- Openings of breakers in the period: whose replies another model wrote meanwhile, and how these
+-- compare with the primary's of the seven days before.
 with
 
 zone as (
-    select any_value(timezone) as timezone
-    from marts.analytics_summary_daily
+    select timezone from marts.tenants
     where tenant_id = getvariable('tenant_id')
 ),
 
@@ -37,17 +37,9 @@ openings as (
         and cast(timezone(zone.timezone, changes.opened_at) as date) < getvariable('until')
 ),
 
-fallbacks as (
-    select
-        contact_id,
-        occurred_at
-    from marts.analytics_events
-    where
-        tenant_id = getvariable('tenant_id')
-        and event_type = 'message_sent'
-        and json_extract_string(properties, '$.used_fallback') = 'true'
-        and occurred_at >= cast(getvariable('since') as timestamptz) - interval 1 day
-        and occurred_at < cast(getvariable('until') as timestamptz) + interval 1 day
+impacts as (
+    select * from marts.failover_impact
+    where tenant_id = getvariable('tenant_id')
 )
 
 select
@@ -55,12 +47,13 @@ select
     openings.reason,
     openings.opened_at,
     openings.closed_at,
-    count(fallbacks.occurred_at) as reply_count,
-    count(distinct fallbacks.contact_id) as contact_count
+    coalesce(impacts.reply_count, 0) as reply_count,
+    coalesce(impacts.contact_count, 0) as contact_count,
+    impacts.added_ms,
+    (impacts.fallback_mean_cost_micro_usd - impacts.usual_mean_cost_micro_usd)
+    / 1e6 as added_cost_usd,
+    impacts.fallback_autonomous_rate,
+    impacts.usual_autonomous_rate
 from openings
-left join fallbacks
-    on
-        openings.opened_at <= fallbacks.occurred_at
-        and coalesce(openings.closed_at > fallbacks.occurred_at, true)
-group by all
+left join impacts using (target, opened_at)
 order by openings.opened_at desc, openings.target asc

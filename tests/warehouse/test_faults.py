@@ -10,7 +10,7 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import connection, metric_reads, models, rollup
+from warehouse import connection, metric_reads, model_reads, models, rollup
 from warehouse.metric_filter import Filter
 from warehouse.periods import Period
 from warehouse.reader import Reader
@@ -219,3 +219,8 @@ def test_an_outage_is_told_by_whom_it_touched(installation: Settings, published:
     assert impact[0]["added_ms"] == 60_000 - impact[0]["usual_median_ms"] > 0
     assert (impact[0]["fallback_mean_cost_micro_usd"], impact[0]["usual_mean_cost_micro_usd"]) == (900, 412)
     assert metric_reads.value(business.tenant_id, "failover_contacts", _day(NOON.date()))["value"] == 3
+    (shown,) = model_reads.failovers(
+        business.tenant_id, Period(since=NOON.date(), until=NOON.date() + timedelta(days=1))
+    )
+    assert (shown["reply_count"], shown["contact_count"], shown["added_ms"]) == (6, 3, impact[0]["added_ms"])
+    assert shown["added_cost_usd"] == pytest.approx((900 - 412) / 1e6)
