@@ -2,17 +2,18 @@
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mychatflow.rules import phrases
 
 _TOKEN: Final = re.compile(rf"(?:{phrases.WORD}|(?<=\w)'(?=\w))+")
+# A set of characters in front lets the search leap to the first of them.
+_SENTENCE_END: Final = re.compile(r"[!?\n।。…][!?\n।。…]*")
 # "Dr. Weiß is in": the dot of a title ends no sentence.
-_SENTENCE_END: Final = re.compile(
-    r"[!?\n।。…]+|(?<!\bdr)(?<!\bmr)(?<!\bmrs)(?<!\bms)(?<!\bsr)(?<!\bsra)(?<!\bst)\.+(?!\w)"
+_FULL_STOP: Final = re.compile(
+    r"\.+(?!\w)(?<!\bdr\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bms\.)(?<!\bsr\.)(?<!\bsra\.)(?<!\bst\.)"
 )
-_CLAUSE_END: Final = re.compile(r"[,;:،、()\[\]–—|]+(?!\d)")
+_CLAUSE_END: Final = re.compile(r"[,;:،、()\[\]–—|][,;:،、()\[\]–—|]*(?!\d)")
 # Every part starts at a token and is bounded, so that no message can make the search slow.
 _ADDRESS: Final = re.compile(
     r"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
@@ -21,8 +22,7 @@ _ADDRESS: Final = re.compile(
 _MASK: Final = "\ufffc"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clauses:
+class Clauses(NamedTuple):
     """Start positions of the sentences and clauses of `text`, addresses masked so that they say nothing."""
 
     text: str
@@ -38,13 +38,17 @@ class Clauses:
 
 def split(text: str, *, contrasts: re.Pattern[str]) -> Clauses:
     """Cut at punctuation, and at words like "but", whose other side has a will of its own."""
+    ends = [found.end() for found in _SENTENCE_END.finditer(text)]
     if "." in text or "@" in text:
         text = _ADDRESS.sub(lambda found: _MASK * len(found.group()), text)
-    sentences = [0, *(found.end() for found in _SENTENCE_END.finditer(text) if found.end() < len(text))]
-    commas = [found.end() for found in _CLAUSE_END.finditer(text)]
-    turns = [found.start() for found in contrasts.finditer(text)]
+        ends = [found.end() for pattern in (_SENTENCE_END, _FULL_STOP) for found in pattern.finditer(text)]
+    sentences = {0, *(end for end in ends if end < len(text))}
+    commas = (found.end() for found in _CLAUSE_END.finditer(text))
+    turns = (found.start() for found in contrasts.finditer(text))
     return Clauses(
-        text=text, sentence_starts=tuple(sentences), clause_starts=tuple(sorted({*sentences, *commas, *turns}))
+        text=text,
+        sentence_starts=tuple(sorted(sentences)),
+        clause_starts=tuple(sorted(sentences.union(commas, turns))),
     )
 
 

@@ -64,14 +64,14 @@ def detect(text: str, *, supported: Sequence[str]) -> Detection:
     if found is None or found.letters < _FEWEST_LETTERS:
         letters = 0 if found is None else found.letters
         return Detection(language=None, probability=0.0, letters=letters, shares={})
-    candidates = scripts.candidates(found.script, supported=supported)
+    candidates = scripts.candidates(found.script, tuple(supported))
     if len(candidates) == 1:
         only = candidates[0]
         return Detection(language=only, probability=1.0, letters=found.letters, shares={only: 1.0}, is_decisive=True)
     shares = _shares(clean, candidates)
     if not shares:
         return Detection(language=None, probability=0.0, letters=found.letters, shares={})
-    best = max(shares, key=lambda language: shares[language])
+    best = max(shares, key=shares.__getitem__)
     return Detection(language=best, probability=shares[best], letters=found.letters, shares=shares)
 
 
@@ -123,7 +123,7 @@ def _prior(supported: Sequence[str], *, default: str, current: str | None) -> di
 
 def _posterior(shares: Mapping[str, float], prior: Mapping[str, float]) -> tuple[str, float]:
     weights = {language: prior.get(language, 0.0) * share for language, share in shares.items()}
-    best = max(weights, key=lambda language: weights[language])
+    best = max(weights, key=weights.__getitem__)
     total = sum(weights.values())
     return best, weights[best] / total if total else 0.0
 
@@ -140,16 +140,16 @@ def _decided(detection: Detection, decided: str, reason: LanguageReason, *, lock
 
 
 def _shares(text: str, candidates: tuple[str, ...]) -> dict[str, float]:
-    detector = _detector(frozenset(candidates))
+    detector = _detector(candidates)
     if detector is None:
         return {}
     values = detector.compute_language_confidence_values(text)
-    shares = {value.language.iso_code_639_1.name.lower(): value.value for value in values}
+    shares = {_CODES[value.language]: value.value for value in values}
     return shares if any(shares.values()) else {}
 
 
 @functools.lru_cache(maxsize=64)
-def _detector(languages: frozenset[str]) -> LanguageDetector | None:
+def _detector(languages: tuple[str, ...]) -> LanguageDetector | None:
     known = [_KNOWN[language] for language in sorted(languages) if language in _KNOWN]
     # The detector compares at least two.
     if len(known) < 2:
@@ -166,3 +166,4 @@ def _code(code: IsoCode639_1) -> str:
 
 
 _KNOWN: Final = _known_languages()
+_CODES: Final = {language: code for code, language in _KNOWN.items()}

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final, Literal
@@ -34,10 +34,7 @@ class Rule:
     language: str
     strength: Strength
     phrase: Phrase
-
-    @property
-    def rule_id(self) -> str:
-        return f"{self.language}.{self.kind}:{self.phrase.source}"
+    rule_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,41 +69,50 @@ class Request:
 
 
 Entry = Rule | Veto | Request
+# A whole word, or place and text of any other stem in one string, since the hash of a string is kept.
+Feature = str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
-    """The stems of a choice form a group; an entry is looked for where all its groups occur.
+    """An entry is looked for where a stem of each of its groups occurs.
 
-    `words` holds the groups of whole words, the automaton those of all other stems;
-    `announced[group]` holds the entries whose rarest group it is, `required[entry]` all the groups of an entry.
+    A stem that is a whole word is found by looking up each word, all others by the automaton. `announced[stem]` holds
+    the entries whose rarest group has that stem, `further[entry]` the other groups of an entry.
     """
 
     entries: tuple[Entry, ...]
     guards: Mapping[str, Guards]
     contrasts: tuple[str, ...]
-    words: Mapping[str, tuple[int, ...]]
     automaton: Any
-    announced: Mapping[int, tuple[int, ...]]
-    required: tuple[frozenset[int], ...]
+    announced: Mapping[Feature, tuple[int, ...]]
+    further: tuple[tuple[frozenset[Feature], ...], ...]
 
     def entries_in(self, text: str) -> list[int]:
         """The entries that may occur in the text, in their order."""
-        groups: set[int] = set()
-        for word in _WORD.findall(text):
-            groups.update(self.words.get(word, ()))
+        found: set[Feature] = set(_WORD.findall(text))
         last = len(text) - 1
         for end, (length, inside, start, whole) in self.automaton.iter(text):
             if inside:
-                groups.update(inside)
+                found.add(inside)
             if (start or whole) and (end < length or not _is_letter(text[end - length])):
-                groups.update(start)
+                if start:
+                    found.add(start)
                 if whole and (end == last or not _is_letter(text[end + 1])):
-                    groups.update(whole)
-        announced, required = self.announced, self.required
-        return sorted(
-            index for group in groups if group in announced for index in announced[group] if required[index] <= groups
-        )
+                    found.add(whole)
+        return sorted(self._complete(found))
+
+    def _complete(self, found: set[Feature]) -> set[int]:
+        announced, further, is_absent = self.announced, self.further, found.isdisjoint
+        entries = set()
+        for feature in found:
+            for index in announced.get(feature, ()):
+                for group in further[index]:
+                    if is_absent(group):
+                        break
+                else:
+                    entries.add(index)
+        return entries
 
 
 # A word as `_is_letter` bounds it: two thirds of the stems are such words, and to look one up is cheap.
@@ -140,7 +146,13 @@ def _entries(language: str, file: Mapping[str, Any]) -> list[Entry]:
     for kind in KINDS:
         lists = file.get(kind, {})
         entries += [
-            Rule(kind=kind, language=language, strength=strength, phrase=compiled(source))
+            Rule(
+                kind=kind,
+                language=language,
+                strength=strength,
+                phrase=compiled(source),
+                rule_id=f"{language}.{kind}:{source}",
+            )
             for strength in strengths
             for source in lists.get(strength, ())
         ]
@@ -163,35 +175,36 @@ def _words(file: Mapping[str, Any], key: str) -> frozenset[str]:
 
 
 def _index(entries: tuple[Entry, ...]) -> dict[str, Any]:
-    numbers: dict[frozenset[Stem], int] = {}
-    required = [[numbers.setdefault(stems, len(numbers)) for stems in entry.phrase.required] for entry in entries]
-    announced: dict[int, list[int]] = {}
-    for index, groups in enumerate(required):
-        announced.setdefault(groups[0], []).append(index)
-    words, automaton = _looked_up(numbers)
+    required = [[frozenset(map(_feature, stems)) for stems in entry.phrase.required] for entry in entries]
+    announced: dict[Feature, list[int]] = {}
+    for index, (rarest, *_) in enumerate(required):
+        for feature in rarest:
+            announced.setdefault(feature, []).append(index)
     return {
-        "words": words,
-        "automaton": automaton,
-        "announced": {group: tuple(indexes) for group, indexes in announced.items()},
-        "required": tuple(map(frozenset, required)),
+        "automaton": _automaton({stem for entry in entries for stems in entry.phrase.required for stem in stems}),
+        "announced": {feature: tuple(indexes) for feature, indexes in announced.items()},
+        "further": tuple(tuple(groups[1:]) for groups in required),
     }
 
 
-def _looked_up(numbers: Mapping[frozenset[Stem], int]) -> tuple[dict[str, tuple[int, ...]], Any]:
-    by_text: dict[str, dict[str, list[int]]] = {}
-    for stems, number in numbers.items():
-        for stem in stems:
-            by_text.setdefault(stem.text, {}).setdefault(stem.place, []).append(number)
-    words: dict[str, tuple[int, ...]] = {}
+def _feature(stem: Stem) -> Feature:
+    return stem.text if _is_word(stem) else f"{stem.place} {stem.text}"
+
+
+def _is_word(stem: Stem) -> bool:
+    return stem.place == "whole" and _WORD.fullmatch(stem.text) is not None
+
+
+def _automaton(stems: Iterable[Stem]) -> Any:
+    places: dict[str, dict[str, Feature]] = {}
+    for stem in stems:
+        if not _is_word(stem):
+            places.setdefault(stem.text, {})[stem.place] = _feature(stem)
     automaton = ahocorasick.Automaton()
-    for text, places in by_text.items():
-        inside, start, whole = (tuple(places.get(place, ())) for place in ("inside", "start", "whole"))
-        if whole and _WORD.fullmatch(text):
-            words[text], whole = whole, ()
-        if inside or start or whole:
-            automaton.add_word(text, (len(text), inside, start, whole))
+    for text, features in places.items():
+        automaton.add_word(text, (len(text), *(features.get(place) for place in ("inside", "start", "whole"))))
     automaton.make_automaton()
-    return words, automaton
+    return automaton
 
 
 def _is_letter(character: str) -> bool:

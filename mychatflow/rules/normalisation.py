@@ -29,8 +29,11 @@ _MAPPED: Final = str.maketrans(
 )
 _REPEATED: Final = re.compile(r"([^\W\d_])\1\1+|([^\w\s])\2\2+")
 _SPACES: Final = re.compile(r"[^\S\n]{2,}")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]")
 _GREEK: Final = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
+# A Hindi vowel sign joins the letter before it and changes nothing of it; anywhere else it is looked at closely.
+_PLAIN_SIGNS: Final = frozenset(map(chr, (*range(0x900, 0x904), *range(0x93E, 0x94E))))
+_STRAY_SIGN: Final = re.compile(r"(?<![\u0904-\u0939\u0900-\u0903\u093e-\u094d])[\u0900-\u0903\u093e-\u094d]")
+_INTRICATE: Final = "\ue001"
 # Each of these is folded by its lower case alone, unless a mark stands on the last of them.
 _ORDINARY: Final = re.compile(r"[ -:<-_a-~\n]+")
 
@@ -59,9 +62,8 @@ class Normalised:
 @functools.lru_cache(maxsize=64)
 def normalise(text: str, *, repeats: int = 2) -> Normalised:
     """NFKC, case folded, unaccented where accents are optional, runs of a letter cut to `repeats`."""
-    if text.isascii() and not _CONTROL.search(text):
-        plain, offsets = text.lower().replace("`", "'").replace("\t", " ").replace("\r", " "), None
-    else:
+    plain, offsets = _fold_in_place(text), None
+    if plain is None:
         plain, offsets = _fold_each(text)
     squeezed, squeezed_offsets = _squeeze(plain, offsets, repeats)
     return Normalised(
@@ -75,6 +77,33 @@ def normalise(text: str, *, repeats: int = 2) -> Normalised:
 def fold(text: str) -> str:
     """The plain form without squeezing, for literals that are compiled into patterns."""
     return _fold_each(text)[0]
+
+
+def _fold_in_place(text: str) -> str | None:
+    """As `_fold_each`, ten times as fast, where each character becomes one; None where that is not sure."""
+    plain = text.translate(_ONE_TO_ONE)
+    if _INTRICATE in plain or (not text.isascii() and _STRAY_SIGN.search(text)):
+        return None
+    return _with_greek_questions(plain)
+
+
+class _OneToOne(dict[int, str]):
+    """Filled with each character when it is first met: its plain form, or a mark that it needs a closer look."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        folded = character if character in _PLAIN_SIGNS else _fold_cluster(character)
+        is_alone = character in _PLAIN_SIGNS or not _joins_previous(character)
+        plain = folded if is_alone and len(folded) == 1 else _INTRICATE
+        self[code] = plain
+        return plain
+
+
+_ONE_TO_ONE: Final = _OneToOne()
+
+
+def _with_greek_questions(plain: str) -> str:
+    return plain.replace(";", "?") if ";" in plain and _GREEK.search(plain) else plain
 
 
 def _fold_each(text: str) -> tuple[str, tuple[int, ...] | None]:
@@ -92,10 +121,7 @@ def _fold_each(text: str) -> tuple[str, tuple[int, ...] | None]:
             pieces.append(piece)
             offsets.extend(itertools.repeat(position, len(piece)))
         position = end
-    plain = "".join(pieces)
-    if ";" in plain and _GREEK.search(plain):
-        plain = plain.replace(";", "?")
-    return plain, tuple(offsets)
+    return _with_greek_questions("".join(pieces)), tuple(offsets)
 
 
 def _ordinary_end(text: str, position: int) -> int:

@@ -8,6 +8,7 @@ An apostrophe or hyphen inside a word may be typed, forgotten or replaced by a s
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ _SENTENCE_END: Final = r"(?=\W*$|\s*[.!?\n。…])"
 # A gap, or a word up to the next space, bracket or gap.
 _ATOM: Final = re.compile(r"\.{2,3}|(?:(?!\.\.)[^ ()])+")
 _JOINT: Final = re.compile(r"['-]")
+# As the pattern of a joint: typed, forgotten or replaced by a space.
+_JOINTS: Final = ("", "'", " ", "-")
+_MOST_PARTS: Final = 3
+_DIGIT_RARITY: Final = 3
 _NUMBER: Final = r"\d[\d:.]*"
 _NAMED: Final = re.compile(r"\{(\w+)\}")
 _NO_WORDS: Final[Mapping[str, str]] = {}
@@ -34,6 +39,9 @@ class Stem(NamedTuple):
 
     text: str
     place: Literal["whole", "start", "inside"]
+
+
+_DIGITS: Final = frozenset(Stem(digit, "inside") for digit in "0123456789")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +127,14 @@ def _sequence(source: str, *, is_spaced: bool) -> _Piece:
         if not piece.is_optional
         for stems in piece.required
     ]
-    # The rarest element announces the phrase best, and long stems are rare.
-    return _Piece(pattern=pattern, required=tuple(sorted(required, key=_shortest, reverse=True)))
+    return _Piece(pattern=pattern, required=tuple(sorted(required, key=_rarity, reverse=True)))
 
 
-def _shortest(stems: frozenset[Stem]) -> int:
-    return min(len(stem.text) for stem in stems)
+def _rarity(stems: frozenset[Stem]) -> int:
+    """The rarest element announces a phrase best: long stems are rare, and so is a single ideograph or a number."""
+    return min(
+        _DIGIT_RARITY if stem in _DIGITS else len(stem.text.encode()) + (stem.place == "whole") for stem in stems
+    )
 
 
 def _anywhere(stems: frozenset[Stem]) -> frozenset[Stem]:
@@ -175,13 +185,22 @@ def _word(source: str, *, is_spaced: bool) -> _Piece:
     pattern = r"[' -]?".join(re.escape(part) for part in parts).replace(r"\#", _NUMBER)
     if has_ending:
         pattern += f"{WORD}*"
-    letters = [stem for part in parts for stem in part.split("#") if stem]
-    if not letters:
+    if not parts:
         return _Piece(pattern=pattern)
-    longest = max(letters, key=len)
-    is_alone = is_spaced and letters == parts == [longest]
-    place: Literal["whole", "start", "inside"] = "inside" if not is_alone else "start" if has_ending else "whole"
-    return _Piece(pattern=pattern, required=(frozenset({Stem(longest, place)}),))
+    stems, is_exact = _stems(parts)
+    place: Literal["whole", "start", "inside"]
+    place = "inside" if not (is_spaced and is_exact) else "start" if has_ending else "whole"
+    return _Piece(pattern=pattern, required=(frozenset(Stem(stem, place) for stem in stems),))
+
+
+def _stems(parts: list[str]) -> tuple[frozenset[str], bool]:
+    """What announces a word, and whether that is the word from its first letter on: each way to write its joints."""
+    if "#" in "".join(parts):
+        return frozenset(digit.text for digit in _DIGITS), False
+    if len(parts) > _MOST_PARTS:
+        return frozenset({max(parts, key=len)}), False
+    joints = itertools.product(_JOINTS, repeat=len(parts) - 1)
+    return frozenset("".join(itertools.chain(*zip(parts, (*joint, ""), strict=True))) for joint in joints), True
 
 
 def _alternatives(source: str) -> list[str]:

@@ -4,7 +4,7 @@ import functools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -104,15 +104,17 @@ def dominant(text: str) -> Found | None:
     letters = counts.total()
     if counts["kana"] and counts["kana"] + counts["han"] >= letters / 2:
         return Found(script="kana", letters=letters)
-    return Found(script=counts.most_common(1)[0][0], letters=letters)
+    return Found(script=max(counts, key=counts.__getitem__), letters=letters)
 
 
-def candidates(script: str, *, supported: Sequence[str]) -> tuple[str, ...]:
+# A tenant's languages seldom change, and one process serves few different choices.
+@functools.lru_cache(maxsize=1024)
+def candidates(script: str, supported: tuple[str, ...]) -> tuple[str, ...]:
     """The supported languages of a script; where there is none, the language the script usually means."""
     if script == "latin":
-        latin = tuple(language for language in supported if language not in _NOT_LATIN)
+        latin = tuple(sorted({language for language in supported if language not in _NOT_LATIN}))
         # Romanised Hindi or Arabic defeats every detector: the languages at hand compete.
-        return latin or tuple(supported)
+        return latin or supported
     usual = LANGUAGES_OF[script]
     # Han without kana is Chinese wherever Chinese is spoken.
     if script == "han" and "zh" in supported:

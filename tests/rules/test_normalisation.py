@@ -51,6 +51,16 @@ def test_what_stands_behind_a_span_reads_the_same(text):
     assert normalisation.normalise(text[first:last]).text == plain.text
 
 
+@settings(deadline=None, derandomize=True)
+@given(TEXTS | st.text(alphabet="कखि्ँ़०é;Σ a", max_size=12))
+@example("aि")
+@example("ड़")
+def test_the_short_way_reads_as_the_long_one(text):
+    short, (long, _) = normalisation._fold_in_place(text), normalisation._fold_each(text)
+
+    assert short in {None, long}
+
+
 @pytest.mark.parametrize("text", ["ﬁ", "㎏", "½", "…"])
 def test_one_character_that_becomes_many_is_one_span(text):
     plain = normalisation.normalise(text)
