@@ -51,6 +51,11 @@ def give_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def give_line(line: str) -> None:
+    """A sentence of an answer on stdout, as it is."""
+    out.print(line, markup=False, highlight=False)
+
+
 def give_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
     """A table on stdout; what the rows hold is shown as it is, never read as markup."""
     table = Table(*columns, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)

@@ -1,17 +1,19 @@
 """What a customer wants, read from patterns with guards in thirteen languages at once: the same answer every time."""
 
 import functools
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
 
 from mychatflow.rules import clauses, keywords, lexicon, normalisation
 from mychatflow.rules.clauses import Clauses
 from mychatflow.rules.lexicon import KINDS, Kind, Lexicon, Request, Rule, Veto
 from mychatflow.rules.normalisation import Normalised
 
-EXTRACTOR_VERSION: Final = "intents_v3"
+EXTRACTOR_VERSION: Final = "intents_v4"
 # Nobody states a wish after two thousand characters that the first two thousand do not hold.
 LONGEST_READ: Final = 2_000
 _NEGATABLE: Final = frozenset({"urgent", "handoff", "scheduling_request"})
@@ -46,14 +48,31 @@ class Signals:
     extractor_version: str = EXTRACTOR_VERSION
 
 
+class Guard(StrEnum):
+    """What takes a rule's words back."""
+
+    NOT_AT_HEAD = "not_at_head"
+    VETOED = "vetoed"
+    NOT_ASKED = "not_asked"
+    NEGATED = "negated"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class Considered:
+    """A rule whose words the message holds; `guard` is what took them back, None where they count."""
+
+    hit: Hit
+    guard: Guard | None
+    guard_words: str = ""
+
+
+class _Reading(NamedTuple):
     """One message with everything found in it before the guards decide."""
 
     parts: Clauses
-    rules: tuple[tuple[Rule, int, int], ...]
-    vetoes: tuple[tuple[Veto, int, int], ...]
-    requests: tuple[tuple[Request, int, int], ...]
+    rules: list[tuple[Rule, int, int]]
+    vetoes: list[tuple[Veto, int, int]]
+    requests: list[tuple[Request, int, int]]
 
 
 def extract(text: str) -> Signals:
@@ -90,66 +109,98 @@ def _in_order(found: Iterable[Hit]) -> tuple[Hit, ...]:
     return tuple(sorted(best.values(), key=lambda hit: (KINDS.index(hit.kind), hit.start)))
 
 
-def _hits(plain: Normalised) -> Iterator[Hit]:
+def explain(text: str) -> tuple[Considered, ...]:
+    """Every rule whose words occur, those included that a guard takes back, in the order of the text."""
+    plain = normalisation.normalise(text[:LONGEST_READ])
     book = lexicon.load()
     reading = _read(plain.text, book)
     questions = set(_question_sentences(reading, book))
+    considered = [Considered(hit=hit, guard=None) for hit in _marks(plain, reading.parts, questions)]
+    for rule, start, end in reading.rules:
+        guard, words = _guard(rule, start, end, reading=reading, book=book, questions=questions) or (None, "")
+        considered.append(Considered(hit=_hit(rule, start, end, plain), guard=guard, guard_words=words))
+    return tuple(
+        sorted(considered, key=lambda each: (each.hit.start, each.guard is not None, KINDS.index(each.hit.kind)))
+    )
+
+
+def _hits(plain: Normalised) -> Iterator[Hit]:
+    book = lexicon.load()
+    reading = _read(plain.text, book)
+    if not reading.rules and "?" not in plain.text:
+        return
+    questions = set(_question_sentences(reading, book))
+    yield from _marks(plain, reading.parts, questions)
+    for rule, start, end in reading.rules:
+        if _guard(rule, start, end, reading=reading, book=book, questions=questions) is None:
+            yield _hit(rule, start, end, plain)
+
+
+def _marks(plain: Normalised, parts: Clauses, questions: set[tuple[int, int]]) -> Iterator[Hit]:
     for start, end in sorted(questions):
-        mark = reading.parts.text.rfind("?", start, end)
+        mark = parts.text.rfind("?", start, end)
         if mark >= 0:
             first, last = plain.original_span(mark, mark + 1)
             yield Hit(kind="question", language=_ANY_LANGUAGE, rule_id=_QUESTION_MARK, start=first, end=last)
-    for rule, start, end in reading.rules:
-        if _stands(rule, start, end, reading=reading, book=book, questions=questions):
-            first, last = plain.original_span(start, end)
-            yield Hit(kind=rule.kind, language=rule.language, rule_id=rule.rule_id, start=first, end=last)
+
+
+def _hit(rule: Rule, start: int, end: int, plain: Normalised) -> Hit:
+    first, last = plain.original_span(start, end)
+    return Hit(kind=rule.kind, language=rule.language, rule_id=rule.rule_id, start=first, end=last)
 
 
 def _read(text: str, book: Lexicon) -> _Reading:
     parts = clauses.split(text, contrasts=_contrast_pattern())
-    rules: list[tuple[Rule, int, int]] = []
-    vetoes: list[tuple[Veto, int, int]] = []
-    requests: list[tuple[Request, int, int]] = []
+    reading = _Reading(parts=parts, rules=[], vetoes=[], requests=[])
+    lists: dict[type, list[tuple[Any, int, int]]] = {
+        Rule: reading.rules,
+        Veto: reading.vetoes,
+        Request: reading.requests,
+    }
     for index in book.entries_in(parts.text):
         entry = book.entries[index]
         for match in entry.phrase.pattern.finditer(parts.text):
-            if isinstance(entry, Rule):
-                rules.append((entry, *match.span()))
-            elif isinstance(entry, Veto):
-                vetoes.append((entry, *match.span()))
-            else:
-                requests.append((entry, *match.span()))
-    return _Reading(parts=parts, rules=tuple(rules), vetoes=tuple(vetoes), requests=tuple(requests))
+            lists[type(entry)].append((entry, *match.span()))
+    return reading
 
 
 def _question_sentences(reading: _Reading, book: Lexicon) -> Iterator[tuple[int, int]]:
     parts = reading.parts
-    for start in parts.sentence_starts:
-        sentence = parts.sentence(start)
-        if "?" in parts.text[slice(*sentence)] and not _is_vetoed("question", sentence, reading):
-            yield sentence
+    if "?" in parts.text:
+        for start in parts.sentence_starts:
+            sentence = parts.sentence(start)
+            if "?" in parts.text[slice(*sentence)] and _veto("question", sentence, reading) is None:
+                yield sentence
     for rule, start, _ in reading.rules:
-        sentence = parts.sentence(start)
-        is_placed = rule.kind == "question" and _is_placed(rule, start, parts, book)
-        if is_placed and not _is_vetoed("question", sentence, reading, by_tags=False):
-            yield sentence
+        if rule.kind == "question" and _is_placed(rule, start, parts, book):
+            sentence = parts.sentence(start)
+            if _veto("question", sentence, reading, by_tags=False) is None:
+                yield sentence
 
 
-def _stands(
+def _guard(
     rule: Rule, start: int, end: int, *, reading: _Reading, book: Lexicon, questions: set[tuple[int, int]]
-) -> bool:
+) -> tuple[Guard, str] | None:
+    """What takes the rule's words back here, and by which words of the message; None where they count."""
     parts = reading.parts
-    clause, sentence = parts.clause(start), parts.sentence(start)
+    sentence = parts.sentence(start)
+    if not _is_placed(rule, start, parts, book):
+        return Guard.NOT_AT_HEAD, parts.text[parts.clause(start)[0] : start].strip()
     if rule.kind == "question":
-        return sentence in questions and _is_placed(rule, start, parts, book)
-    if not _is_placed(rule, start, parts, book) or _is_vetoed(rule.kind, clause, reading):
-        return False
+        if sentence in questions:
+            return None
+        return Guard.VETOED, _veto("question", sentence, reading) or ""
+    veto = _veto(rule.kind, parts.clause(start), reading)
+    if veto is not None:
+        return Guard.VETOED, veto
     if rule.strength == "weak" and not (
         sentence in questions or _is_requested(sentence, reading) or _is_short(rule, sentence, parts, book)
     ):
-        return False
-    is_negatable = rule.kind in _NEGATABLE or rule.strength == "weak"
-    return not (is_negatable and _is_negated(rule, start, end, parts=parts, book=book))
+        return Guard.NOT_ASKED, ""
+    if rule.kind in _NEGATABLE or rule.strength == "weak":
+        negation = _negation(rule, start, end, parts=parts, book=book)
+        return None if negation is None else (Guard.NEGATED, negation)
+    return None
 
 
 def _is_placed(rule: Rule, start: int, parts: Clauses, book: Lexicon) -> bool:
@@ -157,15 +208,16 @@ def _is_placed(rule: Rule, start: int, parts: Clauses, book: Lexicon) -> bool:
     if rule.strength != "start":
         return True
     before = clauses.tokens(parts.text, parts.clause(start)[0], start)
-    fillers = book.guards[rule.language].fillers
-    return all(word in fillers for word in before)
+    return book.guards[rule.language].fillers.issuperset(before)
 
 
-def _is_vetoed(kind: Kind, segment: tuple[int, int], reading: _Reading, *, by_tags: bool = True) -> bool:
-    return any(
-        veto.kind == kind and segment[0] <= start < segment[1] and (by_tags or not veto.is_tag)
-        for veto, start, _ in reading.vetoes
-    )
+def _veto(kind: Kind, segment: tuple[int, int], reading: _Reading, *, by_tags: bool = True) -> str | None:
+    """The words that forbid this kind in the segment, if there are any."""
+    first, last = segment
+    for veto, start, end in reading.vetoes:
+        if veto.kind == kind and first <= start < last and (by_tags or not veto.is_tag):
+            return reading.parts.text[start:end]
+    return None
 
 
 def _is_requested(sentence: tuple[int, int], reading: _Reading) -> bool:
@@ -178,17 +230,27 @@ def _is_short(rule: Rule, sentence: tuple[int, int], parts: Clauses, book: Lexic
     return sentence[1] - sentence[0] <= _SHORT_CHARACTERS
 
 
-def _is_negated(rule: Rule, start: int, end: int, *, parts: Clauses, book: Lexicon) -> bool:
+def _negation(rule: Rule, start: int, end: int, *, parts: Clauses, book: Lexicon) -> str | None:
     guards = book.guards[rule.language]
     first, last = parts.clause(start)
     if not guards.is_spaced:
         before = parts.text[max(first, start - _NEGATION_REACH_SPACELESS) : start]
         after = parts.text[end : min(last, end + _NEGATION_REACH_SPACELESS)]
-        return any(word in before for word in guards.negations) or any(word in after for word in guards.negations_after)
+        return next(
+            itertools.chain(
+                (word for word in guards.negations if word in before),
+                (word for word in guards.negations_after if word in after),
+            ),
+            None,
+        )
     words_before = clauses.tokens(parts.text, first, start)[-_NEGATION_REACH:]
     words_after = clauses.tokens(parts.text, end, last)[:_NEGATION_REACH_AFTER]
-    return any(word in guards.negations for word in words_before) or any(
-        word in guards.negations_after for word in words_after
+    return next(
+        itertools.chain(
+            (word for word in words_before if word in guards.negations),
+            (word for word in words_after if word in guards.negations_after),
+        ),
+        None,
     )
 
 

@@ -180,6 +180,13 @@ def test_rules_intents_name_rule_and_place(tmp_path):
     assert all({"rule_id", "start", "end"} <= hit.keys() for hit in answer["hits"])
 
 
+def test_rules_intents_explain_one_message_in_plain_words(tmp_path):
+    done = run(tmp_path, "rules", "intents", "not urgent, but how much is it?")
+
+    assert done.stdout.splitlines()[0] == "The message asks for a price and is a question."
+    assert '"not urgent" in the same part of the sentence says otherwise' in done.stdout
+
+
 def test_rules_language_chooses_among_the_given(tmp_path):
     done = run(tmp_path, "rules", "language", "--languages", "en,es", given='{"text": "¿Cuánto cuesta la limpieza?"}\n')
 

@@ -1,5 +1,6 @@
 """Counts how well the live rules agree with a labelled set."""
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,10 @@ def labels(row: dict[str, Any]) -> set[str]:
     return {*row["intents"], *(["handoff"] if row["handoff"] else [])}
 
 
-def found(text: str) -> set[str]:
-    return {hit.kind for hit in intents.extract(text).hits}
+# Every promise about a set asks for the same readings.
+@functools.cache
+def found(text: str) -> frozenset[str]:
+    return frozenset(hit.kind for hit in intents.extract(text).hits)
 
 
 def agreement(labelled: list[dict[str, Any]]) -> dict[str, Agreement]:
@@ -53,6 +56,10 @@ def agreement(labelled: list[dict[str, Any]]) -> dict[str, Agreement]:
     }
 
 
+def false_alarms(labelled: list[dict[str, Any]]) -> int:
+    """How many hard negatives were read as a wish that they do not hold."""
+    return sum(bool(found(row["text"]) - labels(row)) for row in labelled if row["hard_negative"])
+
+
 def false_alarm_rate(labelled: list[dict[str, Any]]) -> float:
-    hard = [row for row in labelled if row["hard_negative"]]
-    return sum(bool(found(row["text"]) - labels(row)) for row in hard) / len(hard)
+    return false_alarms(labelled) / sum(row["hard_negative"] for row in labelled)

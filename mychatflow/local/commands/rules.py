@@ -10,7 +10,7 @@ import typer
 
 from mychatflow.local import console
 from mychatflow.local.console import Failure
-from mychatflow.rules import lines
+from mychatflow.rules import intents_in_words, lines
 from mychatflow.rules.lines import InvalidLine
 
 app = typer.Typer(no_args_is_help=True)
@@ -29,9 +29,20 @@ def score() -> None:
 
 
 @app.command()
-def intents() -> None:
-    """`{"text"}` in; intents and hand-off with the rules and places that say so out."""
-    _each_line(lines.extract)
+def intents(
+    text: Annotated[
+        str | None, typer.Argument(help="One message, explained in plain words.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of plain words.")] = False,
+) -> None:
+    """What a message wants: TEXT in plain words, or `{"text"}` lines from stdin as JSON, with rules and places."""
+    if text is None:
+        _each_line(lines.extract)
+    elif as_json:
+        console.give_json(lines.extract({"text": text}))
+    else:
+        for line in intents_in_words.told(text):
+            console.give_line(line)
 
 
 @app.command()
