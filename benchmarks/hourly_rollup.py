@@ -127,7 +127,7 @@ def _by_days(warehouse: duckdb.DuckDBPyConnection) -> None:
 def _dbt(python: Path, file: Path, expected: tuple[int, ...]) -> _Cost:
     """The whole command as a schedule would run it, Python's start included."""
     where = ["--project-dir", str(_DBT), "--profiles-dir", str(_DBT), "--target-path", str(file.parent / "target")]
-    command = [python.parent / "dbt", "--quiet", "--log-path", str(file.parent), "run", *where]
+    command = [str(python.parent / "dbt"), "--quiet", "--log-path", str(file.parent), "run", *where]
     cost = _cost(lambda: subprocess.run(command, env=os.environ | {"ROLLUP_FILE": str(file)}, check=True))
     with duckdb.connect(str(file), read_only=True) as warehouse:
         found = warehouse.execute(_TOTALS.replace("rolled", "rolled_by_dbt")).fetchone()

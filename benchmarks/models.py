@@ -49,14 +49,15 @@ def served() -> Iterator[Models]:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="mcf-models-", ignore_cleanup_errors=True))
         port = _free_port()
         url = f"http://127.0.0.1:{port}"
+        vendors: dict[str, Any] = {f"{name}_api_key": f"fake-key-{name}" for name in PROVIDERS}
+        vendors |= {f"{name}_requests_per_minute": 0 for name in PROVIDERS}
         settings = Settings(
             _env_file=None,
             MYCHATFLOW_DATA_DIR=Path(directory),
             openai_base_url=f"{url}/v1",
             anthropic_base_url=url,
             gemini_base_url=url,
-            **{f"{name}_api_key": f"fake-key-{name}" for name in PROVIDERS},
-            **{f"{name}_requests_per_minute": 0 for name in PROVIDERS},
+            **vendors,
         )
         redis = EmbeddedRedis(settings)
         redis.start()

@@ -89,15 +89,15 @@ def crashes(models: Models, *, repeats: int) -> dict[str, report.Value]:
         models.control("openai", fault="500")
         before = len(_asked(models))
         first = _process(models, 1, 300)
-        wait_for(lambda before=before: len(_asked(models)) >= before + 3, seconds=120, what="an open breaker")
+        _wait_beyond(models, before + _FAILURES - 1, seconds=120, what="an open breaker")
         models.control("openai", fault="hang")
         probed = len(_asked(models))
-        wait_for(lambda probed=probed: len(_asked(models)) > probed, seconds=20, what="a probe that hangs")
+        _wait_beyond(models, probed, seconds=20, what="a probe that hangs")
         first.kill()
         first.join()
         held_at, held = _asked(models)[-1], len(_asked(models))
         second = _process(models, 5, 300)
-        wait_for(lambda held=held: len(_asked(models)) > held, seconds=120, what="the next probe")
+        _wait_beyond(models, held, seconds=120, what="the next probe")
         waits.append(_asked(models)[held] - held_at)
         second.kill()
         second.join()
@@ -126,6 +126,11 @@ def _ask(**given: Any) -> None:
 
 def _asked(models: Models) -> list[float]:
     return [float(call["at"]) for call in models.calls() if call["model"] == _MODEL]
+
+
+def _wait_beyond(models: Models, count: int, *, seconds: float, what: str) -> None:
+    """Until more than so many calls were made."""
+    wait_for(lambda: len(_asked(models)) > count, seconds=seconds, what=what)
 
 
 def main() -> None:

@@ -72,28 +72,21 @@ class Rows:
         )
         contact.last_message_at = contact.last_inbound_at = at
         contact.preferred_language = found.decided
-        row = uuid.uuid4()
-        said = self._tables.interactions(
-            tenant_id=contact.tenant_id,
-            id=row,
+        said = self._message(
+            contact,
+            episode.id,
+            payload["body"],
             occurred_at=at,
-            contact_id=contact.id,
-            instance_id=contact.instance_id,
-            episode_id=episode.id,
             message_id=payload["id"],
             direction="incoming",
             author="customer",
             status="received",
-            content=self._cipher.encrypt(payload["body"], row_id=row),
-            content_length=len(payload["body"]),
             language=found.decided,
             is_countable=True,
             is_question=signals.is_question,
             intents=list(signals.intents),
             extractor_version=signals.extractor_version,
-            token_hashes=self._cipher.token_hashes(payload["body"]),
         )
-        self._session.add(said)
         self.event(contact, "message_received", {"message_id": payload["id"]})
         return said
 
@@ -128,7 +121,7 @@ class Rows:
         await self._session.execute(
             insert(days).values(tenant_id=contact.tenant_id, usage_date=today).on_conflict_do_nothing()
         )
-        day = await self._session.get(days, (contact.tenant_id, today), with_for_update=True)
+        day = await self._session.get_one(days, (contact.tenant_id, today), with_for_update=True)
         day.used += 1
         self.ledger(contact, "reserve", subject)
 
@@ -148,36 +141,39 @@ class Rows:
 
     def reply(self, contact: Any, episode_id: uuid.UUID, text: str, at: datetime) -> tuple[Any, Any]:
         """The outgoing message and its outbox row."""
-        row, key = uuid.uuid4(), uuid.uuid4()
-        said = self._tables.interactions(
-            tenant_id=contact.tenant_id,
-            id=row,
-            occurred_at=at,
-            contact_id=contact.id,
-            instance_id=contact.instance_id,
-            episode_id=episode_id,
-            direction="outgoing",
-            author="agent",
-            status="pending",
-            ai_generated=True,
-            content=self._cipher.encrypt(text, row_id=row),
-            content_length=len(text),
-            token_hashes=self._cipher.token_hashes(text),
-        )
+        outgoing = {"direction": "outgoing", "author": "agent", "status": "pending", "ai_generated": True}
+        said = self._message(contact, episode_id, text, occurred_at=at, **outgoing)
+        key = uuid.uuid4()
         outbox = self._tables.outbox(
             tenant_id=contact.tenant_id,
             id=key,
             instance_id=contact.instance_id,
             contact_id=contact.id,
             chat_id=contact.chat_id,
-            interaction_id=row,
+            interaction_id=said.id,
             interaction_at=at,
             kind="reply",
             idempotency_key=str(key),
             body=self._cipher.encrypt(text, row_id=key),
         )
-        self._session.add_all([said, outbox])
+        self._session.add(outbox)
         return said, outbox
+
+    def _message(self, contact: Any, episode_id: uuid.UUID, text: str, **values: Any) -> Any:
+        row = uuid.uuid4()
+        said = self._tables.interactions(
+            tenant_id=contact.tenant_id,
+            id=row,
+            contact_id=contact.id,
+            instance_id=contact.instance_id,
+            episode_id=episode_id,
+            content=self._cipher.encrypt(text, row_id=row),
+            content_length=len(text),
+            token_hashes=self._cipher.token_hashes(text),
+            **values,
+        )
+        self._session.add(said)
+        return said
 
     def attempt(self, contact: Any, usage: Any, *, began: datetime, at: datetime) -> None:
         self._session.add(
