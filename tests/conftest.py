@@ -23,6 +23,9 @@ from mychatflow.store import schema
 from mychatflow.store.session import Store
 
 _databases = itertools.count(1)
+_MEMORY = Path("/dev/shm")
+# Two runs of four workers each, whose Postgres keeps a few hundred megabytes of log.
+_ROOM = 4 * 2**30
 # What the Makefile does, for whoever calls pytest directly: a child process that compiles all it imports takes seconds.
 sys.dont_write_bytecode = False
 sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache"))
@@ -36,10 +39,21 @@ structlog.configure(
 )
 
 
+def _in_memory() -> Path | None:
+    """Where databases come and go without a disk, or None where that has little room, as in a container."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ROOM:
+        return None
+    for left in _MEMORY.glob("mcf-*-*"):
+        # A run that was killed leaves what nobody else would ever free.
+        if not Path("/proc", left.name.split("-")[1]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return _MEMORY
+
+
 @pytest.fixture(scope="session")
 def settings() -> Iterator[Settings]:
     """Settings of an installation of its own; nothing of the developer's environment or .env leaks in."""
-    directory = Path(tempfile.mkdtemp(prefix="mcf-"))
+    directory = Path(tempfile.mkdtemp(prefix=f"mcf-{os.getpid()}-", dir=_in_memory()))
     yield Settings(_env_file=None, MYCHATFLOW_DATA_DIR=directory, webhook_secret=SecretStr("test-hmac-key"))
     shutil.rmtree(directory, ignore_errors=True)
 
