@@ -21,6 +21,7 @@ from mychatflow.local.redis import EmbeddedRedis
 from mychatflow.settings import DATABASE, Settings
 from mychatflow.store import schema
 from mychatflow.store.session import Store
+from tests import asking
 
 _databases = itertools.count(1)
 _MEMORY = Path("/dev/shm")
@@ -119,6 +120,7 @@ def a_database(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Setti
         webhook_secret=settings.webhook_secret,
         database_name=name,
     )
+    asking.hang_up()
     with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")
 

@@ -1,6 +1,7 @@
 """The identity provider's events over HTTP: signed, in any order, any number of times."""
 
 import base64
+import functools
 import itertools
 import json
 import time
@@ -8,13 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 from pydantic import SecretStr
 
 from mychatflow.store import team
 from realtime.webhooks import standard
+from tests import asking
 from tests.realtime.webhooks.conftest import serving
 
 KEY = bytes(range(24))
@@ -84,11 +84,7 @@ TEAM = """
 
 @pytest.fixture
 def rows(fresh):
-    def query(sql):
-        with psycopg.connect(fresh.role_url("pipeline"), row_factory=dict_row) as connection:
-            return connection.execute(sql).fetchall()
-
-    return query
+    return functools.partial(asking.rows, fresh.role_url("pipeline"))
 
 
 def test_signatures_agree_with_the_vendors():

@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 import pytest
 import redis.asyncio
-from psycopg.rows import dict_row
 
 from mychatflow.settings import Settings
 from mychatflow.store.cipher import KeyRing
@@ -19,6 +18,7 @@ from mychatflow.store.session import Store
 from realtime.llm.router import Router
 from realtime.webhooks.whatsapp import PATH
 from realtime.worker import Worker
+from tests import asking
 from tests.factories import Tenant, a_tenant
 from tests.fakes.llm import FakeModels, answer_json
 from tests.fakes.waha import QUICK, FakeWaha
@@ -79,8 +79,7 @@ class House:
         await until(lambda: self.rows(open_work, t=tenant.tenant_id)[0]["count"] == 0, within=within)
 
     def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-        with psycopg.connect(self.settings.role_url("engine"), row_factory=dict_row) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        return asking.rows(self.settings.role_url("engine"), sql, parameters)
 
     async def execute(self, sql: str, **parameters: Any) -> None:
         """In a thread: the worker that may hold a lock on the row runs in this event loop."""
@@ -111,7 +110,7 @@ class House:
         return cipher.decrypt(row["content"], row_id=row["id"])
 
 
-async def until(is_true: Callable[[], bool], *, within: float = 30.0) -> None:
+async def until(is_true: Callable[[], bool], *, within: float = 60.0) -> None:
     async with asyncio.timeout(within):
         while not is_true():  # noqa: ASYNC110  (what is awaited is state, not an event)
             await asyncio.sleep(0.02)

@@ -7,10 +7,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import psycopg
 import pytest
 import redis.asyncio
-from psycopg.rows import dict_row
 
 from mychatflow.rules.attributes import Definition
 from mychatflow.settings import Settings
@@ -18,6 +16,7 @@ from mychatflow.store import (
     contact_attributes,
 )
 from mychatflow.store.session import Store
+from tests import asking
 from tests.factories import Tenant, a_campaign, a_contact, a_quick_reply, a_resource, a_sequence, a_service, a_tenant
 from tests.realtime.api.possessions import (
     NOW,
@@ -163,7 +162,6 @@ def rows(fresh: Settings) -> Callable[..., list[dict[str, Any]]]:
     """What the database holds, past every wall."""
 
     def query(sql: str, *parameters: Any) -> list[dict[str, Any]]:
-        with psycopg.connect(fresh.role_url("pipeline"), row_factory=dict_row) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        return asking.rows(fresh.role_url("pipeline"), sql, parameters)
 
     return query

@@ -13,18 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-import psycopg
 import pytest
 import redis.asyncio
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
-from psycopg.rows import dict_row
 
 from mychatflow.settings import Role, Settings
 from mychatflow.store.session import Store
 from realtime.web import Web
 from realtime.webhooks.connection import Connection
 from realtime.webhooks.whatsapp import PATH
+from tests import asking
 from tests.factories import Tenant, a_tenant
 
 KEY = b"test-hmac-key"
@@ -70,8 +69,7 @@ class Door:
         return await self.send_signed(event(self.tenant.session, **payload))
 
     def rows(self, sql: str, *parameters: Any, role: Role = "engine") -> list[dict[str, Any]]:
-        with psycopg.connect(self.settings.role_url(role), row_factory=dict_row) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        return asking.rows(self.settings.role_url(role), sql, parameters)
 
     async def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """What /metrics says: name and labels → value."""
