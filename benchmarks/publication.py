@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
             warehouse.execute(_EVENTS, {"count": count})
             whole = _timed(settings, warehouse)
             ends = [_DAY, _DAY + timedelta(days=1)]
-            warehouse.execute("insert into meta.unpublished values ('analytics_events', ?, ?)", ends)
+            warehouse.execute("insert into meta.unpublished values ('analytics_events', ?, ?, null)", ends)
             changed = _timed(settings, warehouse)
     rows: list[dict[str, report.Value]] = [
         {"publication": "whole", "events": count, "cpu_seconds": whole},

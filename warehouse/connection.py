@@ -42,7 +42,9 @@ create table if not exists meta.erasures (row_count bigint, is_published boolean
 -- What was computed since the last publication: one window of a table, a whole table, or (to begin with) everything.
 create table if not exists meta.unpublished as
 select
-    cast(null as varchar) as model, cast(null as timestamptz) as window_start, cast(null as timestamptz) as window_end;
+    cast(null as varchar) as model, cast(null as timestamptz) as window_start, cast(null as timestamptz) as window_end,
+    cast(null as bigint) as first_batch;
+alter table meta.unpublished add column if not exists first_batch bigint;
 create table if not exists meta.publications (version bigint, published_at timestamptz, data_through timestamptz);
 """
 
@@ -58,7 +60,7 @@ def warehouse_file(settings: Settings) -> Path:
 def writer(settings: Settings, *, patience_seconds: float = 600) -> Iterator[duckdb.DuckDBPyConnection]:
     """The one connection that writes; waits for another process's turn to end, raises WarehouseBusy."""
     with _opened(settings, patience_seconds) as connection:
-        connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
+        connection.execute("set timezone = 'UTC'")
         connection.execute(";".join(f"create schema if not exists {schema}" for schema in SCHEMAS))
         connection.execute(_META)
         yield connection

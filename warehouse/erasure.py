@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import duckdb
 
+from warehouse import publish
+
 # Every table whose rows belong to a contact; looked up, so that a new table is never forgotten.
 _TABLES_OF_CONTACTS = """
 select table_schema || '.' || table_name as name
@@ -56,7 +58,7 @@ def apply(warehouse: duckdb.DuckDBPyConnection) -> int:
     warehouse.execute("insert into meta.erased_contacts select tenant_id, contact_id from newly_listed")
     if deleted:
         warehouse.execute("insert into meta.erasures values (?, false)", [deleted])
-        warehouse.execute("insert into meta.unpublished values (null, null, null)")
+        publish.remember_everything(warehouse)
     return deleted
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,11 @@ _WHOLE_EVERY = 24
 _COPIED_AT_ONCE = 1 << 30
 # What old kernels and some network file systems answer.
 _CANNOT_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+_REMEMBER = """
+insert into meta.unpublished by name
+select ? as model, unnest(?::timestamptz[]) as window_start, unnest(?::timestamptz[]) as window_end, ? as first_batch
+"""
+_EVERYTHING = "insert into meta.unpublished by name select null as model"
 _NAME = re.compile(r"marts-(\d{6,})\.duckdb")
 # What the freshness page needs beside the marts.
 _OPS_TABLES = ("model_runs", "check_results", "watermarks", "publications")
@@ -54,7 +59,7 @@ def publish(
     draft, final = directory / f".draft-{os.getpid()}.duckdb", directory / f"marts-{version:06d}.duckdb"
     draft.unlink(missing_ok=True)
     if version % _WHOLE_EVERY == 0:
-        warehouse.execute("insert into meta.unpublished values (null, null, null)")
+        remember_everything(warehouse)
     rows = _write(warehouse, draft, base=directory / "current")
     draft.rename(final)
     _point(directory, final)
@@ -76,15 +81,20 @@ def _versions(directory: Path) -> Iterator[tuple[int, Path]]:
             yield int(match[1]), path
 
 
-def remember(warehouse: duckdb.DuckDBPyConnection, model: Model, window: Window | None) -> None:
-    """Note in the run's own transaction what of a mart the next publication must bring; no window is all of it."""
-    if model.layer == "marts":
-        ends = (window.start, window.end) if window and _is_by_window(model) else (None, None)
-        warehouse.execute("insert into meta.unpublished values (?, ?, ?)", [model.name, *ends])
+def remember(
+    warehouse: duckdb.DuckDBPyConnection, model: Model, windows: Sequence[Window] | None, *, first_batch: int
+) -> None:
+    """Note in the run's own transaction what of a mart the next publication must bring; None is all of it."""
+    if model.layer != "marts":
+        return
+    ends = [(None, None)] if windows is None else [(window.start, window.end) for window in windows]
+    batch = first_batch if model.promise.replaces == "batch" else 0
+    warehouse.execute(_REMEMBER, [model.name, [start for start, _ in ends], [end for _, end in ends], batch])
 
 
-def _is_by_window(model: Model) -> bool:
-    return model.promise.replaces in {"window", "batch"}
+def remember_everything(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Have the next publication written whole: a copied file would keep the bytes of what was deleted."""
+    warehouse.execute(_EVERYTHING)
 
 
 def _write(warehouse: duckdb.DuckDBPyConnection, draft: Path, *, base: Path) -> int:
@@ -100,11 +110,11 @@ def _write(warehouse: duckdb.DuckDBPyConnection, draft: Path, *, base: Path) -> 
         tables = _tables(warehouse, "current_database()")
         there = set() if is_whole else _tables(warehouse, "'published'")
         for table in tables:
-            windows = changed.get(table, [])
-            if table not in there or (None, None) in windows:
+            changes = changed.get(table, [])
+            if table not in there or any(change.start is None for change in changes):
                 warehouse.execute(f"create or replace table published.marts.{table} as select * from marts.{table}")
             else:
-                _bring(warehouse, table, windows)
+                _bring(warehouse, table, changes)
         for table in there - tables:
             warehouse.execute(f"drop table published.marts.{table}")
         for table in _OPS_TABLES:
@@ -128,23 +138,36 @@ def _copy(base: Path, draft: Path) -> None:
             shutil.copyfileobj(old, new)
 
 
-_Ends = tuple[datetime | None, datetime | None]
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What of a table was computed: a window, of it the rows since a landing; all of it without a window."""
+
+    start: datetime | None
+    end: datetime | None
+    first_batch: int | None
 
 
-def _changed(warehouse: duckdb.DuckDBPyConnection) -> dict[str | None, list[_Ends]]:
-    found: dict[str | None, list[_Ends]] = {}
-    for table, start, end in warehouse.execute("select distinct * from meta.unpublished").fetchall():
-        found.setdefault(table, []).append((start, end))
+def _changed(warehouse: duckdb.DuckDBPyConnection) -> dict[str | None, list[_Change]]:
+    found: dict[str | None, list[_Change]] = {}
+    notes = "select distinct model, window_start, window_end, first_batch from meta.unpublished"
+    for table, *change in warehouse.execute(notes).fetchall():
+        found.setdefault(table, []).append(_Change(*change))
     return found
 
 
-def _bring(warehouse: duckdb.DuckDBPyConnection, table: str, windows: list[_Ends]) -> None:
-    column = models.by_name(f"marts.{table}").promise.time_column if windows else None
-    for start, end in windows:
-        within = f"{column} >= ? and {column} < ?"
-        warehouse.execute(f"delete from published.marts.{table} where {within}", [start, end])
+def _bring(warehouse: duckdb.DuckDBPyConnection, table: str, changes: list[_Change]) -> None:
+    column = models.by_name(f"marts.{table}").promise.time_column if changes else None
+    for change in changes:
+        within = f"{column} >= $1 and {column} < $2"
+        if column is None:
+            # The local dates that some zone of the world has within the window.
+            within = "local_date >= cast($1 as date) - 1 and local_date <= cast($2 as date)"
+        if change.first_batch:
+            within += f" and event_id in (select event_id from staging.stg_events where batch >= {change.first_batch})"
+        ends = [change.start, change.end]
+        warehouse.execute(f"delete from published.marts.{table} where {within}", ends)
         warehouse.execute(
-            f"insert into published.marts.{table} by name select * from marts.{table} where {within}", [start, end]
+            f"insert into published.marts.{table} by name select * from marts.{table} where {within}", ends
         )
 
 

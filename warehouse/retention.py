@@ -10,7 +10,7 @@ from uuid import UUID
 import duckdb
 
 from mychatflow.settings import Settings
-from warehouse import connection
+from warehouse import connection, publish
 
 _TABLES = ("raw.analytics_events", "marts.analytics_events")
 # Below it, gaps are soon filled again by what lands.
@@ -33,8 +33,7 @@ def forget_events(settings: Settings, before: Mapping[UUID, datetime]) -> Forgot
         with connection.transaction(warehouse):
             deleted = sum(_delete(warehouse, table, before) for table in _TABLES)
             if deleted:
-                # Everything: a copied file would keep the gaps, and in them what is forgotten.
-                warehouse.execute("insert into meta.unpublished values (null, null, null)")
+                publish.remember_everything(warehouse)
         has_gaps = deleted > _GAPS * (deleted + _remaining(warehouse))
         has_gaps = has_gaps or connection.free_share(settings, warehouse) > _GAPS
     size = connection.size(settings)

@@ -126,13 +126,12 @@ def _run_one(
     results: list[CheckResult] = []
     # A table replaced whole takes one run, however many windows there are.
     windows: Iterable[Window | None] = (None,) if model.promise.replaces == "everything" else work.windows
-    if is_new:
-        publish.remember(warehouse, model, None)
+    is_whole = is_new or model.promise.replaces == "everything"
+    publish.remember(warehouse, model, None if is_whole else work.windows, first_batch=work.first_batch)
     for window in windows:
         if window is not None:
             _set_window(warehouse, window, work.first_batch)
         where = f"{_scope(model, work.first_batch)} and {may_change}"
-        publish.remember(warehouse, model, window)
         # A new definition is a new table: its numbers restate nothing.
         is_remembered = not is_new and restatements.remember(warehouse, model, where=where)
         warehouse.execute(f"delete from {model.table} where {where}")
@@ -179,9 +178,10 @@ def _scope(model: Model, first_batch: int) -> str:
         case "batch" if first_batch == 0:
             return within
         case "batch":
+            # Wherever it stands by now: the same fact may come again with another instant.
             return (
                 f"{within} and event_id in (select event_id from staging.stg_events "
-                f"where {within} and batch >= getvariable('first_batch'))"
+                "where batch >= getvariable('first_batch'))"
             )
 
 

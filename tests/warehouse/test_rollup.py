@@ -173,8 +173,16 @@ def test_one_fact_stored_twice_counts_once(installation: Settings, published: Re
     history.write_events(installation, [seen, from_history])
 
     rollup.rollup(installation, at=NOON)
-
     assert _received_by_day(published) == {"2026-11-24": 1}
+
+    # Read from history once more, on another day and in a later landing.
+    days_before = NOON - timedelta(days=3)
+    history.write_events(
+        installation, [history.an_event(business, EventType.MESSAGE_RECEIVED, at=days_before, key="wamid.1")]
+    )
+    rollup.rollup(installation, at=NOON)
+    assert _received_by_day(published) == {"2026-11-21": 1}
+    assert published.rows("select count(*) as n from analytics_events") == [{"n": 1}]
 
 
 def test_an_empty_installation_publishes_empty_marts(installation: Settings, published: Reader) -> None:
@@ -198,6 +206,10 @@ def test_an_erased_person_stays_erased(installation: Settings, published: Reader
         )
     rollup.rollup(installation, at=NOON)
     assert [path.name for path in publish.published_dir(installation).glob("marts-*")] == ["marts-000002.duckdb"]
+    # Their phone tells late that it read a message: what lands after an erasure is forgotten as well.
+    tick = history.an_event(business, EventType.MESSAGE_READ, at=NOON - timedelta(days=2), contact_id=erased)
+    history.write_events(installation, [tick])
+    rollup.rollup(installation, at=NOON)
     # The events are still in Postgres here, as after a restore: a backfill reads them again.
     rollup.rollup(installation, at=NOON, window=covering(NOON - timedelta(days=6), NOON))
 
