@@ -19,6 +19,11 @@ from warehouse.windows import of_days
 _OF_REPLIES = ("messages_sent", "ai_replies", "provider_share", "failover", "credits", "hours_saved")
 _BREAKERS = "insert into breaker_history (target, from_state, to_state, reason, changed_at) values (%s, %s, %s, %s, %s)"
 
+_OLD_MESSAGE = (
+    "insert into interactions (tenant_id, occurred_at, contact_id, instance_id, direction, author, status, edited_at,"
+    " reactions) values (%s, %s, %s, %s, 'incoming', 'customer', 'received', now(), '{\"customer\": \"👍\"}')"
+)
+
 
 def _day(day: date) -> Filter:
     return Filter(period=Period(since=day, until=day + timedelta(days=1)))
@@ -146,14 +151,56 @@ def test_a_reply_that_failed_answered_nobody(installation: Settings, published: 
     ticks = {"contact_id": person, "message_id": "m1"}
     told = history.an_event(business, EventType.MESSAGE_FAILED, at=NOON - timedelta(days=1), **ticks, **lost)
     history.write_events(installation, [told])
-    rollup.rollup(installation, at=NOON)
+    rollup.rollup(installation, at=NOON + timedelta(hours=1))
     assert _answers(published) == [("human", 7_200_000)]
+    restated = "select row_key, old_value, new_value from restatements where column_name = 'reply_count' order by all"
+    with published.cursor() as cursor:
+        rows = cursor.execute(restated).fetchall()
+    assert [(key.rpartition(" ")[2], old, new) for key, old, new in rows] == [("agent", 1, None), ("human", None, 1)]
     assert metric_reads.value(business.tenant_id, "response_time", Filter())["numerator"] == 1
 
     told = history.an_event(business, EventType.MESSAGE_DELIVERED, at=NOON - timedelta(hours=1), **ticks)
     history.write_events(installation, [told])
-    rollup.rollup(installation, at=NOON)
+    rollup.rollup(installation, at=NOON + timedelta(hours=2))
     assert _answers(published) == [("agent", 5_000)]
+
+
+def test_what_is_told_days_later_restates_the_day_it_happened(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation, timezone="Asia/Kolkata")
+    past = history.a_past(business, turns=30, days=6)
+    history.write(installation, past)
+    rollup.rollup(installation, at=NOON)
+    before = _by_day(published)
+    read_at, person = NOON - timedelta(days=3), past.contacts[0][1]
+
+    # A read tick of three days ago that a phone without a network tells now; beside it what writes no fact:
+    # a reaction to an old message and an edit of one.
+    tick = history.an_event(
+        business, EventType.MESSAGE_READ, at=read_at, contact_id=person, message_id="m1", ms_since_sent=86_400_000
+    )
+    history.write_events(installation, [tick])
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(_OLD_MESSAGE, (business.tenant_id, NOON - timedelta(days=4), person, business.instance_id))
+    rollup.rollup(installation, at=NOON + timedelta(hours=1))
+
+    day = read_at.astimezone(ZoneInfo("Asia/Kolkata")).date()
+    after = _by_day(published)
+    assert {key: row for key, row in after.items() if before.get(key) != row} == {day: (before[day][0], 1)}
+    restated = published.rows("select model, row_key, column_name, new_value, cause from restatements order by all")
+    told = {(row["model"], row["column_name"]): row["new_value"] for row in restated}
+    assert told[("analytics_summary_daily", "message_read_count")] == 1
+    assert told[("analytics_summary_hourly", "message_read_count")] == 1
+    assert told[("ai_latency_daily", "median_ms")] == 86_400_000
+    assert {row["cause"] for row in restated} == {"late_events"}
+    assert all(f"{day}" in row["row_key"] or "hourly" in row["model"] for row in restated)
+
+
+def _by_day(published: Reader) -> dict[date, tuple[int, int]]:
+    rows = published.rows(
+        "select local_date, sum(message_received_count)::bigint as received, sum(message_read_count)::bigint as read"
+        " from analytics_summary_daily group by all"
+    )
+    return {row["local_date"]: (row["received"], row["read"]) for row in rows}
 
 
 def _answers(published: Reader) -> list[tuple[str, int]]:
