@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import sqlalchemy.exc
 import structlog
 import yaml
 from prometheus_client import REGISTRY
@@ -26,6 +25,7 @@ from mychatflow.store.alerts import Alert, Series
 from mychatflow.store.readings import Gauges
 from mychatflow.store.session import Store
 from realtime.channels.resend import Email, EmailOutcome, Resend
+from realtime.rounds import keep_looking
 
 JUDGED_EVERY: Final = 15.0
 COUNTED_EVERY: Final = 5.0
@@ -34,7 +34,6 @@ _LEASE_SECONDS: Final = 35.0
 _AUDITED_EVERY: Final = timedelta(days=1)
 # The same alert again within this time is not another e-mail.
 _QUIET: Final = timedelta(minutes=15)
-_DATABASE_AWAY: Final = (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError, OSError)
 log = structlog.get_logger(__name__)
 
 
@@ -120,20 +119,17 @@ class Alerts:
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop. Postgres may be away: what was counted meanwhile is told afterwards."""
         _counts()
-        running = asyncio.get_running_loop()
-        judged_at = running.time()
-        while not stopping.is_set():
-            try:
-                await self.count()
-                if running.time() - judged_at >= JUDGED_EVERY:
-                    judged_at = running.time()
-                    await self.judge()
-            except _DATABASE_AWAY as error:
-                log.warning("alerts wait for Postgres", cause=type(error).__name__)
-            try:
-                await asyncio.wait_for(stopping.wait(), COUNTED_EVERY)
-            except TimeoutError:
-                continue
+        now = asyncio.get_running_loop().time
+        judged_at = now()
+
+        async def look() -> None:
+            nonlocal judged_at
+            await self.count()
+            if now() - judged_at >= JUDGED_EVERY:
+                judged_at = now()
+                await self.judge()
+
+        await keep_looking(look, seconds=COUNTED_EVERY, stopping=stopping, while_away="alerts wait for Postgres")
 
     async def count(self) -> None:
         """Add what this process counted to what all have."""

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-import sqlalchemy.exc
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from mychatflow.store import readings
 from mychatflow.store.readings import Gauges
-from mychatflow.store.session import Store
+from mychatflow.store.session import AWAY, Store
 
 # Scraped by several, or by somebody with a heavy finger, Postgres is asked no more often than this.
 _FRESH_SECONDS: Final = 2.0
@@ -37,7 +36,7 @@ class Readings:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._store.platform_transaction() as transaction:
                 return await readings.gauges(transaction, at=datetime.now(UTC))
-        except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError, TimeoutError, OSError):
+        except (*AWAY, TimeoutError, OSError):
             return None
 
 

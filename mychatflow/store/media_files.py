@@ -47,13 +47,8 @@ async def forget(store: Store, vault: MediaVault, tenant_id: UUID, *, before: da
         async with store.platform_transaction() as transaction:
             values = {"tenant_id": tenant_id, "before": before, "batch": _BATCH}
             ids = list((await transaction.execute(_OLD, values)).scalars())
-            await asyncio.to_thread(_remove, vault, tenant_id, ids)
+            await asyncio.to_thread(vault.remove_these, tenant_id, ids)
             await transaction.execute(_FORGET, {"tenant_id": tenant_id, "ids": ids})
         total += len(ids)
         if len(ids) < _BATCH:
             return total
-
-
-def _remove(vault: MediaVault, tenant_id: UUID, ids: list[UUID]) -> None:
-    for media_id in ids:
-        vault.remove(tenant_id, media_id)

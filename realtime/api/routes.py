@@ -8,8 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from sqlalchemy.exc import DataError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
@@ -17,6 +16,7 @@ from mychatflow.identity import Identity, IdentityRefused
 from mychatflow.rules import role
 from mychatflow.rules.role import Permission
 from mychatflow.store import audit
+from mychatflow.store.session import AWAY
 from realtime import metrics
 from realtime.api import doors, idempotency, problems
 from realtime.api.doors import Doors
@@ -101,8 +101,7 @@ _KNOWN: Final = (
     RequestValidationError,
     HTTPException,
     DataError,
-    OperationalError,
-    PoolExhausted,
+    *AWAY,
 )
 
 
@@ -110,7 +109,7 @@ def _answer(request: Request, error: Exception) -> Response:
     match error:
         case DataError():
             return problems.answer(422, "invalid", "A value cannot be stored.", errors=[])
-        case OperationalError() | PoolExhausted():
+        case _ if isinstance(error, AWAY):
             problems.log.warning("API without database", path=request.url.path, cause=type(error).__name__)
             metrics.database_errors.labels("api").inc()
             return problems.answer(503, "database_unavailable", "Try again in a moment.", headers={"retry-after": "2"})
