@@ -1,15 +1,19 @@
 """Two businesses whose every name and text is marked: no page of one holds the mark of the other."""
 
 import asyncio
-from collections.abc import Iterator
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
+import pyarrow.parquet
 import pytest
 from psycopg import sql
 from streamlit.testing.v1 import AppTest
 
-from dashboards import navigation
+from dashboards import exports, navigation
+from dashboards.viewer import Viewer
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
@@ -18,6 +22,7 @@ from tests.dashboards.conftest import Town, forget
 from tests.dashboards.shop import Shop
 from tests.dashboards.test_pages import opened
 from tests.realtime.api import possessions
+from warehouse.exports import MEDIA_TYPES
 
 TENANT_PAGES = tuple(place.path for place in navigation.PLACES if place.least != "staff")
 # Pages that name somebody or something at once; the others are numbers when they open.
@@ -27,6 +32,8 @@ NAMING = frozenset(
         "team",
     }
 )  # fmt: skip
+# These offer what they list as a file.
+OFFERING = frozenset({"overview", "leads", "conversations", "ai-agent", "audit"})
 # Looked up, so that what is named in a table made tomorrow is marked too. The names of the workspaces themselves stay:
 # whoever works in both may choose.
 NAMED = """
@@ -123,12 +130,34 @@ def shown(page: str, shop: Shop) -> bytes:
     return b"".join(proto.SerializeToString() for proto in protos if proto is not None)
 
 
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The files that the pages offer to take, readable."""
+    files: list[bytes] = []
+    menu = exports.menu
+
+    def offered(looking: Viewer, rows: exports.Rows, *, columns: Sequence[str], file: str) -> None:
+        menu(looking, rows, columns=columns, file=file)
+        made = {kind: exports.made(kind, rows, columns=columns, timezone="UTC") for kind in MEDIA_TYPES}
+        sheet = zipfile.ZipFile(io.BytesIO(made["xlsx"]))
+        table = pyarrow.parquet.read_table(io.BytesIO(made["parquet"]))
+        files.extend([made["csv"], *(sheet.read(name) for name in sheet.namelist()), str(table.to_pylist()).encode()])
+
+    monkeypatch.setattr(exports, "menu", offered)
+    return files
+
+
 @pytest.mark.parametrize("page", TENANT_PAGES)
-def test_no_page_holds_a_word_of_another_tenant(marked: Town, page: str) -> None:
+def test_no_page_and_no_file_of_one_holds_a_word_of_another_tenant(marked: Town, page: str, taken: list[bytes]) -> None:
     mine, theirs = marked.dental, marked.hotel
     for shop, other in ((mine, theirs), (theirs, mine)):
+        taken.clear()
         found = shown(page, shop)
 
         assert mark_of(other).encode() not in found
+        assert [file for file in taken if mark_of(other).encode() in file] == []
+        assert page not in OFFERING or taken
+        if page in OFFERING & NAMING:
+            assert any(mark_of(shop).encode() in file for file in taken)
         # The marks are where the pages look: a wall that hides everything proves nothing.
         assert page not in NAMING or mark_of(shop).encode() in found
