@@ -26,6 +26,17 @@ class ShownTenant(Shown):
     role: str
 
 
+class Hold(Body):
+    """The reason is kept in the audit."""
+
+    is_on: bool
+    reason: Line
+
+
+class ShownHold(Shown):
+    is_on: bool
+
+
 class TheEnd(Body):
     """The tenant's name, typed out: there is no way back."""
 
@@ -45,6 +56,22 @@ async def end_tenant(desk: AtDesk, wanted: TheEnd) -> None:
     store.key_ring.forget(desk.tenant_id)
     await asyncio.to_thread(media_vault.opened(settings).remove_all, desk.tenant_id)
     await asyncio.to_thread(ExportVault(settings.data_dir / "exports").remove_all, desk.tenant_id)
+
+
+@router.get("/tenant/legal-hold", summary="Whether nothing may be deleted", **needs(Permission.VIEW_AUDIT))
+async def read_hold(desk: AtDesk) -> ShownHold:
+    async with desk.reading() as transaction:
+        return ShownHold(is_on=await tenants.is_on_legal_hold(transaction, desk.tenant_id))
+
+
+@router.put("/tenant/legal-hold", summary="Begin or end a legal hold", **needs(Permission.HOLD_DATA))
+async def set_hold(desk: AtDesk, wanted: Hold) -> ShownHold:
+    """Until it ends no person, text or workspace is deleted, by anybody; asked twice it changes nothing more."""
+    action = "legal_hold.begun" if wanted.is_on else "legal_hold.ended"
+    async with desk.changing(action, desk.tenant_id) as change:
+        change.detail["reason"] = wanted.reason
+        await tenants.set_legal_hold(change.transaction, desk.tenant_id, is_on=wanted.is_on)
+    return ShownHold(is_on=wanted.is_on)
 
 
 @router.get("/tenant", summary="The tenant of this token", **needs(Permission.VIEW_ANALYTICS))

@@ -13,7 +13,8 @@ _ROLES = (Role.OWNER, Role.ADMIN, Role.AGENT, Role.VIEWER)
 _HEAD = """# Who may do what
 
 Written from the code by `python -m tests.architecture.permissions`; a test compares. A route or page without a rule
-cannot exist. API keys hold a role, narrowed by scopes: a scope is one of the permissions below.
+cannot exist. API keys hold a role, narrowed by scopes: a scope is one of the permissions below. The command line has no
+roles: whoever runs it holds the database and the master key, and what it changes is on record as the operator's.
 """
 
 

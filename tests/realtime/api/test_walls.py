@@ -34,6 +34,7 @@ BODIES = {
         "until": "2026-01-02T00:00:00Z",
     },
     ("DELETE", "/tenant"): {"confirm": "not its name"},
+    ("PUT", "/tenant/legal-hold"): {"is_on": False, "reason": "Case 117"},
     ("PUT", "/provider-keys"): {"provider": "openai", "key": "a-key-of-ours"},
     ("POST", "/members"): {"email": "new@example.test", "role": "viewer"},
     ("PATCH", "/members/{member_id}"): {"is_on_duty": False},

@@ -164,13 +164,22 @@ async def test_strangers_data_is_not_to_be_had(api, shop, store, rows, path):
     assert (await api.post(path, json={"contact_id": str(shop.contact_id)}, headers=bearer(agent))).status_code == 403
 
 
-async def test_a_legal_hold_is_told_at_once(api, shop, store):
-    async with store.platform_transaction() as transaction:
-        await transaction.execute(text("update tenants set is_on_legal_hold = true"))
+async def test_an_owner_holds_and_lets_go_what_the_law_wants_kept(api, shop, store, rows):
+    _, admin = await a_key(store, shop.tenant, Role.ADMIN)
+    hold = {"is_on": True, "reason": "Case 117"}
 
-    answer = await api.post("/erasures", json={"contact_id": str(shop.contact_id)})
-
-    assert (answer.status_code, answer.json()["code"]) == (409, "legal_hold")
+    assert (await api.put("/tenant/legal-hold", json=hold, headers=bearer(admin))).status_code == 403
+    assert (await api.put("/tenant/legal-hold", json={"is_on": True})).status_code == 422
+    assert (await api.put("/tenant/legal-hold", json=hold)).json() == {"is_on": True}
+    refused = await api.post("/erasures", json={"contact_id": str(shop.contact_id)})
+    assert (refused.status_code, refused.json()["code"]) == (409, "legal_hold")
+    assert (await api.put("/tenant/legal-hold", json=hold | {"is_on": False})).json() == {"is_on": False}
+    assert (await api.get("/tenant/legal-hold", headers=bearer(admin))).json() == {"is_on": False}
+    assert (await api.post("/erasures", json={"contact_id": str(shop.contact_id)})).status_code == 202
+    held = rows(
+        "select action, detail ->> 'reason' as reason from audit_log where action like 'legal_hold.%%' order by id"
+    )
+    assert [tuple(row.values()) for row in held] == [("legal_hold.begun", "Case 117"), ("legal_hold.ended", "Case 117")]
 
 
 async def test_a_restored_backup_forgets_again(store, fresh, shop, canary):
