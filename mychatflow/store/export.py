@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.rules import spreadsheet
+from mychatflow.store import sealed_media
 from mychatflow.store.cipher import TenantCipher, Unreadable
 from mychatflow.store.media_vault import MediaVault
 
@@ -119,10 +120,14 @@ async def _rows(
 
 def _opened(value: Any, row_id: UUID | int | str, cipher: TenantCipher) -> Any:
     """Sealed text is bound to its row's id; what does not open is no text of that person's."""
-    if not isinstance(value, bytes | memoryview):
-        return value
     try:
-        return cipher.decrypt(bytes(value), row_id=row_id)
+        match value:
+            case bytes() | memoryview():
+                return cipher.decrypt(bytes(value), row_id=row_id)
+            case dict() if isinstance(row_id, UUID):
+                return sealed_media.opened(value, cipher, row_id=row_id)
+            case _:
+                return value
     except Unreadable:
         return None
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.events import named_id
 from mychatflow.rules.attachment import Attachment
+from mychatflow.store import sealed_media
 from mychatflow.store.cipher import TenantCipher
 
 _OPEN_EPISODE = """
@@ -108,7 +110,7 @@ async def queue(
         "content_length": len(words),
         "token_hashes": cipher.token_hashes(words),
         "body": cipher.encrypt(words, row_id=outbox_id),
-    } | _file_values(file)
+    } | _file_values(file, cipher, outbox_id=outbox_id, interaction_id=interaction_id)
     if (await transaction.execute(_OUTBOX, values)).rowcount:
         await transaction.execute(_INTERACTION, values)
         if file is not None:
@@ -117,14 +119,19 @@ async def queue(
     return interaction_id
 
 
-def _file_values(file: SentFile | None) -> dict[str, Any]:
+def _file_values(
+    file: SentFile | None, cipher: TenantCipher, *, outbox_id: UUID, interaction_id: UUID
+) -> dict[str, Any]:
     if file is None:
         return {"type": "text", "media": None, "shown_media": None}
     sent = file.attachment
+    shown = {"mimetype": sent.mimetype, "filename": sent.filename}
+    # A worker of the release before asks for a name in the clear.
+    nameless = {"filename": f"file{PurePath(sent.filename).suffix}"}
     return {
         "type": sent.message_type,
-        "media": json.dumps(sent.as_row()),
-        "shown_media": json.dumps({"mimetype": sent.mimetype, "filename": sent.filename}),
+        "media": json.dumps(nameless | sealed_media.sealed(sent.as_row(), cipher, row_id=outbox_id)),
+        "shown_media": json.dumps(sealed_media.sealed(shown, cipher, row_id=interaction_id)),
         "mimetype": sent.mimetype,
         "byte_size": file.byte_size,
     }

@@ -10,6 +10,7 @@ import msgspec
 from mychatflow.events import EventType, event_id, named_id
 from mychatflow.rules import intents, lead_score
 from mychatflow.rules.lead_score import Score, ScoreFacts
+from mychatflow.store import sealed_media
 from mychatflow.store.cipher import TenantCipher
 from realtime.agent.reading import Received, Understood, interaction_id_of
 from realtime.engine.records import EventEntry, MessageChange, NewMessage, ScoreEntry
@@ -151,7 +152,7 @@ def _row(received: Received, contact_id: UUID, episode_id: UUID | None, cipher: 
         content=cipher.encrypt(text, row_id=received.interaction_id),
         content_length=len(text),
         media_url=message.media.url if message.media else None,
-        media=media,
+        media=sealed_media.sealed(media, cipher, row_id=received.interaction_id) if media else None,
         reply_to=message.reply_to,
         status="received",
         language=None,

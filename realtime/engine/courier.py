@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from mychatflow.rules.attachment import Attachment
+from mychatflow.store import sealed_media
 from mychatflow.store.cipher import TenantCipher, Unreadable
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import AWAY
@@ -168,7 +169,8 @@ class Courier:
 
     async def _prepared(self, chat: Chat, row: OutboxRow, cipher: TenantCipher) -> Parcel | None:
         """The row as it may be sent now: with an id fixed on disk, and allowed by opt-out and hand-off."""
-        media = Attachment.from_row(row.media) if row.media else None
+        opened = sealed_media.opened(row.media, cipher, row_id=row.id) if row.media else None
+        media = Attachment.from_row(opened) if opened else None
         keeps_id = chat.number.keeps_ids and media is None
         message_id = make_message_id() if keeps_id and row.wa_message_id is None else None
         quiet = QUIET if media is None else MEDIA_QUIET

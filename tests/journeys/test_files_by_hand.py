@@ -76,6 +76,8 @@ async def test_a_colleagues_files_arrive_once_and_in_order(house: House):
     assert (kept.content, kept.headers["content-type"]) == (PIXEL, "image/png")
     rows = house.rows("select id, byte_size from media_files where tenant_id = %(t)s", t=tenant.tenant_id)
     assert sorted(row["byte_size"] for row in rows) == sorted(map(len, (PIXEL, VOICE, PAPER)))
+    named = house.rows("select media::text from outbox union all select media::text from interactions")
+    assert [row["media"] for row in named if "Prices" in (row["media"] or "")] == []
     folder = house.settings.media_dir / str(tenant.tenant_id)
     sealed = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     assert len(sealed) == 3

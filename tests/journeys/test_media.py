@@ -65,6 +65,10 @@ async def test_a_kept_picture_is_sealed_on_disk(house: House):
 
     (path,) = vault_files(house, tenant)
     assert PIXEL[:16] not in path.read_bytes()
+    # What a file is called tells of its sender as much as its bytes.
+    told = received(house, tenant)["media"]
+    assert told["mimetype"] == "image/png"
+    assert "sent.bin" not in str(told)
     (row,) = house.rows("select * from media_files where tenant_id = %(t)s", t=tenant.tenant_id)
     assert (row["id"], row["mimetype"], row["byte_size"]) == (received(house, tenant)["id"], "image/png", len(PIXEL))
 

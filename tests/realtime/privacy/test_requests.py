@@ -16,7 +16,7 @@ from sqlalchemy import text
 from mychatflow import settings as configuration
 from mychatflow.local.postgres import BINARIES
 from mychatflow.rules.role import Role
-from mychatflow.store import contact_book
+from mychatflow.store import contact_book, sealed_media
 from mychatflow.store.privacy import Privacy
 from pipelines import forget, rollup
 from realtime.privacy.requests import DataRequests
@@ -35,10 +35,17 @@ WORDS = "=HYPERLINK(canary-words-7731)"
 @pytest.fixture
 async def canary(store, shop):
     contact_id = await a_contact(store, shop.tenant, wa_id=f"{NUMBER}@c.us", name=CANARY, phone=f"+{NUMBER}")
-    await a_message(store, shop.tenant, contact_id, WORDS)
-    await a_file(store, shop.tenant, contact_id)
+    message_id = await a_message(store, shop.tenant, contact_id, WORDS)
+    older_id = await a_file(store, shop.tenant, contact_id)
     async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
         cipher = await store.key_ring.for_tenant(shop.tenant.tenant_id, transaction)
+        # Names of files in the form of today, and as rows of earlier releases hold them.
+        sealed = sealed_media.sealed({"filename": "canary-nest.pdf"}, cipher, row_id=message_id)
+        for row_id, media in ((message_id, sealed), (older_id, {"filename": "canary-egg.pdf"})):
+            given = {"id": row_id, "media": json.dumps(media)}
+            await transaction.execute(
+                text("update interactions set media = cast(:media as jsonb) where id = :id"), given
+            )
         await contact_book.set_notes(
             transaction, shop.tenant.tenant_id, contact_id, "asks about canary seeds", cipher=cipher
         )
@@ -77,7 +84,9 @@ async def test_a_copy_holds_all_of_one_person_and_nobody_else(api, shop, store, 
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
     assert {"contacts.jsonl", "interactions.jsonl", "interactions.csv", "about.json"} <= set(archive.namelist())
-    assert all(found in everything for found in (CANARY, NUMBER, WORDS, "canary seeds", "%PDF-"))
+    assert all(
+        found in everything for found in (CANARY, NUMBER, WORDS, "canary seeds", "canary-nest", "canary-egg", "%PDF-")
+    )
     assert "somebody else's words" not in everything
     assert str(shop.contact_id) not in everything
     (written,) = [
@@ -224,7 +233,7 @@ async def test_an_erased_persons_canary_is_nowhere(
     # The test's own client and server say more than ours do.
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith(("http", "uvicorn"))]
     places["logs"] = "\n".join(ours).encode()
-    for word in (CANARY, NUMBER, WORDS, "canary seeds"):
+    for word in (CANARY, NUMBER, WORDS, "canary seeds", "canary-nest", "canary-egg"):
         assert [name for name, held in places.items() if word.encode() in held] == [], word
 
 
