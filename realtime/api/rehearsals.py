@@ -21,7 +21,7 @@ class Said(Body):
     text: Text
 
 
-class Step(Shown):
+class Decided(Shown):
     """One decision of the turn; `facts` are what else it noted."""
 
     step: str
@@ -48,7 +48,7 @@ class Preview(Shown):
     model_ms: int | None
     model_calls: int
     cost_micro_usd: int
-    steps: list[Step]
+    steps: list[Decided]
 
 
 @router.post(
@@ -97,7 +97,7 @@ def _shown(found: Rehearsed) -> Preview:
     )
 
 
-def _step(line: dict[str, Any]) -> Step:
+def _step(line: dict[str, Any]) -> Decided:
     named = {"step", "decision", "why", "ms"}
     facts = {name: value for name, value in line.items() if name not in named and value is not None}
-    return Step(**{name: line[name] for name in sorted(named)}, facts=facts)
+    return Decided(**{name: line[name] for name in sorted(named)}, facts=facts)
