@@ -1,16 +1,17 @@
-"""The page of hostile inputs names tests that exist, and leaves no input out."""
+"""The pages of hostile inputs and of security name tests that exist, and no input is left out."""
 
 import re
 from pathlib import Path
 
 HERE = Path(__file__).parents[2]
 PAGE = (HERE / "docs" / "hostile-inputs.md").read_text(encoding="utf-8")
+PROMISES = (HERE / "docs" / "security.md").read_text(encoding="utf-8")
 RANGE = re.compile(r"H(\d+)(b?)–H(\d+)(b?)")
 ONE = re.compile(r"\bH(\d+)([a-e]?)\b")
 
 
-def test_every_test_of_the_page_exists():
-    named = set(re.findall(r"`(test_\w+)`", PAGE))
+def test_every_test_of_the_pages_exists():
+    named = set(re.findall(r"`(test_\w+)`", PAGE + PROMISES))
     kept = {
         name
         for path in (HERE / "tests").rglob("test_*.py")

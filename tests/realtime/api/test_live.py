@@ -90,4 +90,8 @@ async def test_what_a_merge_or_an_erasure_writes_again_is_not_told_again(api, sh
 async def test_a_forged_position_is_refused(api):
     for words in ("1", "x-y", "99999999999999999999-" + str(uuid4()), "1-" + "0" * 36):
         assert (await api.get("/live", params={"seconds": 1}, headers={"last-event-id": words})).status_code == 400
-    assert (await api.get("/live", params={"seconds": 600})).status_code == 422
+
+
+async def test_a_stream_ends_within_a_minute(api):
+    # Whoever lost their place reads no longer than that.
+    assert (await api.get("/live", params={"seconds": 60})).status_code == 422

@@ -162,6 +162,11 @@ async def test_hostile_queries_are_refused_plainly(api, shop):
     assert (await api.get("/contacts", params={"q": "a\x00b"})).status_code == 422
     assert (await api.put("/settings", json={"business_description": "a\x00b"})).status_code == 422
     assert (await api.get("/contacts/%00")).status_code == 422
+    for name, words in (("q", "' OR 1=1--"), ("q", "%' or '1'='1"), ("tag", "x'; drop table contacts--")):
+        assert (await api.get("/contacts", params={name: words})).json()["data"] == [], words
+    # No order can be asked for, so none can be misused.
+    assert (await api.get("/contacts", params={"sort": "1;drop", "grade": "Z"})).status_code == 422
+    assert len((await api.get("/contacts", params={"sort": "1;drop"})).json()["data"]) == 1
     assert (await api.get("/nowhere")).status_code == 404
     assert (await api.put("/tenant")).status_code == 405
 
