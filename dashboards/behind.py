@@ -96,6 +96,10 @@ def _people(looking: Viewer, behind: Behind, period: Period, *, at: datetime) ->
     total = sum(row["event_count"] for row in found)
     told = f"{total:,} {behind.counted} with {len(found):,} people, {wording.span(period.since, period.until)}"
     st.caption(f"{told}. Select one to read the chat.")
+    kept_from = data.kept_from(looking.tenant_id)
+    if kept_from and period.since < kept_from:
+        what = f"Single messages before {wording.day(kept_from)} are no longer kept."
+        st.caption(f"{what} The number still counts them, this list does not.")
     if not rows:
         states.empty("Nobody is behind this number", "Nothing was counted, or those people were erased since.")
         return

@@ -48,6 +48,11 @@ def first_date(tenant_id: UUID) -> date | None:
     return reads.first_date(tenant_id)
 
 
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def kept_from(tenant_id: UUID) -> date | None:
+    return reads.kept_from(tenant_id)
+
+
 @st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)
 def overview_kpis(tenant_id: UUID, period: Period) -> dict[str, Any]:
     return dict(reads.overview_kpis(tenant_id, period)[0])

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 
 from mychatflow.rules import answer_quality
-from warehouse import metric_filter, metric_sql, metrics, reader
+from warehouse import metric_filter, metric_sql, metrics, reader, reads
 from warehouse.metric import Metric
 from warehouse.metric_filter import Filter
 from warehouse.metric_sql import First
@@ -19,11 +20,16 @@ from warehouse.questions import Row
 _NAMED = re.compile(r"\$(\w+)")
 # More than any list a person reads; a file may hold more, and says so.
 _LISTED = 1_000
+# What is listed from single events, which a tenant keeps for some time alone; totals of the marts stay.
+_LET_GO = {"events", "replies"}
 MOST_PEOPLE = 500
 
 
 def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
-    """The tile: value, numerator and denominator; of times also how many and the percentiles."""
+    """The tile: value, numerator and denominator; of times also how many and the percentiles.
+
+    All are None, with `kept_from`, where the events that the filter needs are no longer kept.
+    """
     metric = checked(name, asked)
     match metric.kind:
         case "none":
@@ -32,6 +38,8 @@ def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
             parts = [value(tenant_id, part, _shared(part, asked)) for part in metric.divides or ()]
             return _ratio(metric, parts[0], parts[1])
         case _:
+            if since := _let_go_before(tenant_id, metric, asked):
+                return {**dict.fromkeys(_finished(metric, {})), "kept_from": since}
             rows = _ask(metric_sql.totals(metric, asked), tenant_id, asked)
             return _finished(metric, rows[0] if rows else {})
 
@@ -53,7 +61,12 @@ def series(tenant_id: UUID, name: str, asked: Filter) -> list[Row]:
         row["local_date"]: row for row in _ask(metric_sql.totals(metric, asked, by="local_date"), tenant_id, asked)
     }
     dates = asked.period.dates() if asked.period else sorted(found)
-    return [{"local_date": day, **_finished(metric, found.get(day, {}))} for day in dates]
+    since = _let_go_before(tenant_id, metric, asked, by="local_date")
+    unknown = dict.fromkeys(_finished(metric, {}))
+    return [
+        {"local_date": day, **(unknown if since and day < since else _finished(metric, found.get(day, {})))}
+        for day in dates
+    ]
 
 
 def parts(tenant_id: UUID, name: str, asked: Filter, *, by: str) -> list[Row]:
@@ -61,6 +74,8 @@ def parts(tenant_id: UUID, name: str, asked: Filter, *, by: str) -> list[Row]:
     metric = checked(name, asked)
     metric_filter.refuse_unknown(metric, Filter(where={by: UUID(int=0)}))
     if metric.kind in {"ratio", "lift", "none"}:
+        return []
+    if _let_go_before(tenant_id, metric, asked, by=by):
         return []
     rows = _ask(metric_sql.totals(metric, asked, by=by), tenant_id, asked)
     finished = [{by: row["local_date"], **_finished(metric, row)} for row in rows]
@@ -126,6 +141,14 @@ def checked(name: str, asked: Filter) -> Metric:
     metric = metrics.by_name(name)
     metric_filter.refuse_unknown(metric, asked)
     return metric
+
+
+def _let_go_before(tenant_id: UUID, metric: Metric, asked: Filter, by: str | None = None) -> date | None:
+    """The first day kept, when the number would be counted from single events of which some are gone."""
+    if metric.facts not in _LET_GO or metric_sql.mart_knows(metric, asked, by):
+        return None
+    since = reads.kept_from(tenant_id)
+    return since if since and asked.span.since < since else None
 
 
 def _shared(part: str, asked: Filter) -> Filter:

@@ -48,7 +48,7 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 def totals(metric: Metric, asked: Filter, *, by: str | None = None) -> str:
     """Numerator and denominator (of times: how many, and their percentiles), by day, by a dimension or in one row."""
-    is_from_mart = _mart_knows(metric, asked, by)
+    is_from_mart = mart_knows(metric, asked, by)
     source = _mart(metric, asked) if is_from_mart else _facts(metric, asked)
     group = f"{by} as local_date" if by else "null as local_date"
     if metric.kind == "quantile":
@@ -111,7 +111,7 @@ def _quantiles(metric: Metric, source: str, group: str, *, is_sketch: bool) -> s
     return f"select {group}, count({value}) as numerator, {written} from {source} group by all having numerator > 0"
 
 
-def _mart_knows(metric: Metric, asked: Filter, by: str | None) -> bool:
+def mart_knows(metric: Metric, asked: Filter, by: str | None) -> bool:
     """Whether the mart is an aggregate that can be narrowed and grouped by what is asked."""
     if metric.kind == "people" or metric.model == metric.facts or (metric.kind == "quantile" and not metric.within):
         return False

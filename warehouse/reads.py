@@ -17,6 +17,13 @@ def as_of(tenant_id: UUID) -> datetime | None:
     return through
 
 
+def kept_from(tenant_id: UUID) -> date | None:
+    """The first day whose single events are all kept: what was counted before has a total, and no list behind it."""
+    rows = questions.ask("kept_from", tenant_id=tenant_id)
+    found: date | None = rows[0]["kept_from"] if rows else None
+    return found
+
+
 def first_date(tenant_id: UUID) -> date | None:
     """The tenant's first local date with any event."""
     found: date | None = questions.ask("first_date", tenant_id=tenant_id)[0]["first_date"]

@@ -182,6 +182,8 @@ def _told(question: Question, data: Any) -> dict[str, Any]:
         "to": question.period.until,
         "timezone": question.timezone,
         "as_of": reads.as_of(question.tenant_id),
+        # Before it there are totals, but neither lists nor totals of a filter that only single events know.
+        "kept_from": reads.kept_from(question.tenant_id),
     }
 
 

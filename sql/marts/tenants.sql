@@ -13,7 +13,8 @@ known as (
         timezone,
         default_language,
         is_demo,
-        created_at
+        created_at,
+        events_kept_from
     from tenants
     where deleted_at is null
 )

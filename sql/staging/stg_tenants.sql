@@ -10,6 +10,7 @@ select
     tenants.is_demo,
     tenants.created_at,
     tenants.deleted_at,
+    tenants.events_kept_from,
     tenants.landed_at
 from raw.tenants as tenants
 left join raw.plans as plans using (plan)

@@ -10,7 +10,7 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import connection, metric_reads, model_reads, models, rollup
+from warehouse import connection, metric_reads, model_reads, models, reads, rollup
 from warehouse.metric_filter import Filter
 from warehouse.periods import Period
 from warehouse.reader import Reader
@@ -237,6 +237,28 @@ def test_a_reply_in_parts_is_one_reply(installation: Settings, published: Reader
     assert published.rows("select agent_sent_count, agent_reply_count from analytics_summary_daily") == [
         {"agent_sent_count": 3, "agent_reply_count": 1}
     ]
+
+
+def test_what_is_no_longer_kept_is_no_data_and_never_zero(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation, timezone="Asia/Kathmandu")
+    history.write(installation, history.a_past(business, turns=60, days=9))
+    midnight = datetime(2026, 11, 20, tzinfo=UTC)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update tenants set events_kept_from = %s", (midnight,))
+    rollup.rollup(installation, at=NOON)
+
+    # It is a quarter to six in Kathmandu: the first day that is whole is the next one.
+    kept = reads.kept_from(business.tenant_id)
+    assert kept == date(2026, 11, 21)
+    week = Period(since=date(2026, 11, 18), until=date(2026, 11, 23))
+    whole, narrowed = Filter(period=week), Filter(period=week, where={"language": "en"})
+    assert metric_reads.value(business.tenant_id, "messages", whole)["value"] > 0
+    unknown = {"value": None, "numerator": None, "kept_from": kept}
+    assert metric_reads.value(business.tenant_id, "messages", narrowed) == unknown
+    course = metric_reads.series(business.tenant_id, "messages", narrowed)
+    assert [row["value"] is None for row in course] == [True, True, True, False, False]
+    assert metric_reads.parts(business.tenant_id, "messages", whole, by="language") == []
+    assert published.rows("select count(*) as n from tenants where events_kept_from = $1", [midnight])[0]["n"] == 1
 
 
 def test_an_outage_is_told_by_whom_it_touched(installation: Settings, published: Reader) -> None:
