@@ -29,6 +29,7 @@ _SCORED = (
     "lead_question_count",
     "lead_intents",
     "lead_reply_latencies",
+    "lead_base",
     "lead_score",
     "lead_grade",
 )
@@ -102,7 +103,8 @@ def _rescored(contacts: pa.RecordBatch, at: datetime) -> Iterator[tuple[Any, ...
     # Arrow makes a number of an instant ten times as fast as a datetime.
     instants = contacts.column("lead_last_inbound_at").cast(pa.int64()).to_pylist()
     columns = (contacts.column(name).to_pylist() for name in _SCORED)
-    for index, (since, inbound, questions, found, latencies, score, grade) in enumerate(
+    tenant_ids, contact_ids = contacts.column("tenant_id"), contacts.column("contact_id")
+    for index, (since, inbound, questions, found, latencies, *before) in enumerate(
         zip(instants, *columns, strict=True)
     ):
         facts = ScoreFacts(
@@ -113,17 +115,19 @@ def _rescored(contacts: pa.RecordBatch, at: datetime) -> Iterator[tuple[Any, ...
             last_inbound_at=_EPOCH + timedelta(microseconds=since),
         )
         now = lead_score.score(facts, as_of=at)
-        if (now.score, now.grade) != (score, grade):
-            yield _row(contacts.slice(index, 1).to_pylist()[0], now, at)
+        base, *points = before
+        if [now.score, now.grade] != points:
+            ids = UUID(str(tenant_ids[index].as_py())), UUID(str(contact_ids[index].as_py()))
+            cause = "decay" if now.base == base else "recalculation"
+            yield (*_scored(*ids, cause, now, at), *points, facts.last_inbound_at)
 
 
-def _row(contact: dict[str, Any], now: Score, at: datetime) -> tuple[Any, ...]:
-    tenant_id, contact_id = UUID(str(contact["tenant_id"])), UUID(str(contact["contact_id"]))
+def _scored(tenant_id: UUID, contact_id: UUID, cause: str, now: Score, at: datetime) -> tuple[Any, ...]:
     return (
         events.named_id("lead_score_event", tenant_id, f"{contact_id}:{at.isoformat()}"),
         tenant_id,
         contact_id,
-        "decay" if now.base == contact["lead_base"] else "recalculation",
+        cause,
         now.message_points,
         now.speed_points,
         now.question_points,
@@ -132,9 +136,6 @@ def _row(contact: dict[str, Any], now: Score, at: datetime) -> tuple[Any, ...]:
         now.decay,
         now.score,
         now.grade,
-        contact["lead_score"],
-        contact["lead_grade"],
-        contact["lead_last_inbound_at"],
     )
 
 
