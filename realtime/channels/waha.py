@@ -4,7 +4,7 @@ import base64
 import secrets
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 
@@ -148,7 +148,9 @@ class WahaClient:
     async def media(self, url: str) -> bytes:
         """A customer's file. Only the path of the address counts: nothing but this gateway is ever asked."""
         path = urlsplit(url).path
-        _check(path.startswith(_FILES) and ".." not in path and "//" not in path, "media address")
+        # The client that asks reads `%2e%2e` as a way up, too.
+        plain = unquote(path)
+        _check(plain.startswith(_FILES) and ".." not in plain and "//" not in plain, "media address")
         answer = await self._call("GET", path, accept="*/*", most=_LARGEST_FILE)
         return answer.body
 

@@ -195,7 +195,15 @@ async def test_old_files_go_with_their_bytes(house: House):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "/api/files/../sessions", "/api/files//evil/x"],
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "file:///etc/passwd",
+        "/api/files/../sessions",
+        "/api/files/%2e%2e/sessions",
+        "/api/files/%2E./sessions",
+        "/api/files//evil/x",
+        "/api/files/%2f/evil",
+    ],
 )
 async def test_no_address_but_the_gateways_is_fetched(house: House, url: str):
     async with WahaClient(house.gateway.base_url, house.gateway.api_key) as client:

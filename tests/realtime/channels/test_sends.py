@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mychatflow.local.phone.records import Engine
-from realtime.channels.gateway_types import MediaFile, SendKind
+from realtime.channels.gateway_types import GatewayFailed, MediaFile, SendKind
 from realtime.channels.waha import WahaClient, make_message_id
 from tests.fakes.waha import SESSION, FakeWaha
 from tests.fakes.waha_faults import FaultKind
@@ -195,3 +195,12 @@ async def test_a_voice_note_arrives_as_one(client: WahaClient, gateway: FakeWaha
     delivered = gateway.deliveries(CHAT)[0].media
     assert delivered is not None
     assert delivered.mimetype == "audio/ogg"
+
+
+async def test_a_file_that_never_comes_is_given_up(gateway: FakeWaha) -> None:
+    gateway.faults.plan("hang_before", path="/api/files/desk/slow.png", seconds=30)
+    hasty = timedelta(milliseconds=200)
+
+    async with WahaClient(gateway.base_url, gateway.api_key, call_timeout=hasty) as client:
+        with pytest.raises(GatewayFailed, match="timeout"):
+            await client.media("/api/files/desk/slow.png")
