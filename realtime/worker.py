@@ -130,7 +130,7 @@ class Worker:
             stack.push_async_callback(self.store.close)
             gateways = Gateways(settings)
             stack.push_async_callback(gateways.close)
-            meanings = Meanings(self.store, Embedder(router.providers, settings.embedding_model))
+            meanings = Meanings(self.store, Embedder(router.providers, settings.embedding_model, router.budgets))
             claims = Claims(pool, index=self._index)
             key_ring = KeyRing(*settings.masters)
             tenants = TenantBook(pool, key_ring)
@@ -145,7 +145,7 @@ class Worker:
                 ),
                 drafter=Drafter(router),
                 keeper=Keeper(pool, vault),
-                listener=Listener(router.providers),
+                listener=Listener(router.providers, router.budgets),
                 bookings=BookingDesk(store=self.store, secret=settings.derived_secret("slot").encode()),
                 leaks=LeakRecord(self.store),
                 meanings=meanings,

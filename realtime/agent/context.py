@@ -12,7 +12,6 @@ from realtime.agent.tenants import Tenant
 from realtime.agent.tools import Toolbox
 from realtime.engine.work import Recent
 from realtime.llm import presets
-from realtime.llm.budgets import MICRO
 from realtime.llm.contract import Picture, ReplyRequest, Target, Turn
 
 _REMEMBERED = 20
@@ -90,7 +89,6 @@ def _with_own_key(target: Target, own_keys: Mapping[str, tuple[str, str]]) -> Ta
 
 def _request(scene: Scene, messages: tuple[Turn, ...], system: str, targets: tuple[Target, ...]) -> ReplyRequest:
     switches = scene.tenant.switches
-    budget = switches.llm_daily_budget_usd
     return ReplyRequest(
         tenant_id=scene.tenant_id,
         turn_id=scene.turn_id,
@@ -104,7 +102,7 @@ def _request(scene: Scene, messages: tuple[Turn, ...], system: str, targets: tup
         knowledge=scene.tenant.knowledge,
         hedging=switches.hedging_enabled,
         language=scene.understanding.language,
-        daily_budget_micro_usd=None if budget is None else round(budget * MICRO),
+        daily_budget_micro_usd=scene.tenant.purse.daily_budget_micro_usd,
     )
 
 

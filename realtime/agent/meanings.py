@@ -15,6 +15,7 @@ from realtime import rounds
 from realtime.agent import knowledge
 from realtime.agent.ledger import Ledger
 from realtime.agent.tenants import Tenant
+from realtime.llm.budgets import Purse
 from realtime.llm.embedding import Embedder
 
 _EVERY_SECONDS: Final = 10.0
@@ -43,7 +44,9 @@ class Meanings:
         """Ids of the passages that mean what is asked, best first; none where nobody can tell."""
         if not question.strip() or knowledge.is_small(tenant) or not await self._is_on():
             return ()
-        asked = await self._embedder.of([question], seconds=_QUESTION_SECONDS)
+        asked = await self._embedder.of([question], seconds=_QUESTION_SECONDS, purse=tenant.purse)
+        if asked is None:
+            return ()
         ledger.attempts.append(asked.attempt)
         if not asked.vectors:
             return ()
@@ -80,7 +83,12 @@ class Meanings:
             if is_small or not missing:
                 await passage_vectors.complete(transaction, tenant_id, model=self._model, version=version)
                 return True
-        made = await self._embedder.of([each.written for each in missing], seconds=_BATCH_SECONDS)
+        # What is taken in is paid from the house's budget alone: a customer waits for none of it.
+        purse = Purse(tenant_id=tenant_id, daily_budget_micro_usd=None)
+        made = await self._embedder.of([each.written for each in missing], seconds=_BATCH_SECONDS, purse=purse)
+        if made is None:
+            self._resting[tenant_id] = time.monotonic() + _REST_SECONDS
+            return True
         async with self._store.tenant_transaction(tenant_id) as transaction:
             await llm_attempts.book(transaction, tenant_id, asdict(made.attempt))
             if made.vectors:

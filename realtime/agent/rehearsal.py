@@ -101,7 +101,7 @@ class Rehearsals:
         return _Stage(
             tenants=TenantBook(pool, self._store.key_ring),
             drafter=Drafter(router),
-            meanings=Meanings(self._store, Embedder(router.providers, settings.embedding_model)),
+            meanings=Meanings(self._store, Embedder(router.providers, settings.embedding_model, router.budgets)),
             bookings=BookingDesk(store=self._store, secret=settings.derived_secret("slot").encode(), is_rehearsal=True),
             leaks=LeakRecord(self._store),
         )

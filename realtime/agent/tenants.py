@@ -16,6 +16,7 @@ from mychatflow.rules.activation import ActivationMode, ActivationSettings
 from mychatflow.store.cipher import KeyRing, TenantCipher, Unreadable
 from realtime.engine import sql
 from realtime.engine.pool import Pool
+from realtime.llm.budgets import MICRO, Purse
 from realtime.llm.contract import Passage
 from realtime.llm.retrieval import Index
 
@@ -101,6 +102,11 @@ class Tenant:
     @property
     def supported_languages(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.switches.supported_languages, self.switches.default_language)))
+
+    @property
+    def purse(self) -> Purse:
+        usd = self.switches.llm_daily_budget_usd
+        return Purse(tenant_id=self.tenant_id, daily_budget_micro_usd=None if usd is None else round(usd * MICRO))
 
     @cached_property
     def index(self) -> Index:

@@ -224,7 +224,7 @@ class Agent:
         spoken = {each.interaction_id for each in read.customer}
         asked = {key: file for key, file in kept.items() if key in spoken}
         known = hearing.heard_before(read, chat, tenant)
-        files = kept | await hearing.listen(asked, self.listener, patience.ledger, known=known)
+        files = kept | await hearing.listen(asked, self.listener, patience.ledger, known=known, purse=tenant.purse)
         missing = [file.problem for file in files.values() if file.problem]
         patience.trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
         return reading.with_files(read, files)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -56,6 +57,18 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Purse:
+    """Whose money a call costs, and how much of it a day; None is no limit."""
+
+    tenant_id: UUID
+    daily_budget_micro_usd: int | None
+
+    @property
+    def subject(self) -> str:
+        return f"tenant:{self.tenant_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """Money set aside for one call. Never settled, it counts as spent: whoever held it may have been billed."""
 
@@ -76,8 +89,15 @@ class Budgets:
 
         Raises psycopg's errors: while Postgres is away, no turn can be ended either.
         """
-        allowed = self._allowed(request, target)
-        hold = Hold(subjects=tuple(allowed), day=datetime.now(UTC).date(), amount=_most(request, target))
+        purse = Purse(tenant_id=request.tenant_id, daily_budget_micro_usd=request.daily_budget_micro_usd)
+        # A tenant's own key costs the tenant, not the house.
+        house = target.provider if target.key_id is None else None
+        return await self.set_aside(purse, provider=house, amount=_most(request, target))
+
+    async def set_aside(self, purse: Purse, *, provider: str | None, amount: int) -> Hold | None:
+        """As `reserve`, for a call of any kind; `provider` is whose key of the house it is made with."""
+        allowed = self._allowed(purse, provider)
+        hold = Hold(subjects=tuple(allowed), day=datetime.now(UTC).date(), amount=amount)
         if not allowed or self.pool is None:
             return Hold(subjects=(), day=hold.day, amount=0)
         values = {"subjects": list(allowed), "allowed": list(allowed.values()), "day": hold.day, "amount": hold.amount}
@@ -89,7 +109,7 @@ class Budgets:
                     raise psycopg.Rollback
             if len(taken) == len(allowed):
                 return hold
-            await self._refused(connection, request, allowed.keys() - taken, hold.day)
+            await self._refused(connection, purse, allowed.keys() - taken, hold.day)
         return None
 
     async def settle(self, holds: Sequence[tuple[Hold, int]]) -> None:
@@ -106,19 +126,19 @@ class Budgets:
         except BROKEN_OFF as error:
             log.warning("model budget not settled", cause=type(error).__name__)
 
-    def _allowed(self, request: ReplyRequest, target: Target) -> dict[str, int]:
-        """Subject → millionths a day. A tenant's own key costs the tenant, not the house."""
+    def _allowed(self, purse: Purse, provider: str | None) -> dict[str, int]:
+        """Subject → millionths a day."""
         allowed = {}
-        if request.daily_budget_micro_usd is not None:
-            allowed[_subject(request)] = request.daily_budget_micro_usd
-        if target.key_id is None and target.provider in self.providers:
-            allowed[f"provider:{target.provider}"] = self.providers[target.provider]
+        if purse.daily_budget_micro_usd is not None:
+            allowed[purse.subject] = purse.daily_budget_micro_usd
+        if provider is not None and provider in self.providers:
+            allowed[f"provider:{provider}"] = self.providers[provider]
         return allowed
 
     async def _refused(
         self,
         connection: psycopg.AsyncConnection[tuple[object, ...]],
-        request: ReplyRequest,
+        purse: Purse,
         full: set[str],
         day: date,
     ) -> None:
@@ -127,13 +147,9 @@ class Budgets:
             kind = subject.partition(":")[0]
             metrics.budget_refusals.labels(kind).inc()
             log.warning("model budget used up", subject=subject)
-        if _subject(request) in full:
-            told = named_id("notification", request.tenant_id, f"llm_budget:{day}")
-            await connection.execute(_TELL, {"tenant_id": request.tenant_id, "id": told})
-
-
-def _subject(request: ReplyRequest) -> str:
-    return f"tenant:{request.tenant_id}"
+        if purse.subject in full:
+            told = named_id("notification", purse.tenant_id, f"llm_budget:{day}")
+            await connection.execute(_TELL, {"tenant_id": purse.tenant_id, "id": told})
 
 
 def _most(request: ReplyRequest, target: Target) -> int:

@@ -3,12 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol, runtime_checkable
 
 from realtime.llm import accounting
+from realtime.llm.budgets import Budgets, Purse
 from realtime.llm.contract import Attempt, Outcome, Role
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Provider
@@ -35,6 +36,7 @@ class Embedder:
 
     providers: Mapping[str, Provider]
     model: str | None
+    budgets: Budgets = field(default_factory=Budgets)
 
     @property
     def is_on(self) -> bool:
@@ -45,10 +47,15 @@ class Embedder:
         found: object = self.providers.get("openai") if self.model else None
         return found if isinstance(found, Embedding) else None
 
-    async def of(self, texts: Sequence[str], *, seconds: float) -> Embedded:
+    async def of(self, texts: Sequence[str], *, seconds: float, purse: Purse) -> Embedded | None:
+        """None where the day's money does not reach for it."""
         provider, model = self._provider, self.model
         assert provider is not None
         assert model is not None
+        most = _cost(model, _estimated(texts), at=datetime.now(UTC)).micro_usd
+        hold = await self.budgets.set_aside(purse, provider="openai", amount=most)
+        if hold is None:
+            return None
         started_at, began = datetime.now(UTC), monotonic()
         vectors: list[list[float]] = []
         usage = Usage()
@@ -60,15 +67,24 @@ class Embedder:
             error_class, usage = failed.error_class, failed.usage or Usage()
         except TimeoutError:
             error_class = ErrorClass.TIMEOUT
-            usage = Usage(input_tokens=sum(map(accounting.tokens_in, texts)), is_estimated=True)
+            usage = _estimated(texts)
         attempt = _attempt(model, usage, error_class, started_at=started_at, seconds=monotonic() - began)
+        await self.budgets.settle([(hold, attempt.cost_micro_usd)])
         return Embedded(vectors=tuple(vectors), attempt=attempt)
+
+
+def _estimated(texts: Sequence[str]) -> Usage:
+    return Usage(input_tokens=sum(map(accounting.tokens_in, texts)), is_estimated=True)
+
+
+def _cost(model: str, usage: Usage, *, at: datetime) -> accounting.Cost:
+    return accounting.cost_of(usage, provider="openai", model=model, at=at)
 
 
 def _attempt(
     model: str, usage: Usage, error_class: ErrorClass | None, *, started_at: datetime, seconds: float
 ) -> Attempt:
-    cost = accounting.cost_of(usage, provider="openai", model=model, at=started_at)
+    cost = _cost(model, usage, at=started_at)
     return Attempt(
         attempt_id=uuid.uuid4(),
         role=Role.PRIMARY,

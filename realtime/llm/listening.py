@@ -11,6 +11,7 @@ from typing import Final, Protocol, runtime_checkable
 import structlog
 
 from realtime.llm import accounting
+from realtime.llm.budgets import Budgets, Purse
 from realtime.llm.contract import Attempt, Outcome, Role
 from realtime.llm.faults import MAY_BE_BILLED, ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Heard, Provider
@@ -44,17 +45,22 @@ class Listener:
     """Asks the first of the providers that can; without one nobody listens, and the customer is told so."""
 
     providers: Mapping[str, Provider]
+    budgets: Budgets = field(default_factory=Budgets)
 
-    async def listen(self, data: bytes, *, filename: str) -> Listened:
+    async def listen(self, data: bytes, *, filename: str, purse: Purse) -> Listened:
         found = ((name, each) for name, each in self.providers.items() if isinstance(each, Hearing))
         name, provider = next(found, ("", None))
         if provider is None:
+            return Listened()
+        hold = await self.budgets.set_aside(purse, provider=name, amount=_most(data, name, provider.voice_model))
+        if hold is None:
             return Listened()
         started_at, started = datetime.now(UTC), time.monotonic()
         heard, error = await _heard(provider, data, filename=filename)
         text = heard.text.strip()[:_LONGEST]
         usage = heard.usage or _estimated(data, text, error)
         cost = accounting.cost_of(usage, provider=name, model=provider.voice_model, at=started_at)
+        await self.budgets.settle([(hold, cost.micro_usd)])
         attempt = Attempt(
             attempt_id=uuid.uuid4(),
             role=Role.PRIMARY,
@@ -84,6 +90,13 @@ async def _heard(provider: Hearing, data: bytes, *, filename: str) -> tuple[Hear
         error = failed.error_class if isinstance(failed, ProviderFailed) else ErrorClass.TIMEOUT
         log.warning("voice note not heard", cause=error.value)
         return Heard(text=""), error
+
+
+def _most(data: bytes, provider: str, model: str) -> int:
+    """What a note of that size costs if every second of it is spoken."""
+    tokens = len(data) // _BYTES_PER_TOKEN
+    usage = Usage(input_tokens=tokens, output_tokens=min(tokens, _LONGEST))
+    return accounting.cost_of(usage, provider=provider, model=model, at=datetime.now(UTC)).micro_usd
 
 
 def _estimated(data: bytes, text: str, error: ErrorClass | None) -> Usage:

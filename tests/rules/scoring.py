@@ -62,4 +62,4 @@ def false_alarms(labelled: list[dict[str, Any]]) -> int:
 
 
 def false_alarm_rate(labelled: list[dict[str, Any]]) -> float:
-    return false_alarms(labelled) / sum(row["hard_negative"] for row in labelled)
+    return false_alarms(labelled) / sum(bool(row["hard_negative"]) for row in labelled)

@@ -1,8 +1,8 @@
 """What a day's calls may cost is never spent twice, however many call at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -10,8 +10,12 @@ import pytest
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from realtime.engine.pool import Pool, engine_pool
-from realtime.llm.budgets import Budgets
+from realtime.llm.budgets import Budgets, Purse
 from realtime.llm.contract import AllProvidersUnavailable, ReplyRequest, Target
+from realtime.llm.embedding import Embedder
+from realtime.llm.faults import Usage
+from realtime.llm.listening import Listened, Listener
+from realtime.llm.provider import Heard, Provider
 from realtime.llm.router import Router
 from tests.factories import a_tenant
 from tests.realtime.llm.conftest import a_request, a_target
@@ -86,6 +90,42 @@ async def test_a_tenant_and_a_provider_pay_together_or_not_at_all(pool: Pool, st
     # A key of the tenant's own is not the house's money.
     own = Target(provider="openai", model=OPENAI.model, key_id="k1", api_key="theirs")
     assert await budgets.reserve(request, own) is not None
+
+
+class _Vendor:
+    """Listens and embeds for one price, and counts how often it was asked."""
+
+    voice_model = "gpt-4o-mini-transcribe"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def hear(self, data: bytes, *, filename: str) -> Heard:
+        self.asked += 1
+        return Heard(text="two tables, please", usage=Usage(input_tokens=100, output_tokens=10))
+
+    async def embed(self, texts: Sequence[str], *, model: str) -> tuple[list[list[float]], Usage]:
+        self.asked += 1
+        return [[1.0] for _ in texts], Usage(input_tokens=100)
+
+
+async def test_voices_and_meanings_are_paid_from_the_same_money(pool: Pool, store: Store) -> None:
+    tenant, vendor = await a_tenant(store), _Vendor()
+    budgets, providers = Budgets(pool=pool), cast("dict[str, Provider]", {"openai": vendor})
+    listener = Listener(providers, budgets)
+    embedder = Embedder(providers, "text-embedding-3-small", budgets)
+    purse, empty = (Purse(tenant_id=tenant.tenant_id, daily_budget_micro_usd=limit) for limit in (10_000, 1))
+
+    heard = await listener.listen(b"v" * 20_000, filename="voice.ogg", purse=purse)
+    meant = await embedder.of(["two tables"], seconds=60, purse=purse)
+
+    assert heard.attempt is not None
+    assert meant is not None
+    assert await spending(pool) == {"tenant": (0, heard.attempt.cost_micro_usd + meant.attempt.cost_micro_usd)}
+    assert await listener.listen(b"v" * 20_000, filename="voice.ogg", purse=empty) == Listened()
+    assert await embedder.of(["two tables"], seconds=60, purse=empty) is None
+    assert vendor.asked == 2
+    assert await told(pool) == [(tenant.tenant_id, "llm_budget", True)]
 
 
 async def test_without_a_budget_nothing_is_written(pool: Pool) -> None:
