@@ -24,9 +24,9 @@ $(STAMP): requirements-dev.txt requirements-tools.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# As many at once as there are cores, each with servers of its own: most of the time is spent waiting for processes.
+# One more at once than there are cores, each with servers of its own: much of the time is spent waiting.
 test: install
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	@$(BIN)/python -m pytest --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist worksteal
 
 # Only what failed the last time, one at a time.
 retest: install
