@@ -133,6 +133,12 @@ def fresh(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Settings]:
 
 
 @pytest.fixture
+def now() -> datetime:
+    """When the test began: what was computed at import is of the day before once a run crosses midnight."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
 async def store(fresh: Settings) -> AsyncIterator[Store]:
     """A store on an empty migrated database."""
     store = Store(fresh)

@@ -1,6 +1,6 @@
 """Jobs do what they promise on a real database: the hour, the day, the clean-up, what has come due."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -13,9 +13,6 @@ from tests.warehouse import history
 from warehouse import connection
 from warehouse.reader import Reader
 
-NOW = datetime.now(UTC)
-TODAY = f"{NOW:%Y-%m-%d}"
-
 
 def _count(published: Reader, table: str) -> int:
     return int(published.rows(f"select count(*) as n from {table}")[0]["n"])
@@ -26,11 +23,13 @@ def _fetch(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
         return pipeline.execute(sql).fetchall()
 
 
-def test_the_hourly_job_publishes_what_landed(run_job: RunJob, installation: Settings, published: Reader) -> None:
+def test_the_hourly_job_publishes_what_landed(
+    run_job: RunJob, installation: Settings, published: Reader, now: datetime
+) -> None:
     business = history.a_business(installation)
-    history.write(installation, history.a_past(business, turns=50, days=3, until=NOW))
+    history.write(installation, history.a_past(business, turns=50, days=3, until=now))
 
-    result = run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"})
+    result = run_job("hourly_analytics", partition_key=f"{now:%Y-%m-%d}", tags={HOURLY_TAG: "true"})
 
     assert result.success
     assert _count(published, "analytics_events") == 200
@@ -43,32 +42,36 @@ def test_the_hourly_job_publishes_what_landed(run_job: RunJob, installation: Set
     assert all(check.passed for check in result.get_asset_check_evaluations())
 
 
-def test_a_range_of_partitions_is_one_run(run_job: RunJob, installation: Settings, published: Reader) -> None:
+def test_a_range_of_partitions_is_one_run(
+    run_job: RunJob, installation: Settings, published: Reader, now: datetime
+) -> None:
     business = history.a_business(installation)
-    history.write(installation, history.a_past(business, turns=40, days=3, until=NOW))
-    run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"})
+    history.write(installation, history.a_past(business, turns=40, days=3, until=now))
+    run_job("hourly_analytics", partition_key=f"{now:%Y-%m-%d}", tags={HOURLY_TAG: "true"})
     with connection.writer(installation) as warehouse:
         warehouse.execute("delete from marts.analytics_events")
-    first = f"{NOW - timedelta(days=4):%Y-%m-%d}"
+    first = f"{now - timedelta(days=4):%Y-%m-%d}"
 
-    span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": TODAY}
+    span = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": f"{now:%Y-%m-%d}"}
     result = run_job("daily_analytics", tags=span)
 
     assert result.success
     assert _count(published, "analytics_events") == 160
 
 
-def test_a_lost_event_fails_the_daily_check(run_job: RunJob, installation: Settings, published: Reader) -> None:
+def test_a_lost_event_fails_the_daily_check(
+    run_job: RunJob, installation: Settings, published: Reader, now: datetime
+) -> None:
     business = history.a_business(installation)
-    past = history.a_past(business, turns=20, days=2, until=NOW - timedelta(days=3))
+    past = history.a_past(business, turns=20, days=2, until=now - timedelta(days=3))
     history.write(installation, past)
-    run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"})
+    run_job("hourly_analytics", partition_key=f"{now:%Y-%m-%d}", tags={HOURLY_TAG: "true"})
     lost = str(past.events[0][1])
     with connection.writer(installation) as warehouse:
         warehouse.execute("delete from marts.analytics_events where event_id = ?", [lost])
     version = published.version()
 
-    result = run_job("daily_analytics", partition_key=f"{NOW - timedelta(days=1):%Y-%m-%d}")
+    result = run_job("daily_analytics", partition_key=f"{now - timedelta(days=1):%Y-%m-%d}")
 
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [check.check_name for check in failed] == ["equals_postgres"]
@@ -78,12 +81,12 @@ def test_a_lost_event_fails_the_daily_check(run_job: RunJob, installation: Setti
     assert published.version() == version
 
 
-def test_due_follow_ups_are_marked_not_sent(run_job: RunJob, installation: Settings) -> None:
+def test_due_follow_ups_are_marked_not_sent(run_job: RunJob, installation: Settings, now: datetime) -> None:
     business = history.a_business(installation)
-    past = history.a_past(business, turns=5, days=3, until=NOW)
+    past = history.a_past(business, turns=5, days=3, until=now)
     history.write(installation, past)
     with psycopg.connect(installation.role_url("engine")) as engine:
-        engine.execute(_FOLLOW_UPS, {"tenant": business.tenant_id, "contact": past.contacts[0][1], "now": NOW})
+        engine.execute(_FOLLOW_UPS, {"tenant": business.tenant_id, "contact": past.contacts[0][1], "now": now})
 
     result = run_job("follow_up_check")
 
@@ -93,13 +96,15 @@ def test_due_follow_ups_are_marked_not_sent(run_job: RunJob, installation: Setti
     assert _fetch(installation, "select count(*) from outbox") == [(0,)]
 
 
-def test_a_campaign_starts_at_its_hour_and_its_past_is_left_alone(run_job: RunJob, installation: Settings) -> None:
+def test_a_campaign_starts_at_its_hour_and_its_past_is_left_alone(
+    run_job: RunJob, installation: Settings, now: datetime
+) -> None:
     business = history.a_business(installation)
     with psycopg.connect(installation.role_url("engine")) as engine:
         for name, state, hours in (("due", "scheduled", -1), ("ahead", "scheduled", 1), ("paused", "paused", -1)):
             engine.execute(
                 "insert into campaigns (tenant_id, name, template, state, scheduled_at) values (%s, %s, 'Hi', %s, %s)",
-                (business.tenant_id, name, state, NOW + timedelta(hours=hours)),
+                (business.tenant_id, name, state, now + timedelta(hours=hours)),
             )
 
     result = run_job("follow_up_check")
@@ -111,11 +116,11 @@ def test_a_campaign_starts_at_its_hour_and_its_past_is_left_alone(run_job: RunJo
     assert _fetch(installation, "select count(*) from campaign_recipients") == [(0,)]
 
 
-def test_retention_lets_text_go_and_keeps_facts(run_job: RunJob, installation: Settings) -> None:
+def test_retention_lets_text_go_and_keeps_facts(run_job: RunJob, installation: Settings, now: datetime) -> None:
     business = history.a_business(installation)
-    past = history.a_past(business, turns=5, days=30, until=NOW)
+    past = history.a_past(business, turns=5, days=30, until=now)
     history.write(installation, past)
-    old, new = NOW - timedelta(days=20), NOW - timedelta(days=2)
+    old, new = now - timedelta(days=20), now - timedelta(days=2)
     with psycopg.connect(installation.role_url("engine")) as engine:
         engine.execute("update settings set retention_days_messages = 10, retention_days_events = 10")
         for at in (old, new):
@@ -134,14 +139,14 @@ def test_retention_lets_text_go_and_keeps_facts(run_job: RunJob, installation: S
     assert kept == [(False, True), (True, True)]
     assert _fetch(installation, "select count(*) from idempotency_keys") == [(0,)]
     oldest = _fetch(installation, "select min(occurred_at) from analytics_events")[0][0]
-    kept_from = (NOW - timedelta(days=10)).replace(hour=0, minute=0, second=0, microsecond=0)
+    kept_from = (now - timedelta(days=10)).replace(hour=0, minute=0, second=0, microsecond=0)
     assert oldest is None or oldest >= kept_from
     assert _fetch(installation, "select events_kept_from from tenants") == [(kept_from,)]
 
 
-def test_a_legal_hold_keeps_everything(run_job: RunJob, installation: Settings) -> None:
+def test_a_legal_hold_keeps_everything(run_job: RunJob, installation: Settings, now: datetime) -> None:
     business = history.a_business(installation)
-    history.write(installation, history.a_past(business, turns=10, days=30, until=NOW))
+    history.write(installation, history.a_past(business, turns=10, days=30, until=now))
     with psycopg.connect(installation.role_url("engine")) as engine:
         engine.execute("update settings set retention_days_events = 1")
         engine.execute("update tenants set is_on_legal_hold = true")
@@ -152,15 +157,17 @@ def test_a_legal_hold_keeps_everything(run_job: RunJob, installation: Settings) 
     assert _fetch(installation, "select events_kept_from from tenants") == [(None,)]
 
 
-def test_failed_checks_name_their_rows(run_job: RunJob, installation: Settings, instance: dg.DagsterInstance) -> None:
+def test_failed_checks_name_their_rows(
+    run_job: RunJob, installation: Settings, instance: dg.DagsterInstance, now: datetime
+) -> None:
     del instance
     business = history.a_business(installation)
-    past = history.a_past(business, turns=5, days=2, until=NOW)
+    past = history.a_past(business, turns=5, days=2, until=now)
     history.write(installation, past)
     with psycopg.connect(installation.role_url("engine")) as engine:
-        engine.execute(_WRONG_SCORE, (business.tenant_id, past.contacts[0][1], NOW))
+        engine.execute(_WRONG_SCORE, (business.tenant_id, past.contacts[0][1], now))
 
-    result = run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"})
+    result = run_job("hourly_analytics", partition_key=f"{now:%Y-%m-%d}", tags={HOURLY_TAG: "true"})
 
     assert not result.success
     failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
