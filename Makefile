@@ -33,11 +33,11 @@ retest: install
 	@$(BIN)/python -m pytest --last-failed
 
 # The warehouse as a lake, in the environment that it needs.
-test-lake:
-	$(PYTHON) -m venv .venv-lake
-	.venv-lake/bin/pip install --quiet --require-hashes -r requirements-dev.txt
-	.venv-lake/bin/pip install --quiet -r requirements-lake.txt
-	.venv-lake/bin/python -m pytest tests/warehouse/test_lake.py
+test-lake: install
+	@test -x .venv-lake/bin/python || $(PYTHON) -m venv .venv-lake
+	@$(BIN)/uv pip sync --quiet --python .venv-lake/bin/python --require-hashes requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python .venv-lake/bin/python -r requirements-lake.txt
+	@.venv-lake/bin/python -m pytest tests/warehouse/test_lake.py
 
 lint: install
 	$(BIN)/ruff format --check

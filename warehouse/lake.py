@@ -1,6 +1,6 @@
 """The warehouse as a lake: its catalog in Postgres, its rows as Parquet in a directory or a bucket, for many machines.
 
-Needs the environment of `requirements-lake.txt`: duckdb 1.5.5 with the wheels of two extensions, because DuckDB 2.0
+Needs the environment of `requirements-lake.txt`: duckdb 1.5.5 with the wheels of its extensions, because DuckDB 2.0
 loads none without a network. The models, landings and publications are the same as on one file.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import duckdb
 import psycopg
@@ -22,6 +23,7 @@ from warehouse.busy import WarehouseBusy
 _SCHEME = "ducklake:"
 _NAME = "lake"
 _EXTENSIONS = ("ducklake", "postgres_scanner")
+_DEFAULT_REGION = "us-east-1"
 # Deleted rows leave the files, then the files' older versions leave the catalog, then the disk.
 _REWRITE = (
     f"call ducklake_rewrite_data_files('{_NAME}', delete_threshold => 0)",
@@ -58,7 +60,7 @@ def of(url: str | None) -> Lake | None:
     if not catalog.startswith("postgresql://") or not data_path:
         raise LakeRefused(
             "WAREHOUSE_URL: a lake is ducklake:postgresql://user@host/catalog#DATA_PATH, where DATA_PATH is a directory"
-            " or s3://bucket/prefix"
+            " or s3://bucket/prefix?endpoint=…&region=…"
         )
     return Lake(catalog=catalog, data_path=data_path)
 
@@ -69,7 +71,10 @@ def opened(lake: Lake, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyCo
     with duckdb.connect() as connection:
         for name in _EXTENSIONS:
             connection.execute(f"load '{_extension(name)}'")
-        how = f"data_path {_quoted(lake.data_path)}{', read_only' if read_only else ''}"
+        place = urlsplit(lake.data_path)
+        if place.scheme == "s3":
+            _reach_bucket(connection, place)
+        how = f"data_path {_quoted(place._replace(query='').geturl())}{', read_only' if read_only else ''}"
         try:
             connection.execute(f"attach {_quoted(f'ducklake:postgres:{lake.catalog}')} as {_NAME} ({how})")
         except duckdb.IOException:
@@ -77,6 +82,17 @@ def opened(lake: Lake, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyCo
             raise LakeUnreachable from None
         connection.execute(f"use {_NAME}; set timezone = 'UTC'")
         yield connection
+
+
+def _reach_bucket(connection: duckdb.DuckDBPyConnection, place: SplitResult) -> None:
+    """Its keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which the extension reads by itself when it loads."""
+    connection.execute(f"load '{_extension('httpfs')}'")
+    given = {name: values[-1] for name, values in parse_qs(place.query).items()}
+    connection.execute(f"set s3_region = {_quoted(given.get('region', _DEFAULT_REGION))}")
+    if "endpoint" in given:
+        endpoint = urlsplit(given["endpoint"])
+        connection.execute(f"set s3_endpoint = {_quoted(endpoint.netloc)}; set s3_url_style = 'path'")
+        connection.execute(f"set s3_use_ssl = {endpoint.scheme == 'https'}")
 
 
 @contextmanager

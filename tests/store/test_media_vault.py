@@ -1,14 +1,10 @@
 """Files lie sealed in a folder or in a bucket, and go when they must, wherever they lie."""
 
 import io
-import subprocess
-import sys
-import urllib.request
 import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
-from urllib.error import URLError
 from uuid import UUID, uuid4
 
 import obstore
@@ -22,8 +18,8 @@ from mychatflow.store import erasure, export, media_files, media_vault
 from mychatflow.store.media_vault import Bucket, BucketFailed, Folder, MediaVault
 from mychatflow.store.privacy import Privacy
 from mychatflow.store.session import Store
-from tests import ports
 from tests.factories import a_contact, a_tenant
+from tests.fakes import s3 as s3_server
 from tests.journeys.conftest import varied
 
 DATA = b"%PDF-1.7 what a customer sent"
@@ -32,25 +28,8 @@ DATA = b"%PDF-1.7 what a customer sent"
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """A server that speaks S3, with the bucket `files`."""
-    port = ports.free()
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            _make_bucket(f"{address}/files", server)
-            yield f"s3://files/media?endpoint={address}"
-        finally:
-            server.terminate()
-
-
-def _make_bucket(address: str, server: subprocess.Popen[bytes]) -> None:
-    while server.poll() is None:
-        try:
-            urllib.request.urlopen(urllib.request.Request(address, method="PUT"), timeout=5).close()
-        except (URLError, ConnectionError):
-            continue
-        return
-    pytest.fail("the S3 server did not start")
+    with s3_server.serving("files") as address:
+        yield f"s3://files/media?endpoint={address}"
 
 
 @pytest.fixture(params=["folder", "bucket"])

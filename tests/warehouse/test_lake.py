@@ -15,6 +15,7 @@ import pytest
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from tests.conftest import DatabaseSettings
+from tests.fakes import s3
 from tests.warehouse import history
 from tests.warehouse.history import NOON
 from warehouse import connection, lake, models, publish, reconciliation, rollup
@@ -43,8 +44,20 @@ def test_a_file_is_no_lake() -> None:
     assert lake.of("duckdb:///data/warehouse.duckdb") is None
 
 
-@pytest.fixture
-def shore(fresh: DatabaseSettings, postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Settings]:
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with s3.serving("lake") as address:
+        yield f"s3://lake/rows?endpoint={address}"
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def shore(
+    request: pytest.FixtureRequest,
+    fresh: DatabaseSettings,
+    postgres: EmbeddedPostgres,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Settings]:
     """Settings whose warehouse is a lake: its catalog in a database of its own."""
     name = f"catalog_{fresh.database_name}"
     with psycopg.connect(postgres.admin_url(), autocommit=True) as admin:
@@ -52,8 +65,15 @@ def shore(fresh: DatabaseSettings, postgres: EmbeddedPostgres, tmp_path: Path) -
     address = postgres.admin_url().partition("://")[2]
     user, _, host = address.partition("@")
     catalog = f"postgresql://{user}@/{name}?{host.partition('?')[2]}"
-    (tmp_path / "lake").mkdir()
-    yield fresh.model_copy(update={"warehouse_url": f"ducklake:{catalog}#{tmp_path}/lake", "data_dir": fresh.data_dir})
+    place = f"{tmp_path}/lake"
+    if request.param == "bucket":
+        # Of this lake alone, as the files' names are told by their catalog.
+        place = request.getfixturevalue("bucket").replace("/rows", f"/{name}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    else:
+        (tmp_path / "lake").mkdir()
+    yield fresh.model_copy(update={"warehouse_url": f"ducklake:{catalog}#{place}", "data_dir": fresh.data_dir})
     with psycopg.connect(postgres.admin_url(), autocommit=True) as admin:
         admin.execute(f"drop database {name} with (force)")
 
