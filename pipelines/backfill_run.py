@@ -32,14 +32,12 @@ def _run_all(options: argparse.Namespace) -> int:
     if skipped:
         answers.say(kept.told(skipped))
     for index, window in enumerate(todo.windows, start=1):
-        answers.say(f"run {index} of {len(todo.windows)}: {window.start:%Y-%m-%d} to {window.end:%Y-%m-%d} …")
+        span = f"{window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}"
+        # Before it runs: a process that is killed says nothing afterwards.
+        answers.say(f"run {index} of {len(todo.windows)}: {span} …\nto resume from here: {_resuming(options, window)}")
         failure = run(settings, todo, window)
         if failure is not None:
-            resume = f"mychatflow backfill --from {window.start:%Y-%m-%d} --to {options.until:%Y-%m-%d}"
-            resume += "".join(f" --asset {name}" for name in backfill.names(options))
-            return answers.complain(
-                f"{failure}\nto resume: {resume}", answers.FAILED if index == 1 else answers.PARTIAL
-            )
+            return answers.complain(failure, answers.FAILED if index == 1 else answers.PARTIAL)
     seconds = time.perf_counter() - started
     answers.give(
         backfill.described(todo, skipped, is_dry=False) | {"seconds": round(seconds, 3)},
@@ -47,6 +45,11 @@ def _run_all(options: argparse.Namespace) -> int:
         sentence=f"{len(todo.tables)} tables in {len(todo.windows)} runs, published in {seconds:.1f} s",
     )
     return answers.OK
+
+
+def _resuming(options: argparse.Namespace, window: Window) -> str:
+    named = "".join(f" --asset {name}" for name in backfill.names(options))
+    return f"mychatflow backfill --from {window.start:%Y-%m-%d} --to {options.until.isoformat()}{named}"
 
 
 def run(settings: Settings, todo: Plan, window: Window) -> str | None:

@@ -1,0 +1,81 @@
+"""Ninety days and more are a run or two, and a backfill that was killed goes on where it stood."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mychatflow import settings as configuration
+from mychatflow.settings import Settings
+from pipelines import answers, backfill_run
+from tests.conftest import DatabaseSettings
+from tests.warehouse import history
+from warehouse import connection, models, rollup
+
+# Kills the process while the second range is computed.
+_DYING = """
+import os, signal, sys
+from pipelines import backfill_run
+from warehouse import checks
+
+runs, run, test = [], backfill_run.run, checks.test
+
+def counted(*values):
+    runs.append(1)
+    return run(*values)
+
+def dying(*values, **named):
+    if len(runs) == 2 and values[1].name == "analytics_summary_daily":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return test(*values, **named)
+
+backfill_run.run, checks.test = counted, dying
+backfill_run.main(sys.argv[1:])
+"""
+
+
+def test_a_killed_backfill_goes_on_where_it_stood(
+    installation: DatabaseSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = datetime.now(UTC)
+    business = history.a_business(installation, timezone="Asia/Kolkata")
+    history.write(installation, history.a_past(business, turns=100, days=110, until=now))
+    rollup.rollup(installation, at=now)
+    whole = _days(installation)
+    with connection.writer(installation) as warehouse:
+        warehouse.execute("update marts.analytics_summary_daily set message_sent_count = 0")
+    span = ["--from", f"{now - timedelta(days=120):%Y-%m-%d}", "--to", f"{now + timedelta(days=1):%Y-%m-%d}"]
+    environment = os.environ | {
+        "MYCHATFLOW_DATA_DIR": str(installation.data_dir),
+        "DATABASE_URL": f"postgresql://tests@/{installation.database_name}?host={installation.socket_dir}",
+        "WAREHOUSE_URL": str(installation.warehouse_url),
+    }
+
+    killed = subprocess.run(
+        [sys.executable, "-c", _DYING, *span], env=environment, check=False, capture_output=True, text=True
+    )
+
+    assert killed.returncode == -signal.SIGKILL
+    mended = _days(installation)
+    assert 0 < sum(mended.values()) < sum(whole.values())
+    monkeypatch.setattr(configuration, "load", lambda: installation)
+    resume = killed.stderr.rpartition("to resume from here: mychatflow backfill ")[2].split("\n")[0].split()
+    assert f"{now - timedelta(days=28):%Y-%m-%d}" == resume[1]
+    assert backfill_run.main([*resume, "--json"]) == answers.OK
+    answer = json.loads(capsys.readouterr().out)
+    assert (len(answer["ranges"]), len(answer["tables"])) == (1, len([m for m in models.discover() if not m.is_view]))
+    assert _days(installation) == whole
+
+
+def _days(installation: Settings) -> dict[str, int]:
+    with connection.writer(installation) as warehouse:
+        rows = warehouse.execute(
+            "select local_date, sum(message_sent_count)::bigint as sent from marts.analytics_summary_daily group by all"
+        ).fetchall()
+    return {f"{day}": sent for day, sent in rows if sent}
