@@ -17,7 +17,7 @@ from mychatflow.rules.role import Role
 from mychatflow.store import api_keys
 from mychatflow.store.session import Store
 from tests.dashboards.conftest import Town
-from warehouse import reads
+from warehouse import metrics, reads
 from warehouse.periods import Period
 
 _OWN = ("summary", "hourly", "daily", "funnel", "llm-usage", "outcomes", "grades", "metrics")
@@ -149,6 +149,33 @@ async def test_each_file_holds_exactly_the_facts(api, store, town):
     assert len(rows) == sheet.count(b"<row ") - 1 == table.num_rows == value > 0
     assert [row["event_id"] for row in rows] == table.column("event_id").to_pylist()
     assert "messages_" in files["csv"].headers["content-disposition"]
+
+
+async def test_no_file_of_facts_holds_an_id_of_another_tenant(api, store, town):
+    # Whatever the kind of file, its rows come from one read: one number of every table, and one as every kind.
+    of_tables = {metric.model: name for name, metric in metrics.METRICS.items() if metric.kind != "none"}
+    listed = [(name, "csv") for name in of_tables.values()] + [("messages", "xlsx"), ("messages", "parquet")]
+    for shop, other in ((town.dental, town.hotel), (town.hotel, town.dental)):
+        key = await _key(store, shop.tenant_id)
+        mine, theirs = ([str(row[1]) for row in one.rows["contacts"]] for one in (shop, other))
+        named = 0
+        for name, kind in listed:
+            file = await api.get(f"/export?metric={name}&format={kind}", headers=key)
+
+            assert file.status_code == 200, name
+            words = _words(file.content, kind)
+            assert [each for each in theirs if each in words] == [], name
+            named += any(each in words for each in mine)
+        assert named > 2
+
+
+def _words(file: bytes, kind: str) -> str:
+    if kind == "parquet":
+        return str(pyarrow.parquet.read_table(io.BytesIO(file)).to_pylist())
+    if kind == "xlsx":
+        sheet = zipfile.ZipFile(io.BytesIO(file))
+        return "".join(sheet.read(name).decode() for name in sheet.namelist())
+    return file.decode()
 
 
 async def test_an_empty_period_is_a_file_with_its_header(api, store, town):
