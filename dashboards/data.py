@@ -11,10 +11,12 @@ from dashboards.operational import bridge
 from mychatflow.store import annotations as notes_on_time
 from mychatflow.store import chats, contact_book, contacts, desk, viewers
 from mychatflow.store import quick_replies as knowledge
+from mychatflow.store import saved_views as named_views
 from mychatflow.store.annotations import Annotation
 from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
 from mychatflow.store.desk import Action, Colleague
+from mychatflow.store.saved_views import SavedView
 from mychatflow.store.viewers import Workspace
 from warehouse import metric_reads, model_reads, reads
 from warehouse.metric_filter import Filter
@@ -249,6 +251,12 @@ def actions(tenant_id: UUID, contact_id: UUID) -> list[Action]:
 def annotations(tenant_id: UUID, *, since: datetime, until: datetime) -> list[Annotation]:
     """Notes on the timeline, as they are this second."""
     return bridge().in_tenant(tenant_id, partial(notes_on_time.within, tenant_id=tenant_id, since=since, until=until))
+
+
+def saved_views(tenant_id: UUID, *, page: str, member_id: UUID | None) -> list[SavedView]:
+    """The member's own views of that page and the shared ones, as they are this second."""
+    read = partial(named_views.of_page, tenant_id=tenant_id, page=page, member_id=member_id)
+    return bridge().in_tenant(tenant_id, read)
 
 
 def quick_replies(tenant_id: UUID) -> Rows:

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
-from dashboards import parts, wording
+from dashboards import parts, saved, wording
+from dashboards.viewer import Viewer
 from warehouse.periods import Period
 
 PRESETS = {"7d": 7, "28d": 28, "91d": 91}
@@ -48,10 +49,10 @@ def instants(period: Period, timezone: str) -> tuple[datetime, datetime]:
     return since.astimezone(UTC), until.astimezone(UTC)
 
 
-def head(title: str, subtitle: str, *, timezone: str, at: datetime, updated: datetime | None) -> Choice:
-    """The page's title with its period, and how fresh its numbers are."""
-    _carry_over(title)
-    today = at.astimezone(wording.zone(timezone)).date()
+def head(looking: Viewer, title: str, subtitle: str, *, page: str, at: datetime, updated: datetime | None) -> Choice:
+    """The page's title with its period and saved views, and how fresh its numbers are; `page` is its address."""
+    _carry_over(page)
+    today = at.astimezone(wording.zone(looking.timezone)).date()
     with st.container(key="page-head", horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         stamp = f"{subtitle} · updated {wording.ago(updated, at=at)}"
         st.html(parts.page_title(title, stamp, warning=_late(updated, at=at)), width="content")
@@ -72,6 +73,7 @@ def head(title: str, subtitle: str, *, timezone: str, at: datetime, updated: dat
                 bind="query-params",
                 help="Shows the period of the same length just before, on the same weekdays.",
             )
+            saved.menu(looking, page)
     _keep(range=chosen, compare=is_compared)
     period = _dates(today) if chosen == CUSTOM else preset(PRESETS.get(str(chosen), 28), today=today)
     return Choice(period=period, previous=period.previous if is_compared else None)

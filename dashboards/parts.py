@@ -28,6 +28,12 @@ def card_title(title: str, subtitle: str, explained: str = "") -> str:
     return f'<div class="mcf-card-title"><h2>{escaped(title)}{hint(explained)}</h2><p>{escaped(subtitle)}</p></div>'
 
 
+def view_link(name: str, address: str, told: str) -> str:
+    """A saved view: another address of the same page."""
+    note = f" {chip(told)}" if told else ""
+    return f'<a class="mcf-view" href="{escaped(address)}" target="_self">{escaped(name)}{note}</a>'
+
+
 def hint(explained: str) -> str:
     if not explained:
         return ""

@@ -58,9 +58,10 @@ _UNITS: tuple[tuple[str, str, Callable[[float | None], str], Literal["inverse", 
 def show(looking: Viewer, *, at: datetime) -> None:
     """Numbers first, then models, time, failovers and quality."""
     choice = filters.head(
+        looking,
         "AI agent",
         "Which models answer, what they cost and how good they are",
-        timezone=looking.timezone,
+        page="agent",
         at=at,
         updated=data.as_of(looking.tenant_id),
     )

@@ -27,9 +27,10 @@ _COLUMNS = (
 def show(looking: Viewer, *, at: datetime) -> None:
     """Rates first, then outcomes by day, then the episodes."""
     choice = filters.head(
+        looking,
         "Conversations",
         "How they ended, by the day they began",
-        timezone=looking.timezone,
+        page="conversations",
         at=at,
         updated=data.as_of(looking.tenant_id),
     )

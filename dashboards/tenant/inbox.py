@@ -7,7 +7,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import chat, data, parts, people, shell, states, viewer, wording
+from dashboards import chat, data, parts, people, saved, shell, states, viewer, wording
 from dashboards.tenant import contact_panel, turns
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
@@ -38,7 +38,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
     if not looking.permits(Permission.READ_MESSAGES):
         states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
         return
-    wanted = _filters()
+    wanted = _filters(looking)
     left, right = st.columns([1, 1.75])
     with left.container(border=True, height=700, key="card-chats"):
         states.live(partial(_chats, looking, wanted), every=_EVERY)
@@ -46,7 +46,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
         _opened(looking, at=at)
 
 
-def _filters() -> Wanted:
+def _filters(looking: Viewer) -> Wanted:
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="inbox-filters"):
         search = st.text_input(
             "Search", key="find", placeholder="Name, number or word", label_visibility="collapsed", width=200
@@ -71,6 +71,7 @@ def _filters() -> Wanted:
             width=120,
         )
         is_waiting = st.toggle("Waiting", key="waiting", bind="query-params", help="Customers who wait for an answer.")
+        saved.menu(looking, "inbox")
     return Wanted(search=search or "", owner=owner, grade=grade, language=language, is_waiting=is_waiting)
 
 

@@ -27,9 +27,10 @@ _COLUMNS = ("name", "phone", "grade", "score", "stage", "week_count", "message_c
 def show(looking: Viewer, *, at: datetime) -> None:
     """Funnel and grades first, then the people, then one person."""
     choice = filters.head(
+        looking,
         "Leads",
         "From first message to booking",
-        timezone=looking.timezone,
+        page="leads",
         at=at,
         updated=data.as_of(looking.tenant_id),
     )

@@ -26,9 +26,10 @@ _DAILY = ("local_date", "message_count", "contact_count", "reply_p50_ms", "cost_
 def show(looking: Viewer, *, at: datetime) -> None:
     """The first page of a working day."""
     choice = filters.head(
+        looking,
         "Overview",
         "How your assistant is doing on WhatsApp",
-        timezone=looking.timezone,
+        page="overview",
         at=at,
         updated=data.as_of(looking.tenant_id),
     )
