@@ -7,9 +7,9 @@ from typing import Any, Literal, assert_never
 
 import streamlit as st
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from dashboards import parts
+from mychatflow.store.session import AWAY
 from warehouse.reader import NothingPublished
 
 Refusal = Literal["sign_in", "not_configured", "no_workspace", "nothing_here", "not_local", "session_ended"]
@@ -26,7 +26,7 @@ def guarded(page: Callable[[], None]) -> None:
             "The first numbers are on their way",
             "Nothing is published yet. Numbers appear after the next hourly run, or at once with mychatflow rollup.",
         )
-    except (SQLAlchemyError, OSError) as error:
+    except (*AWAY, OSError) as error:
         log.warning("page failed", error=type(error).__name__)
         card(
             "failed",
