@@ -12,10 +12,8 @@ from dashboards.theme.tokens import Palette
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "responsive": True}
 
 
-def messages_per_day(
-    rows: Rows, before: Rows, incidents: Rows, *, palette: Palette, notes: Rows = (), height: int = 300
-) -> Figure:
-    """Incoming messages a day, the previous period dashed on the same weekdays, incidents and notes as dotted lines."""
+def messages_per_day(rows: Rows, before: Rows, *, palette: Palette, marks: Rows = (), height: int = 300) -> Figure:
+    """Incoming messages a day, the previous period dashed on the same weekdays, marked days as dotted lines."""
     dates = [row["local_date"] for row in rows]
     counts = [row["message_received_count"] for row in rows]
     traces = []
@@ -36,11 +34,11 @@ def messages_per_day(
         "yaxis": drawing.counts(palette, [*counts, 1]),
         "xaxis": drawing.days(palette, dates),
     }
-    drawing.mark(layout, incidents, notes, palette)
+    drawing.mark(layout, marks, dates, palette)
     return {"data": traces, "layout": layout}
 
 
-def reply_time(rows: Rows, *, palette: Palette, target_seconds: float, height: int = 300) -> Figure:
+def reply_time(rows: Rows, *, palette: Palette, target_seconds: float, marks: Rows = (), height: int = 300) -> Figure:
     """Median, p95 and p99 of the agent's replies, with the band in which most customers wait."""
     dates = [row["local_date"] for row in rows]
     levels = {name: [_seconds(row[f"{name}_ms"]) for row in rows] for name in ("p50", "p95", "p99")}
@@ -64,6 +62,7 @@ def reply_time(rows: Rows, *, palette: Palette, target_seconds: float, height: i
     layout["annotations"] = [drawing.end_label(name, values, palette) for name, values in levels.items() if any(values)]
     if target_seconds <= highest * 1.05:
         layout["shapes"] = [drawing.threshold(target_seconds, palette.coral)]
+    drawing.mark(layout, marks, dates, palette)
     return {"data": traces, "layout": layout}
 
 
@@ -226,7 +225,13 @@ def breaches(
 
 
 def outcomes(
-    rows: Rows, *, order: Mapping[str, str], period_dates: Sequence[date], palette: Palette, height: int = 250
+    rows: Rows,
+    *,
+    order: Mapping[str, str],
+    period_dates: Sequence[date],
+    palette: Palette,
+    marks: Rows = (),
+    height: int = 250,
 ) -> Figure:
     """How conversations ended, stacked by the day they began. `order` is outcome → colour."""
     counts = {(row["outcome"], row["local_date"]): row["episode_count"] for row in rows}
@@ -249,6 +254,7 @@ def outcomes(
         "yaxis": drawing.counts(palette, [*totals, 1]),
         "xaxis": drawing.days(palette, list(period_dates), is_bars=True),
     }
+    drawing.mark(layout, marks, period_dates, palette)
     return {"data": traces, "layout": layout}
 
 

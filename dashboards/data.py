@@ -11,11 +11,13 @@ from dashboards.operational import bridge
 from mychatflow.store import annotations as notes_on_time
 from mychatflow.store import chats, contact_book, contacts, desk, viewers
 from mychatflow.store import quick_replies as knowledge
+from mychatflow.store import releases as release_record
 from mychatflow.store import saved_views as named_views
 from mychatflow.store.annotations import Annotation
 from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
 from mychatflow.store.desk import Action, Colleague
+from mychatflow.store.releases import Release
 from mychatflow.store.saved_views import SavedView
 from mychatflow.store.viewers import Workspace
 from warehouse import metric_reads, model_reads, reads
@@ -136,6 +138,13 @@ def failovers(tenant_id: UUID, period: Period) -> Rows:
 @st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
 def incidents(tenant_id: UUID, period: Period) -> Rows:
     return reads.incidents(tenant_id, period)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
+def releases(tenant_id: UUID, *, since: datetime, until: datetime) -> list[Release]:
+    """When another version of the product took over; the same for everybody."""
+    del tenant_id
+    return bridge().across_tenants(partial(release_record.within, since=since, until=until))
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)

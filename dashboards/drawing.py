@@ -11,6 +11,9 @@ from dashboards.theme.tokens import Palette
 Figure = dict[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 _LONGEST_NOTE = 32
+# Of a chart's width: closer lines share the room for their names; later ones have it on their left.
+_CLOSE, _LATE = 0.35, 0.6
+_LINE_HEIGHT = 15
 _FONT = "Inter, system-ui, sans-serif"
 
 
@@ -131,34 +134,42 @@ def end_label(name: str, values: Sequence[float | None], palette: Palette) -> Fi
     }
 
 
-def mark(layout: Figure, incidents: Rows, notes: Rows, palette: Palette) -> None:
-    """One dotted line for each day with an incident or a note, named at its top."""
+def mark(layout: Figure, marks: Rows, dates: Sequence[date], palette: Palette) -> None:
+    """One dotted line for each marked day, named at its top; names that stand close go below one another."""
+    if not marks:
+        return
     by_day: dict[date, list[str]] = {}
-    for row in incidents:
-        name = wording.provider(str(row["target"]).partition(":")[0].partition("/")[0])
-        _add(by_day, row["local_date"], f"{name} incident")
-    for row in notes:
+    for row in marks:
         # Plotly reads tags in labels.
         _add(by_day, row["local_date"], wording.escaped(_shortened(str(row["text"]))))
     line = {"color": palette.muted, "width": 1, "dash": "dot"}
-    layout["shapes"] = [
-        {"type": "line", "x0": day, "x1": day, "yref": "paper", "y0": 0, "y1": 1, "line": line} for day in by_day
-    ]
-    layout["annotations"] = [
-        {
-            "x": day,
-            "y": 1,
-            "yref": "paper",
-            "yanchor": "top",
-            "xanchor": "left",
-            "xshift": 4,
-            "align": "left",
-            "text": "<br>".join(names),
-            "showarrow": False,
-            "font": font(palette),
-        }
-        for day, names in by_day.items()
-    ]
+    shapes = [{"type": "line", "x0": day, "x1": day, "yref": "paper", "y0": 0, "y1": 1, "line": line} for day in by_day]
+    layout["shapes"] = [*layout.get("shapes", []), *shapes]
+    labels, before, lines = [], -1.0, 0
+    for day, names in sorted(by_day.items()):
+        place = (day - dates[0]) / max(dates[-1] - dates[0], timedelta(days=1))
+        lines = lines if before >= 0 and place - before < _CLOSE else 0
+        labels.append(_label(day, names, palette, place=place, below=lines))
+        before, lines = place, lines + len(names)
+    layout["annotations"] = [*layout.get("annotations", []), *labels]
+
+
+def _label(day: date, names: Sequence[str], palette: Palette, *, place: float, below: int) -> Figure:
+    """The names of a day beside its line, on the side where there is room."""
+    is_late = place > _LATE
+    return {
+        "x": day,
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "top",
+        "xanchor": "right" if is_late else "left",
+        "xshift": -4 if is_late else 4,
+        "yshift": -_LINE_HEIGHT * below,
+        "align": "right" if is_late else "left",
+        "text": "<br>".join(names),
+        "showarrow": False,
+        "font": font(palette),
+    }
 
 
 def _add(by_day: dict[date, list[str]], day: date, name: str) -> None:

@@ -18,7 +18,7 @@ from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store import media_vault
 from mychatflow.store.cipher import KeyRing
 from mychatflow.store.session import Store
-from realtime import alerts, start, tracing
+from realtime import alerts, release, start, tracing
 from realtime.accounts.invitations import Invitations
 from realtime.accounts.quota import QuotaWatch
 from realtime.agent.campaigns import Campaigns
@@ -95,6 +95,7 @@ class Worker:
             tasks.create_task(statuses.run(pool, rung=self.statuses_rung, stopping=self.stopping))
             ear = Ear(self._settings.redis_address, name=f"worker-{self._index}", ring=self.ring)
             tasks.create_task(ear.listen(self.stopping))
+            tasks.create_task(release.tell(self.store))
             tasks.create_task(follow_ups.run(self.stopping))
             tasks.create_task(duty_mail.run(self.stopping))
             tasks.create_task(invitations.run(self.stopping))

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboards import behind, charts, data, exports, filters, parts, people, shell, states, tiles, wording
 from dashboards.filters import Choice
+from dashboards.tenant import timeline_notes
 from dashboards.theme.tokens import Palette
 from dashboards.viewer import Viewer
 from warehouse import metrics
@@ -58,7 +59,12 @@ def _per_day(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         return
     palette = shell.palette()
     figure = charts.outcomes(
-        rows, order=colours(palette), period_dates=list(choice.period.dates()), palette=palette, height=270
+        rows,
+        order=colours(palette),
+        period_dates=list(choice.period.dates()),
+        palette=palette,
+        marks=timeline_notes.marks(looking, choice),
+        height=270,
     )
     curve: list[int] = []
     day = shell.clicked(figure, "outcomes", alt="Stacked bars: conversations a day by outcome.", curves=curve)

@@ -5,6 +5,7 @@ from datetime import datetime
 import streamlit as st
 
 from dashboards import behind, charts, data, exports, filters, parts, shell, states, tiles, wording
+from dashboards.data import Rows
 from dashboards.filters import Choice
 from dashboards.parts import Column
 from dashboards.tenant import timeline_notes
@@ -36,11 +37,12 @@ def show(looking: Viewer, *, at: datetime) -> None:
     pressed = tiles.overview(looking.tenant_id, choice)
     if pressed:
         _open_tile(looking, choice, pressed, at=at)
+    marks = timeline_notes.marks(looking, choice)
     left, right = st.columns([1.75, 1])
     with left.container(border=True, height="stretch", key="card-messages"):
-        _messages(looking, choice, at=at)
+        _messages(looking, choice, marks, at=at)
     with right.container(border=True, height="stretch", key="card-reply-time"):
-        _reply_time(looking, choice, at=at)
+        _reply_time(looking, choice, marks, at=at)
     left, right = st.columns([1.25, 1])
     with left.container(border=True, height="stretch", key="card-hours"):
         _hours(looking, choice, at=at)
@@ -62,7 +64,7 @@ def _open_tile(looking: Viewer, choice: Choice, column: str, *, at: datetime) ->
     behind.open_dialog(looking, asked, period, at=at)
 
 
-def _messages(looking: Viewer, choice: Choice, *, at: datetime) -> None:
+def _messages(looking: Viewer, choice: Choice, marks: Rows, *, at: datetime) -> None:
     with states.reading(342):
         rows = data.messages_per_day(looking.tenant_id, choice.period)
         before = data.messages_per_day(looking.tenant_id, choice.previous) if choice.previous else []
@@ -71,22 +73,17 @@ def _messages(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     if not any(row["message_received_count"] for row in rows):
         states.empty("Nobody wrote in this period", "Messages appear here once customers write. Try a longer period.")
         return
-    incidents = [
-        row | {"local_date": row["at"].astimezone(wording.zone(looking.timezone)).date()}
-        for row in data.incidents(looking.tenant_id, choice.period)
-    ]
-    notes = timeline_notes.marks(looking, choice)
-    figure = charts.messages_per_day(rows, before, incidents, palette=shell.palette(), notes=notes, height=322)
+    figure = charts.messages_per_day(rows, before, palette=shell.palette(), marks=marks, height=322)
     total = sum(row["message_received_count"] for row in rows)
     alt = f"Line chart: {total:,} incoming messages from {choice.label}. A click on a day opens who wrote."
     day = shell.clicked(figure, "messages", alt=alt)
     if day:
         found = behind.received(looking, day, title=f"Messages on {wording.day(day.since)}")
         behind.open_dialog(looking, found, day, at=at, renews="messages")
-    timeline_notes.editor(looking, choice)
+    timeline_notes.editor(looking, choice, marks)
 
 
-def _reply_time(looking: Viewer, choice: Choice, *, at: datetime) -> None:
+def _reply_time(looking: Viewer, choice: Choice, marks: Rows, *, at: datetime) -> None:
     with states.reading(342):
         rows = data.reply_time_per_day(looking.tenant_id, choice.period)
     p95 = data.overview_kpis(looking.tenant_id, choice.period)["reply_p95_ms"]
@@ -95,7 +92,7 @@ def _reply_time(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     if p95 is None:
         states.empty("No replies in this period", "Reply times appear after the assistant's first answer.")
         return
-    figure = charts.reply_time(rows, palette=shell.palette(), target_seconds=_TARGET_SECONDS, height=270)
+    figure = charts.reply_time(rows, palette=shell.palette(), target_seconds=_TARGET_SECONDS, marks=marks, height=270)
     alt = f"Line chart: reply time by day, 95 of 100 replies within {wording.seconds(p95)}."
     day = shell.clicked(figure, "reply-time", alt=f"{alt} A click on a day opens its replies, slowest first.")
     if day:

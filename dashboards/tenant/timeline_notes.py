@@ -1,7 +1,8 @@
-"""Notes on the timeline: shown on charts beside what we noticed ourselves, written and taken back from the page."""
+"""What happened on a day, marked on charts: outages and new versions by themselves, notes of the team by hand."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import streamlit as st
@@ -12,19 +13,33 @@ from dashboards.filters import Choice
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
 from mychatflow.store import annotations
-from mychatflow.store.annotations import Annotation
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
 
 _LONGEST = 80
 
 
-def marks(looking: Viewer, choice: Choice) -> list[dict[str, object]]:
-    """Rows for a chart: the local day and the words of each note."""
-    return [{"local_date": _day(note, looking.timezone), "text": note.words} for note in _notes(looking, choice)]
+def marks(looking: Viewer, choice: Choice) -> list[dict[str, Any]]:
+    """Rows for charts and the editor: local day and words of each outage, new version and note; notes have an id."""
+    since, until = filters.instants(choice.period, looking.timezone)
+    outages = data.incidents(looking.tenant_id, choice.period)
+    versions = data.releases(looking.tenant_id, since=since, until=until)
+    notes = data.annotations(looking.tenant_id, since=since, until=until)
+    found: list[tuple[datetime, str, UUID | None]] = [
+        *((row["at"], f"{_vendor(row['target'])} incident", None) for row in outages),
+        *((release.started_at, f"Version {release.version}", None) for release in versions),
+        *((note.at, note.words, note.annotation_id) for note in notes),
+    ]
+    zone = wording.zone(looking.timezone)
+    return [{"local_date": at.astimezone(zone).date(), "text": text, "note_id": note_id} for at, text, note_id in found]
 
 
-def editor(looking: Viewer, choice: Choice) -> None:
+def _vendor(target: str) -> str:
+    """openai:gpt-5-mini, openai/gpt-5-mini → OpenAI."""
+    return wording.provider(target.partition(":")[0].partition("/")[0])
+
+
+def editor(looking: Viewer, choice: Choice, marked: list[dict[str, Any]]) -> None:
     """Write a note for a day, or take one back; for who may answer customers."""
     if not looking.permits(Permission.EDIT_CONTACTS):
         return
@@ -34,19 +49,12 @@ def editor(looking: Viewer, choice: Choice) -> None:
             st.date_input("Day", value=last, key="note-day", min_value=choice.period.since, max_value=last)
             st.text_input("What happened", key="note-words", max_chars=_LONGEST, placeholder="New price list sent")
             st.form_submit_button("Add note", key="add-note", on_click=partial(_add, looking))
-        for note in _notes(looking, choice):
-            told = f"{wording.day(_day(note, looking.timezone))}: {shell.plain(note.words)}"
-            remove = partial(_remove, looking, note.annotation_id)
-            st.button(told, key=f"note-{note.annotation_id}", icon=":material/close:", type="tertiary", on_click=remove)
-
-
-def _notes(looking: Viewer, choice: Choice) -> list[Annotation]:
-    since, until = filters.instants(choice.period, looking.timezone)
-    return data.annotations(looking.tenant_id, since=since, until=until)
-
-
-def _day(note: Annotation, timezone: str) -> date:
-    return note.at.astimezone(wording.zone(timezone)).date()
+        for row in marked:
+            if row["note_id"] is None:
+                continue
+            told = f"{wording.day(row['local_date'])}: {shell.plain(row['text'])}"
+            remove = partial(_remove, looking, row["note_id"])
+            st.button(told, key=f"note-{row['note_id']}", icon=":material/close:", type="tertiary", on_click=remove)
 
 
 def _add(looking: Viewer) -> None:

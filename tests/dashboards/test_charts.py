@@ -26,10 +26,10 @@ OUTCOMES = [{"local_date": DAYS[0], "outcome": "autonomous", "episode_count": 3}
 
 
 def every_figure(palette: Palette) -> dict[str, dict[str, Any]]:
-    incident = [{"local_date": DAYS[12], "target": "openai:gpt-5-mini"}]
+    incident = [{"local_date": DAYS[12], "text": "OpenAI incident"}]
     return {
-        "messages": charts.messages_per_day(MESSAGES, MESSAGES, incident, palette=palette),
-        "reply_time": charts.reply_time(REPLIES, palette=palette, target_seconds=2.5),
+        "messages": charts.messages_per_day(MESSAGES, MESSAGES, palette=palette, marks=incident),
+        "reply_time": charts.reply_time(REPLIES, palette=palette, target_seconds=2.5, marks=incident),
         "heatmap": charts.heatmap(CELLS, palette=palette, weeks=4),
         "providers": charts.providers(BY_PROVIDER, period_dates=DAYS, palette=palette),
         "grades": charts.grades(GRADES, palette=palette, chosen="B"),
@@ -63,7 +63,7 @@ def test_no_figure_names_an_outside_address() -> None:
 def test_the_previous_period_lies_on_the_same_days() -> None:
     before = [row | {"message_received_count": 1} for row in MESSAGES]
 
-    dashed, solid = charts.messages_per_day(MESSAGES, before, [], palette=LIGHT)["data"]
+    dashed, solid = charts.messages_per_day(MESSAGES, before, palette=LIGHT)["data"]
 
     assert dashed["line"]["dash"] == "dash"
     assert dashed["x"] == solid["x"]
@@ -80,7 +80,7 @@ def test_a_day_without_replies_is_a_gap() -> None:
 
 
 def test_one_single_day_can_be_drawn() -> None:
-    figure = charts.messages_per_day(MESSAGES[:1], [], [], palette=LIGHT)
+    figure = charts.messages_per_day(MESSAGES[:1], [], palette=LIGHT)
 
     first, last = figure["layout"]["xaxis"]["range"]
     assert first < last
@@ -122,9 +122,21 @@ def test_the_busiest_provider_stands_at_the_bottom() -> None:
     assert figure["layout"]["legend"]["traceorder"] == "normal"
 
 
+def _labels(*marked: tuple[int, str]) -> list[dict[str, Any]]:
+    marks = [{"local_date": DAYS[day], "text": text} for day, text in marked]
+    found: list[dict[str, Any]] = charts.messages_per_day(MESSAGES, [], palette=LIGHT, marks=marks)["layout"][
+        "annotations"
+    ]
+    return found
+
+
 def test_an_incident_is_named_once_a_day() -> None:
-    twice = [{"local_date": DAYS[2], "target": "openai:a"}, {"local_date": DAYS[2], "target": "openai:b"}]
+    assert [label["text"] for label in _labels((2, "OpenAI incident"), (2, "OpenAI incident"))] == ["OpenAI incident"]
 
-    notes = charts.messages_per_day(MESSAGES, [], twice, palette=LIGHT)["layout"]["annotations"]
 
-    assert [note["text"] for note in notes] == ["OpenAI incident"]
+def test_names_of_close_days_never_overlap() -> None:
+    first, second, third = _labels((0, "Version 1"), (1, "A new price list"), (len(DAYS) - 1, "Closed for repairs"))
+
+    assert first["yshift"] == third["yshift"] == 0
+    assert second["yshift"] < 0
+    assert (first["xanchor"], third["xanchor"]) == ("left", "right")

@@ -1,9 +1,16 @@
 """A note on the timeline is seen on the chart by the team of its workspace, and by nobody else."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from dashboards import charts, data
+from dashboards import charts, data, filters, viewer
+from dashboards.filters import Choice
+from dashboards.tenant import timeline_notes
 from dashboards.theme.tokens import LIGHT
+from dashboards.viewer import Viewer
+from mychatflow.store import releases
+from mychatflow.store.session import Store
+from realtime import release
 from tests.dashboards.conftest import HOSTILE, Town
 from tests.dashboards.test_charts import DAYS, MESSAGES
 from tests.dashboards.test_pages import opened
@@ -41,9 +48,36 @@ def test_a_viewer_writes_no_note(pages: Town) -> None:
 
 
 def test_a_chart_shows_notes_beside_incidents_as_text() -> None:
-    incident = [{"local_date": DAYS[3], "target": "openai/gpt-5-mini"}]
-    notes = [{"local_date": DAYS[3], "text": "<b>Sale</b>"}, {"local_date": DAYS[9], "text": "n" * 200}]
+    marks = [
+        {"local_date": DAYS[3], "text": "OpenAI incident"},
+        {"local_date": DAYS[3], "text": "<b>Sale</b>"},
+        {"local_date": DAYS[9], "text": "n" * 200},
+    ]
 
-    shown = charts.messages_per_day(MESSAGES, [], incident, palette=LIGHT, notes=notes)["layout"]["annotations"]
+    shown = charts.messages_per_day(MESSAGES, [], palette=LIGHT, marks=marks)["layout"]["annotations"]
 
     assert [mark["text"] for mark in shown] == ["OpenAI incident<br>&lt;b&gt;Sale&lt;/b&gt;", "n" * 31 + "…"]
+
+
+async def test_another_version_is_marked_by_itself_and_a_restart_is_not(pages: Town) -> None:
+    store, told = Store(pages.settings, pool_size=1), pages.at - timedelta(days=3)
+    async with store.platform_transaction() as transaction:
+        for minutes, version in enumerate(("1 (a)", "1 (a)", "2 (b)", "1 (a)")):
+            await releases.started(transaction, version, at=told + timedelta(minutes=minutes))
+        found = await releases.within(transaction, since=told, until=pages.at)
+    await release.tell(store)
+    await store.close()
+
+    assert [each.version for each in found] == ["1 (a)", "2 (b)", "1 (a)"]
+    looking = replace(_owner(), workspace=next(w for w in _owner().workspaces if w.tenant_id == pages.dental.tenant_id))
+    choice = Choice(period=filters.preset(28, today=pages.at.date() + timedelta(days=1)), previous=None)
+    words = [row["text"] for row in timeline_notes.marks(looking, choice)]
+    assert "Version 2 (b)" in words
+    assert f"Version {release.version()}" in words
+    assert "OpenAI incident" in words
+
+
+def _owner() -> Viewer:
+    found = viewer.local_owner()
+    assert isinstance(found, Viewer)
+    return found
