@@ -22,6 +22,8 @@ _POINTS = {
 }
 _MOST_POINTS = 100
 _HISTORY = 12
+# A search that finds more than this is made longer.
+_FOUND = 20
 _CAUSES = {"inbound": "They wrote", "decay": "Silence", "recalculation": "Counted anew"}
 _TONES: dict[str, parts.Tone] = {"A": "good", "B": "good", "C": "quiet", "D": "quiet", "F": "quiet"}
 
@@ -43,6 +45,22 @@ def name(contact: Contact | None) -> str:
     if contact is None:
         return "Unknown contact"
     return contact.name or wording.phone(contact.phone or contact.wa_id.partition("@")[0])
+
+
+def sought(looking: Viewer, key: str, label: str, *, placeholder: str = "Name or number") -> UUID | None:
+    """A contact found by name or number."""
+    wanted = (st.text_input(label, key=f"{key}-search", placeholder=placeholder) or "").strip()
+    if not wanted:
+        return None
+    found = {each.contact_id: each for each in data.inbox(looking.tenant_id, search=wanted)[:_FOUND]}
+    return st.selectbox(
+        "Who",
+        list(found),
+        format_func=lambda contact_id: f"{name(found[contact_id])} · {wording.phone(found[contact_id].phone)}",
+        label_visibility="collapsed",
+        placeholder="Nobody is called so",
+        key=f"{key}-contact",
+    )
 
 
 def as_id(value: object) -> UUID:

@@ -9,7 +9,7 @@ from uuid import UUID
 import streamlit as st
 
 from dashboards import forms, parts, people, shell, states, wording
-from dashboards.booking import changing, data
+from dashboards.booking import changing, data, new_appointment
 from dashboards.booking.data import Rows
 from dashboards.viewer import Viewer
 
@@ -25,7 +25,9 @@ def show(looking: Viewer, *, at: datetime) -> None:
     today = at.astimezone(zone).date()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.html(parts.page_title("Appointments", "What customers and colleagues booked"), width="content")
-        monday = _chosen_week(today)
+        with st.container(horizontal=True, width="content", gap="small"):
+            monday = _chosen_week(today)
+            new_appointment.button(looking, at=at)
     since, until = (datetime.combine(day, time(), tzinfo=zone) for day in (monday, monday + _WEEK))
     rows = people.named(looking, data.booked(looking.tenant_id, since=since, until=until, at=at))
     standing = [row for row in rows if row["status"] not in {"cancelled", "expired"}]
@@ -123,7 +125,7 @@ def _one(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
         "Another time",
         list(free),
         index=None,
-        format_func=lambda slot_id: f"{free[slot_id]:%a} {free[slot_id].day} {free[slot_id]:%b, %H:%M}",
+        format_func=lambda slot_id: new_appointment.when(free[slot_id]),
         placeholder="Free times of the next four weeks" if free else "Nothing is free in the next four weeks",
         key="slot",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from dashboards import changes
 from dashboards.booking import data
@@ -14,13 +14,42 @@ from mychatflow.rules.appointment_text import Occasion
 from mychatflow.rules.booking import ForgedSlot
 from mychatflow.rules.business_hours import InvalidHours
 from mychatflow.rules.role import Permission
-from mychatflow.store import appointment_notices, appointments, services
+from mychatflow.store import appointment_notices, appointments, contact_book, services
 from mychatflow.store.appointments import Appointment, Gone
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
 
 Table = Literal["services", "resources"]
 _LONGEST_NAME: Final = 200
+
+
+def book(looking: Viewer, contact_id: UUID, slot_id: str, *, tells: bool) -> bool:
+    """Held and confirmed at once; somebody who was faster keeps the time."""
+
+    async def work(change: Change, cipher: TenantCipher, by: Viewer, at: datetime) -> None:
+        if await contact_book.by_id(change.transaction, cipher.tenant_id, contact_id) is None:
+            raise NotDone("this contact is gone.")
+        try:
+            held = await appointments.hold(
+                change.transaction,
+                cipher.tenant_id,
+                slot_id,
+                contact_id=contact_id,
+                key=f"desk:{uuid4()}",
+                secret=data.slot_secret(),
+                at=at,
+            )
+        except ForgedSlot as forged:
+            raise NotDone("this time is no longer offered; choose another.") from forged
+        if isinstance(held, Gone):
+            raise NotDone("somebody was faster; choose another time.")
+        found = await appointments.confirm(change.transaction, cipher.tenant_id, held["id"], changed_by=by.actor, at=at)
+        if found is None:
+            raise NotDone("somebody was faster; choose another time.")
+        change.subject = str(found["id"])
+        await _tell(change, cipher, found, "booked", tells=tells, at=at)
+
+    return changes.make(looking, Permission.MANAGE_APPOINTMENTS, "appointment.booked", None, work)
 
 
 def cancel(looking: Viewer, appointment_id: UUID, *, reason: str, tells: bool) -> bool:

@@ -43,7 +43,7 @@ def booked(tenant_id: UUID, *, since: datetime, until: datetime, at: datetime) -
     return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
 
 
-def free(tenant_id: UUID, service_id: UUID, *, at: datetime, but_id: UUID) -> dict[str, datetime]:
+def free(tenant_id: UUID, service_id: UUID, *, at: datetime, but_id: UUID | None = None) -> dict[str, datetime]:
     """The next free slots of that service by their ids, each as the wall clock where it takes place."""
 
     async def read(transaction: AsyncConnection) -> dict[str, datetime]:

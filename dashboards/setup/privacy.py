@@ -54,7 +54,7 @@ def _exports(looking: Viewer, *, at: datetime) -> None:
     st.html(
         parts.card_title("Copies", "A ZIP with every row and file; its link works once and for a quarter of an hour")
     )
-    contact_id = _person(looking, "export", "Name or number; empty for everybody")
+    contact_id = people.sought(looking, "export", "Of whom", placeholder="Name or number; empty for everybody")
     label = "Copy all there is" if contact_id is None else "Copy this person's data"
     st.button(label, icon=":material/download:", key="export", on_click=_ask, args=(looking, "exports", contact_id))
     rows = data.requests(looking.tenant_id, "exports")
@@ -87,7 +87,7 @@ def _erasures(looking: Viewer, *, is_held: bool, at: datetime) -> None:
     if is_held:
         states.empty("On legal hold", "Nothing may be deleted until an owner ends the hold, below.")
     else:
-        contact_id = _person(looking, "erase", "Name or number")
+        contact_id = people.sought(looking, "erase", "Of whom")
         is_sure = st.checkbox("I know that nobody can bring this back", key="is-sure", disabled=contact_id is None)
         st.button(
             "Forget this person",
@@ -122,22 +122,6 @@ def _certificates(looking: Viewer, done: dict[UUID, dict[str, Any]]) -> None:
                 mime="application/json",
                 key="take-certificate",
             )
-
-
-def _person(looking: Viewer, name: str, placeholder: str) -> UUID | None:
-    """A contact found by name or number."""
-    wanted = st.text_input("Of whom", key=f"{name}-search", placeholder=placeholder)
-    if not (wanted or "").strip():
-        return None
-    found = {each.contact_id: each for each in shared.inbox(looking.tenant_id, search=wanted or "")[:20]}
-    return st.selectbox(
-        "Who",
-        list(found),
-        format_func=lambda contact_id: f"{people.name(found[contact_id])} · {wording.phone(found[contact_id].phone)}",
-        label_visibility="collapsed",
-        placeholder="Nobody is called so",
-        key=f"{name}-contact",
-    )
 
 
 def _ask(looking: Viewer, kind: Kind, contact_id: UUID | None) -> None:

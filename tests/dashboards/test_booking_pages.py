@@ -77,6 +77,35 @@ def test_an_appointment_is_moved_and_then_cancelled(pages: Town) -> None:
     assert not changing.cancel(owner_of(pages.hotel), row["id"], reason="", tells=False)
 
 
+def test_an_appointment_is_booked_by_hand_once(pages: Town) -> None:
+    shop, at = pages.hotel, datetime.now(UTC)
+    service, room = data.offered(shop.tenant_id, "services")[0], data.offered(shop.tenant_id, "resources")[0]
+    assert changing.save(owner_of(shop), "resources", room["id"], chair_with(room, hours=EVERY_DAY))
+    contact = shared.inbox(shop.tenant_id)[0]
+    slot_id = list(data.free(shop.tenant_id, service["id"], at=at))[-1]
+
+    assert changing.book(owner_of(shop), contact.contact_id, slot_id, tells=True)
+
+    (row,) = standing(pages, shop)
+    assert (row["contact_id"], row["service"]) == (contact.contact_id, service["name"])
+    assert "appointment.booked" in recorded(pages, shop)
+    said = shared.chat(shop.tenant_id, contact.contact_id, reader="local owner")[-1:]
+    assert any(message.direction == "outgoing" for message in said)
+    # The same time again, and from another workspace.
+    assert not changing.book(owner_of(shop), contact.contact_id, slot_id, tells=False)
+    assert not changing.book(owner_of(pages.dental), contact.contact_id, slot_id, tells=False)
+    assert len(standing(pages, shop)) == 1
+
+
+def test_a_booking_needs_a_person_and_a_free_time(pages: Town) -> None:
+    test = opened("appointments", workspace=pages.dental.name).button(key="new-appointment").click().run()
+
+    assert not test.exception
+    assert test.button(key="book").disabled
+    assert test.selectbox(key="booking-slot").disabled
+    assert "Choose a service first" in test.selectbox(key="booking-slot").placeholder
+
+
 def test_a_service_is_offered_with_its_price(pages: Town) -> None:
     shop = pages.hotel
     test = opened("services", workspace=shop.name).button(key="new-service").click().run()
