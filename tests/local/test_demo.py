@@ -93,6 +93,33 @@ def test_an_outage_is_answered_by_others(made):
     assert {row["to_state"] for row in table(made, "breaker_history")} == {"open", "half_open", "closed"}
 
 
+def test_a_campaign_is_answered_by_some_who_read_it(made):
+    answered = [row for row in table(made, "campaign_recipients") if row["state"] == "replied"]
+    heard = {
+        (row["tenant_id"], row["contact_id"], row["occurred_at"])
+        for row in table(made, "interactions")
+        if row["direction"] == "incoming"
+    }
+
+    assert answered
+    for row in answered:
+        written = row["state_at"].replace(microsecond=0)
+        assert row["sent_at"] < written
+        assert (row["tenant_id"], row["contact_id"], written) in heard
+
+
+def test_webhooks_of_the_demo_call_nobody(made):
+    assert {row["is_active"] for row in table(made, "webhook_endpoints")} == {False}
+    assert {row["state"] for row in table(made, "webhook_deliveries")} == {"delivered", "failed"}
+
+
+def test_answers_are_graded_within_their_history(made):
+    answers = {row["id"] for row in table(made, "interactions") if row["author"] == "agent"}
+
+    assert {row["verdict"] for row in table(made, "answer_grades")} == {"good", "bad", "escalate"}
+    assert all(row["interaction_id"] in answers and row["graded_at"] <= UNTIL for row in table(made, "answer_grades"))
+
+
 def test_phone_numbers_belong_to_nobody(made):
     assert all(row["phone"].startswith("+3363998") and len(row["phone"]) == 12 for row in table(made, "contacts"))
 

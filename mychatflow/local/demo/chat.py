@@ -40,6 +40,7 @@ class Sent:
     at: datetime
     outbox_id: uuid.UUID
     status: str
+    status_at: datetime
 
 
 @dataclass(slots=True)
@@ -159,7 +160,7 @@ class Chat:
         self.outgoing.append(at)
         # The gateway took it, so it asks for an answer, as live: that it failed afterwards is known too late.
         self.facts = lead_score.advance(self.facts, direction="out", at=at)
-        return Sent(at=at, outbox_id=outbox_id, status=status)
+        return Sent(at=at, outbox_id=outbox_id, status=status, status_at=status_at)
 
     def _facts_of(self, winner: Attempt) -> dict[str, Any]:
         return {

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from mychatflow import events
 from mychatflow.events import EventType
+from mychatflow.local.demo import aftermath, models, outreach, people
 from mychatflow.local.demo import business as businesses
-from mychatflow.local.demo import models, outreach, people
 from mychatflow.local.demo.business import Business
 from mychatflow.local.demo.chat import Stage
 from mychatflow.local.demo.rhythm import DAYS, Rhythm
@@ -49,6 +49,8 @@ def generate(settings: Settings, *, until: datetime, seed: int = DEFAULT_SEED, s
         count = max(1, round(business.contacts * scale))
         people.live(stage, count=count, first_number=first_number, rhythm=rhythm, known=known, chance=chance)
         first_number += count
+        aftermath.tell(stage, chance=chance)
+        aftermath.grade(stage, chance=chance)
     _tell_incidents(rows, known)
     _count_usage(rows)
     return rows
@@ -118,7 +120,7 @@ def _tell_incidents(rows: Rows, known: tuple[models.Incident, ...]) -> None:
         minutes = int((incident.until - incident.since) / timedelta(minutes=1))
         for business in businesses.read_all():
             note = business.id_of(f"annotation:{incident.since.isoformat()}")
-            text = f"OpenAI failed for {minutes} minutes; other models answered"
+            text = f"Other models answered: {minutes} min"
             rows.add("annotations", business.tenant_id, note, incident.since, text)
 
 

@@ -12,6 +12,8 @@ from mychatflow.local.demo.episode import Episode
 from mychatflow.local.demo.rows import Rows
 
 _HELD_OUT = 0.1
+# Of those who read it.
+_ANSWERS = 0.26
 
 
 def campaign_at(business: Business, until: datetime) -> datetime:
@@ -69,22 +71,23 @@ def follow_up(chat: Chat, episode: Episode, *, chance: random.Random) -> bool:
     return True
 
 
-def campaign(chat: Chat, at: datetime, *, chance: random.Random) -> None:
-    """This contact's part in the campaign; each gets it a little later than the one before."""
+def campaign(chat: Chat, at: datetime, *, chance: random.Random) -> datetime | None:
+    """This contact's part in the campaign, each a little later than the one before; when they answer, if they do."""
     business, rows = chat.stage.business, chat.stage.rows
     campaign_id = business.id_of("campaign")
     recipient_id = events.named_id("recipient", business.tenant_id, f"demo:{chat.contact_id}")
+    known = (business.tenant_id, recipient_id, campaign_id, chat.contact_id)
     if chance.random() < _HELD_OUT:
-        rows.add(
-            "campaign_recipients", business.tenant_id, recipient_id, campaign_id, chat.contact_id, "held_out",
-            "control group", at,
-        )  # fmt: skip
-        return
+        rows.add("campaign_recipients", *known, "held_out", "control group", at, business.instance_id, None, None)
+        return None
     sent = chat.say(business.campaign[chat.language], at=at, episode_id=None, author="campaign", kind="campaign")
     chat.event(EventType.CAMPAIGN_SENT, str(sent.outbox_id), at, None, campaign_id=str(campaign_id))
-    rows.add(
-        "campaign_recipients", business.tenant_id, recipient_id, campaign_id, chat.contact_id, sent.status, None, at
-    )
+    answers_at = None
+    if sent.status == "read" and chance.random() < _ANSWERS:
+        answers_at = sent.status_at + timedelta(minutes=chance.lognormvariate(3.5, 1))
+    state, state_at = ("replied", answers_at) if answers_at else (sent.status, at)
+    rows.add("campaign_recipients", *known, state, None, state_at, business.instance_id, at, at)
+    return answers_at
 
 
 def _schedule(chat: Chat, *, run_id: object, due_at: datetime, scheduled_at: datetime) -> None:

@@ -65,7 +65,8 @@ def _live(chat: Chat, first_at: datetime, *, rhythm: Rhythm, known: tuple[Incide
         starts_at = _next_start(chat, episode, rhythm, is_likely=was_asked or chance.random() < _COMES_BACK)
         free_from = max([episode.closed_at, *chat.outgoing[-1:]]) + timedelta(hours=1)
         if wants_campaign and free_from < campaign_at < (starts_at or stage.until):
-            outreach.campaign(chat, campaign_at, chance=chance)
+            answers_at = outreach.campaign(chat, campaign_at, chance=chance)
+            starts_at = min(filter(None, (answers_at, starts_at)), default=None)
             wants_campaign = False
     chat.cool_down(stage.until)
     _write_contact(chat, episode)

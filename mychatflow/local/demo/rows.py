@@ -66,13 +66,25 @@ COLUMNS: Final[Mapping[str, str]] = {
         "tenant_id, id, run_id, sequence_id, contact_id, step, due_at, state, reason, outbox_id, scheduled_at, "
         "decided_at"
     ),
-    "campaign_recipients": "tenant_id, id, campaign_id, contact_id, state, reason, state_at",
+    "campaign_recipients": (
+        "tenant_id, id, campaign_id, contact_id, state, reason, state_at, instance_id, due_at, sent_at"
+    ),
     "appointments": (
         "tenant_id, id, contact_id, service_id, resource_id, during, starts_at, ends_at, timezone, status, "
         "idempotency_key, ics_uid, booked_at, cancelled_at, created_at"
     ),
     "usage_days": "tenant_id, usage_date, used",
     "notifications": "tenant_id, id, contact_id, kind, title, created_at, read_at",
+    "webhook_endpoints": (
+        "tenant_id, id, url, description, secret, event_types, is_active, disabled_reason, created_at"
+    ),
+    "webhook_deliveries": (
+        "tenant_id, id, endpoint_id, event_id, state, attempts, next_try_at, last_status, delivered_at, event_type, "
+        "occurred_at, created_at, last_tried_at, last_duration_ms"
+    ),
+    "answer_grades": (
+        "tenant_id, id, interaction_id, interaction_at, contact_id, language, verdict, reason, member_id, graded_at"
+    ),
     "annotations": "tenant_id, id, at, text",
     "breaker_history": "id, target, from_state, to_state, reason, changed_at",
     "alerts": "id, rule, subject, severity, fired_at, cleared_at",
