@@ -98,7 +98,7 @@ def facts(contact: Contact, timezone: str, *, at: datetime) -> dict[str, str]:
         "Phone": wording.phone(contact.phone),
         "Owner": "A person" if contact.owner == "human" else "The assistant",
         "Handed off": wording.words(contact.handoff_reason or "yes") if contact.is_handed_off else "no",
-        "Language": contact.preferred_language or "not decided",
+        "Language": wording.language(contact.preferred_language),
         "Marketing": "opted out" if contact.opted_out_at else "allowed",
         "First message": wording.clock(first, timezone) if first else "never",
         "Last message": wording.ago(last, at=at),

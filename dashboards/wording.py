@@ -9,6 +9,10 @@ NO_DATA = "no data"
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LONG_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PROVIDERS = {"openai": "OpenAI", "gemini": "Gemini", "anthropic": "Claude", "sandbox": "Sandbox"}
+LANGUAGES = {
+    "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "hi": "Hindi",
+    "id": "Indonesian", "it": "Italian", "nl": "Dutch", "pt": "Portuguese", "tr": "Turkish", "zh": "Chinese",
+}  # fmt: skip
 _AGES = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 
 
@@ -112,6 +116,17 @@ def span(since: date, until: date) -> str:
 
 def provider(name: str) -> str:
     return PROVIDERS.get(name, name)
+
+
+def language(code: str | None) -> str:
+    """Es → Spanish; a language without a name here keeps its code."""
+    return LANGUAGES.get(code or "", code or "not decided")
+
+
+def target(found: str) -> str:
+    """What a breaker guards: openai/gpt-4o-mini, openai:gpt-4o-mini → OpenAI gpt-4o-mini."""
+    vendor, _, model = found.replace(":", "/", 1).partition("/")
+    return f"{provider(vendor)} {model}".strip()
 
 
 def phone(number: str | None) -> str:

@@ -13,7 +13,7 @@ from mychatflow.store.alerts import Alert
 
 _WINDOW = timedelta(days=14)
 _FIRES: tuple[str, Tone] = ("fires", "bad")
-_QUIET: tuple[str, Tone] = ("quiet", "good")
+_QUIET: tuple[str, Tone] = ("Quiet", "good")
 _TONES: dict[str, Tone] = {"critical": "bad", "warning": "warn"}
 
 
@@ -55,7 +55,7 @@ def _table(rows: list[Alert], *, at: datetime, label: str) -> str:
     columns = [Column(title=name) for name in ("Severity", "What", "About", "Since", "Lasted")]
     cells = [
         (
-            parts.chip(row.severity, _TONES.get(row.severity, "quiet")),
+            parts.chip(wording.words(row.severity), _TONES.get(row.severity, "quiet")),
             f"{wording.escaped(row.says)}<br><small>{wording.escaped(row.do)}</small>",
             wording.escaped(row.subject or "the platform"),
             f"{row.fired_at:%-d %b %H:%M} UTC",
@@ -70,7 +70,7 @@ def _rules(firing: set[str]) -> str:
     columns = [Column(title="Severity"), Column(title="Fires when"), Column(title="Now", is_number=True)]
     cells = [
         (
-            parts.chip(rule.severity, _TONES.get(rule.severity, "quiet")),
+            parts.chip(wording.words(rule.severity), _TONES.get(rule.severity, "quiet")),
             f"{wording.escaped(rule.says)}<br><small>{wording.escaped(rule.do)}</small>",
             parts.chip(*_FIRES if rule.name in firing else _QUIET),
         )

@@ -69,7 +69,7 @@ def _block(
     word, tone, told = _STATES.get(state, (state, "quiet", ""))
     vendor = target.partition(":")[0].partition("/")[0]
     mine = [change for change in changes if change.target == target]
-    name = wording.provider(vendor) + target.removeprefix(vendor).replace(":", " ").replace("/", " ")
+    name = wording.target(target)
     measured = _measured([row for row in calls if row.provider == vendor])
     return (
         f'<div class="mcf-breaker"><header>{parts.status(name, tone)}{parts.chip(word, tone)}</header>'

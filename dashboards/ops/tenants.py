@@ -75,7 +75,7 @@ def _cells(row: Neighbour, used: dict[str, object] | None, *, is_loud: bool, at:
     tone: Tone = "bad" if share >= 1 else "warn" if share >= 0.8 else "good"
     peak = used["peak_share"] if used else None
     state: tuple[str, Tone] = (
-        ("suspended", "bad") if row.is_suspended else ("noisy", "warn") if is_loud else ("fine", "good")
+        ("Suspended", "bad") if row.is_suspended else ("Noisy", "warn") if is_loud else ("Fine", "good")
     )
     return (
         f"{wording.escaped(row.name)} <small>{wording.escaped(row.plan)}</small>",

@@ -49,7 +49,7 @@ def _texts(looking: Viewer, *, at: datetime) -> None:
         {
             "Title": row["title"],
             "Text": _line(row["body"]),
-            "Language": row["language"],
+            "Language": wording.language(row["language"]),
             "Tags": wording.listed(row["tags"]) if row["tags"] else "",
             "In use": row["is_active"],
             "Changed": wording.ago(row["updated_at"], at=at),

@@ -14,11 +14,11 @@ from mychatflow.rules.role import Permission
 _TONES: dict[str, parts.Tone] = {"WORKING": "good", "STARTING": "warn", "SCAN_QR_CODE": "warn"}
 _FASTEST: Final = 6_000
 _TOLD = {
-    "WORKING": "connected",
-    "STARTING": "starting",
-    "SCAN_QR_CODE": "waits to be paired",
-    "STOPPED": "stopped",
-    "FAILED": "failed",
+    "WORKING": "Connected",
+    "STARTING": "Starting",
+    "SCAN_QR_CODE": "Waits to be paired",
+    "STOPPED": "Stopped",
+    "FAILED": "Failed",
 }
 
 
@@ -91,7 +91,7 @@ def _pace(looking: Viewer, row: dict[str, Any]) -> None:
 
 
 def _told(status: str | None) -> str:
-    return _TOLD.get(status or "STOPPED", str(status).lower())
+    return _TOLD.get(status or "STOPPED", wording.words(str(status)))
 
 
 def _state(status: str | None) -> str:

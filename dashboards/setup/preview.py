@@ -82,7 +82,7 @@ def _told(found: Mapping[str, Any]) -> str:
     words, tone = _OUTCOMES.get(found["outcome"], (found["outcome"], "quiet"))
     bubbles = "".join(f'<div class="mcf-bubble out">{wording.escaped(text)}</div>' for text in found["texts"])
     steps = [{**step, **step["facts"], "facts": None} for step in found["steps"]]
-    facts = {"Language": found["language"], "Knowledge": wording.listed(found["sources"])}
+    facts = {"Language": wording.language(found["language"]), "Knowledge": wording.listed(found["sources"])}
     if found["model_calls"]:
         calls = "one call" if found["model_calls"] == 1 else f"{found['model_calls']} calls"
         facts |= {

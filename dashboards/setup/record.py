@@ -4,7 +4,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboards import exports, parts, states
+from dashboards import exports, parts, states, wording
 from dashboards.setup import data
 from dashboards.viewer import Viewer
 
@@ -23,13 +23,14 @@ def show(looking: Viewer, *, at: datetime) -> None:
         if not rows:
             states.empty("Nothing was done yet", "Every change by a person or a key is listed here.")
             return
+        who = {f"member:{member['id']}": member["email"] for member in data.team(looking.tenant_id)}
         column = st.column_config
         st.dataframe(
             [
                 {
                     "When": row["at"],
-                    "Who": row["actor"],
-                    "What": row["action"],
+                    "Who": who.get(row["actor"], wording.words(row["actor"])),
+                    "What": wording.words(row["action"].replace(".", "_")),
                     "On": row["subject"] or "",
                     "Detail": row["detail"],
                 }

@@ -123,7 +123,7 @@ def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         {
             "Model": f"{wording.provider(row['provider'])} · {row['model']}",
             "Share": wording.share(row["reply_share"]),
-            "Calls": row["attempt_count"],
+            "Calls": f"{row['attempt_count']:,}",
             "Failed": wording.share(row["failed_count"] / row["attempt_count"] if row["attempt_count"] else None),
             "Tokens": wording.count(row["input_tokens"] + row["output_tokens"]),
             "p95": wording.seconds(p95.get(row["provider"])),
@@ -184,7 +184,7 @@ def _failovers(looking: Viewer, choice: Choice) -> None:
     ]
     cells = [
         (
-            f"{wording.escaped(row['target'])} <small>{wording.escaped(row['reason'])}</small>",
+            _shut_off(row),
             wording.clock(row["opened_at"], looking.timezone),
             wording.age(row["closed_at"] - row["opened_at"]) if row["closed_at"] else "still",
             f"{row['reply_count']:,}",
@@ -202,3 +202,9 @@ def _resolved(row: dict[str, Any]) -> str:
     """How many of the conversations that the other model answered were resolved without help, beside the usual."""
     meanwhile, usual = (wording.share(row[f"{when}_autonomous_rate"], digits=0) for when in ("fallback", "usual"))
     return f"{meanwhile} <small>usually {usual}</small>"
+
+
+def _shut_off(row: dict[str, Any]) -> str:
+    """Which model, and in small letters why."""
+    reason = wording.escaped(wording.words(row["reason"]))
+    return f"{wording.escaped(wording.target(row['target']))} <small>{reason}</small>"

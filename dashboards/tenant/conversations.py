@@ -153,7 +153,7 @@ def _table(rows: data.Rows, *, timezone: str) -> int | None:
             "Messages": row["message_count"],
             "First reply": _told(row["first_response_ms"]),
             "Resolved in": _told(row["resolution_ms"]),
-            "Language": row["language"] or "",
+            "Language": wording.language(row["language"]) if row["language"] else "",
         }
         for row in rows
     ]

@@ -45,7 +45,7 @@ def quality(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     ]
     cells = [
         (
-            wording.escaped(stratum.name),
+            wording.escaped(wording.language(stratum.name)),
             f"{stratum.answer_count:,}",
             f"{stratum.graded_count:,}",
             _good(stratum.good_count, stratum.graded_count),
@@ -77,7 +77,8 @@ def _queue(looking: Viewer, since: datetime, until: datetime, *, at: datetime) -
     if answer is None:
         states.empty("Everything here is graded", "Choose a longer period to grade more.")
         return
-    where = f"{answer.language} · {wording.provider(answer.llm_provider or 'no model')} {answer.llm_model or ''}"
+    model = f"{wording.provider(answer.llm_provider or 'no model')} {answer.llm_model or ''}"
+    where = f"{wording.language(answer.language)} · {model}"
     st.caption(f"{where} · {wording.ago(answer.occurred_at, at=at)}. The last bubble is the answer to judge.")
     st.html(chat.bubbles(known.context(looking.tenant_id, answer), timezone=looking.timezone))
     reason = st.pills("Why not good", list(Reason), format_func=wording.words, key=f"reason-{answer.interaction_id}")

@@ -15,7 +15,6 @@ from mychatflow.store.contacts import Contact
 
 _OWNERS = {"human": "With a person", "agent": "With the assistant"}
 _GRADES = ("A", "B", "C", "D", "F")
-_LANGUAGES = ("en", "es", "fr", "de", "pt", "it", "nl", "ar", "hi", "id", "tr", "zh")
 _EVERY = "1.5s"
 _LONGEST_ANSWER = 4_000
 _CHOSEN = "chosen-chat"
@@ -62,13 +61,14 @@ def _filters(looking: Viewer) -> Wanted:
         grade = st.pills("Grade", _GRADES, key="grade", bind="query-params", label_visibility="collapsed")
         language = st.selectbox(
             "Language",
-            _LANGUAGES,
+            list(wording.LANGUAGES),
             index=None,
+            format_func=wording.language,
             placeholder="Language",
             key="language",
             bind="query-params",
             label_visibility="collapsed",
-            width=120,
+            width=140,
         )
         is_waiting = st.toggle("Waiting", key="waiting", bind="query-params", help="Customers who wait for an answer.")
         saved.menu(looking, "inbox")

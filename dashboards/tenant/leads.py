@@ -153,7 +153,7 @@ def _table(rows: data.Rows, *, timezone: str) -> int | None:
             "Phone": row["phone"],
             "Grade": [row["grade"]],
             "Score": row["score"],
-            "Stage": row["stage"],
+            "Stage": _STAGES[row["stage"]],
             "Weeks": row["week_count"],
             "Last message": row["last_message_at"],
             "Activity": row["activity"],

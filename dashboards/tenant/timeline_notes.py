@@ -26,17 +26,12 @@ def marks(looking: Viewer, choice: Choice) -> list[dict[str, Any]]:
     versions = data.releases(looking.tenant_id, since=since, until=until)
     notes = data.annotations(looking.tenant_id, since=since, until=until)
     found: list[tuple[datetime, str, UUID | None]] = [
-        *((row["at"], f"{_vendor(row['target'])} incident", None) for row in outages),
+        *((row["at"], f"{wording.target(row['target']).partition(' ')[0]} incident", None) for row in outages),
         *((release.started_at, f"Version {release.version}", None) for release in versions),
         *((note.at, note.words, note.annotation_id) for note in notes),
     ]
     zone = wording.zone(looking.timezone)
     return [{"local_date": at.astimezone(zone).date(), "text": text, "note_id": note_id} for at, text, note_id in found]
-
-
-def _vendor(target: str) -> str:
-    """openai:gpt-5-mini, openai/gpt-5-mini → OpenAI."""
-    return wording.provider(target.partition(":")[0].partition("/")[0])
 
 
 def editor(looking: Viewer, choice: Choice, marked: list[dict[str, Any]]) -> None:

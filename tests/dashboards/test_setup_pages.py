@@ -53,7 +53,7 @@ def test_the_audit_shows_what_was_changed_in_plain_words(pages: Town) -> None:
     pressed(test, "Make a key")
 
     newest = opened("audit", workspace=pages.hotel.name).dataframe[0].value.to_dict("records")[0]
-    assert newest["What"] == "api_key.created"
+    assert newest["What"] == "Api key created"
     assert newest["Detail"].startswith("role: viewer, prefix: mcf_")
 
 
