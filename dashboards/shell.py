@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboards import charts, parts
-from dashboards.drawing import Figure
+from dashboards.drawing import Drawn, Figure
 from dashboards.theme import tokens
 from dashboards.theme.tokens import Palette
 from dashboards.viewer import Viewer
@@ -91,17 +92,28 @@ def covered(name: str, label: str, *, within: DeltaGenerator | None = None) -> t
     return drawn, place.button(label, key=f"cover-{name}", type="tertiary")
 
 
-def clicked(figure: Figure, name: str, *, alt: str, curves: list[int] | None = None) -> Period | None:
-    """Draw the chart; the day somebody clicked on, once. `curves` gets the number of the trace clicked."""
+def chart(figure: Figure, name: str, *, alt: str) -> None:
+    """Draw the chart, to look at."""
+    st.plotly_chart(Drawn(figure), theme=None, config=charts.CONFIG, key=name, alt=alt)
+
+
+def pointed(figure: Figure, name: str, *, alt: str) -> list[dict[str, Any]]:
+    """Draw the chart; the points that somebody clicked on, once."""
     found = st.plotly_chart(
-        figure,
+        Drawn(figure),
         theme=None,
         config=charts.CONFIG,
         key=renewed(name),
         on_select="rerun",
         selection_mode="points",
         alt=alt,
-    )["selection"]["points"]
+    )
+    return list(found["selection"]["points"])
+
+
+def clicked(figure: Figure, name: str, *, alt: str, curves: list[int] | None = None) -> Period | None:
+    """Draw the chart; the day somebody clicked on, once. `curves` gets the number of the trace clicked."""
+    found = pointed(figure, name, alt=alt)
     if not found:
         return None
     if curves is not None:

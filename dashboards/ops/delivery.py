@@ -103,7 +103,7 @@ def queue_depth(minutes: list[Minute]) -> None:
     figure = charts.area(rows, at="at", value="waiting", palette=shell.palette(), unit="waiting")
     most = max((minute.waiting_count for minute in minutes), default=0)
     alt = f"Area chart: messages waiting per minute, {most:,} at most."
-    st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="queue", alt=alt)
+    shell.chart(figure, "queue", alt=alt)
 
 
 def waits(since: datetime, until: datetime) -> None:
@@ -118,7 +118,7 @@ def waits(since: datetime, until: datetime) -> None:
     )
     slow = sum(wait.p95_seconds > _WAIT_LIMIT_SECONDS for wait in found)
     alt = f"Bars: p95 of handling time per 5 minutes, {slow} above 5 seconds."
-    st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="waits", alt=alt)
+    shell.chart(figure, "waits", alt=alt)
 
 
 def _webhooks(minutes: list[Minute]) -> None:

@@ -116,9 +116,7 @@ def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     p95 = {row["provider"]: row["latency_p95_ms"] for row in data.provider_usage(looking.tenant_id, choice.period)}
     per_day = data.provider_per_day(looking.tenant_id, choice.period)
     figure = charts.providers(per_day, period_dates=list(choice.period.dates()), palette=shell.palette(), height=170)
-    st.plotly_chart(
-        figure, theme=None, config=charts.CONFIG, key="models-per-day", alt="Stacked bars: replies a day by provider."
-    )
+    shell.chart(figure, "models-per-day", alt="Stacked bars: replies a day by provider.")
     shown = [
         {
             "Model": f"{wording.provider(row['provider'])} · {row['model']}",

@@ -100,17 +100,9 @@ def _grades(looking: Viewer) -> None:
         return
     figure = charts.grades(rows, palette=shell.palette(), chosen=st.session_state.get("grade"))
     told = ", ".join(f"{row['grade']} {row['contact_count']:,}" for row in rows)
-    clicked = st.plotly_chart(
-        figure,
-        theme=None,
-        config=charts.CONFIG,
-        key=shell.renewed("grades"),
-        on_select="rerun",
-        selection_mode="points",
-        alt=f"Bar chart of leads by grade: {told}.",
-    )
-    if clicked["selection"]["points"]:
-        _take_grade(str(clicked["selection"]["points"][0]["x"]))
+    points = shell.pointed(figure, "grades", alt=f"Bar chart of leads by grade: {told}.")
+    if points:
+        _take_grade(str(points[0]["x"]))
 
 
 def _take_grade(grade: str) -> None:

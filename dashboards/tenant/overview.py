@@ -139,18 +139,10 @@ def _hours(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         return
     figure = charts.heatmap(rows, palette=shell.palette(), weeks=choice.period.days / 7)
     label = f"{wording.LONG_WEEKDAYS[busiest['iso_weekday'] - 1]} {busiest['hour']:02d}:00"
-    chosen = st.plotly_chart(
-        figure,
-        theme=None,
-        config=charts.CONFIG,
-        key=shell.renewed("hours"),
-        on_select="rerun",
-        selection_mode="points",
-        alt=f"Heatmap of messages by weekday and hour; the busiest is {label}.",
-    )
+    alt = f"Heatmap of messages by weekday and hour; the busiest is {label}."
+    points = shell.pointed(figure, "hours", alt=alt)
     # The same list without a pointer: the chart itself cannot be reached by keyboard.
     is_asked = st.button(f"Read the busiest hour: {label}", type="tertiary", icon=":material/arrow_forward:")
-    points = chosen["selection"]["points"]
     if points or is_asked:
         weekday, hour = points[0]["customdata"][:2] if points else (busiest["iso_weekday"], busiest["hour"])
         title = f"{wording.LONG_WEEKDAYS[int(weekday) - 1]} {int(hour):02d}:00 to {(int(hour) + 1) % 24:02d}:00"
