@@ -17,9 +17,10 @@ def messages_per_day(rows: Rows, before: Rows, *, palette: Palette, marks: Rows 
     dates = [row["local_date"] for row in rows]
     counts = [row["message_received_count"] for row in rows]
     traces = []
+    earlier = [row["message_received_count"] for row in before][: len(dates)]
     if before:
         traces.append(
-            drawing.line("Previous period", dates, [row["message_received_count"] for row in before][: len(dates)])
+            drawing.line("Previous period", dates, earlier)
             | {"line": {"color": palette.previous, "width": 1.5, "dash": "dash", "shape": "spline", "smoothing": 0.6}}
         )
     traces.append(
@@ -31,7 +32,7 @@ def messages_per_day(rows: Rows, before: Rows, *, palette: Palette, marks: Rows 
         }
     )
     layout = drawing.layout(palette, height) | {
-        "yaxis": drawing.counts(palette, [*counts, 1]),
+        "yaxis": drawing.counts(palette, [*counts, *earlier, 1]),
         "xaxis": drawing.days(palette, dates),
     }
     drawing.mark(layout, marks, dates, palette)

@@ -18,7 +18,7 @@ from mychatflow.events import EventType
 _MADE: Final = "made-webhook"
 _PATH: Final = "/webhook-endpoints"
 _TONES: Final[Mapping[str, parts.Tone]] = {"delivered": "good", "pending": "warn", "failed": "bad"}
-_OFF: Final = {"by_hand": "switched off", "failing": "took nothing for days", "gone": "says it is gone"}
+_OFF: Final = {"by_hand": "Switched off", "failing": "Took nothing for days", "gone": "Says it is gone"}
 _SPANS: Final = {"Last hour": timedelta(hours=1), "Last day": timedelta(days=1), "Last week": timedelta(days=7)}
 
 
@@ -125,7 +125,7 @@ def _cells(each: dict[str, Any], *, at: datetime) -> tuple[str, str, str, str]:
     answer = [str(each["last_status"] or each["last_error"] or ""), took]
     return (
         wording.escaped(wording.words(each["event_type"] or "erased")),
-        f"{parts.status(each['state'], _TONES[each['state']])} <small>{wording.escaped(tries)}</small>",
+        f"{parts.status(wording.words(each['state']), _TONES[each['state']])} <small>{wording.escaped(tries)}</small>",
         f"<small>{wording.escaped(' · '.join(filter(None, answer)))}</small>",
         wording.escaped(wording.ago(each["last_tried_at"] or each["created_at"], at=at)),
     )
@@ -179,5 +179,6 @@ def _asked(
 
 def _state(row: dict[str, Any]) -> str:
     if row["is_active"]:
-        return parts.status("failing", "warn") if row["failing_since"] else parts.status("on", "good")
-    return parts.status(_OFF.get(row["disabled_reason"] or "by_hand", "off"), "bad")
+        return parts.status("Failing", "warn") if row["failing_since"] else parts.status("On", "good")
+    reason = row["disabled_reason"] or "by_hand"
+    return parts.status(_OFF.get(reason, "Off"), "quiet" if reason == "by_hand" else "bad")
