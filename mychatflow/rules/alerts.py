@@ -190,6 +190,13 @@ RULES: Final[tuple[Rule, ...]] = (
         condition=Level(metric="mychatflow_inbox_oldest_seconds", above=30),
     ),
     Rule(
+        name="gateway_away",
+        severity="critical",
+        says="The gateway has not taken a message for more than a minute",
+        do="Check the gateway and its session; replies wait, and each is sent once when it is back.",
+        condition=Level(metric="mychatflow_outbox_oldest_seconds", above=60),
+    ),
+    Rule(
         name="ambiguous_sends",
         severity="warning",
         says="Nobody knows whether a message reached its customer",

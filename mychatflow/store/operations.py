@@ -24,6 +24,11 @@ _QUEUE = text(
         (select min(received_at) from inbox where state = 'open' and lane = 'message') as oldest_received_at,
         (select count(*) from inbox where state = 'parked') as parked_count,
         (select count(*) from outbox where state in ('pending', 'sending')) as unsent_count,
+        (
+            select min(first_try_at) from outbox
+            join instances on instances.tenant_id = outbox.tenant_id and instances.id = outbox.instance_id
+            where state in ('pending', 'sending') and instances.status = 'connected'
+        ) as oldest_try_at,
         (select count(*) from outbox where state = 'ambiguous') as ambiguous_count,
         (select count(*) from dead_letters where replayed_at is null) as dead_letter_count
     """
@@ -105,6 +110,9 @@ class Queue:
     oldest_received_at: datetime | None
     parked_count: int
     unsent_count: int
+    # Of a message that the gateway has not taken, on a number that is connected: a phone that its owner switched off
+    # is that business's matter, and what waits for its pace was not tried.
+    oldest_try_at: datetime | None
     ambiguous_count: int
     dead_letter_count: int
 

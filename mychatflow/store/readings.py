@@ -16,6 +16,7 @@ NAMES: Mapping[str, str] = {
     "mychatflow_inbox_oldest_seconds": "How long the oldest of them has waited.",
     "mychatflow_inbox_parked": "Messages that failed every time and wait for a person.",
     "mychatflow_outbox_open": "Messages that wait to be sent.",
+    "mychatflow_outbox_oldest_seconds": "How long the gateway has not taken a message that was tried.",
     "mychatflow_sends_ambiguous": "Messages of which nobody knows whether they arrived.",
     "mychatflow_dead_letters_open": "Webhooks and messages that an operator has to look at.",
     "mychatflow_breaker_open": "1 while a model of the provider is not asked, since it failed.",
@@ -50,12 +51,12 @@ async def gauges(transaction: AsyncConnection, *, at: datetime) -> Gauges:
     if streamed_at is not None:
         beats["wal_stream"] = (streamed_at, 0.0)
     open_breakers = set((await transaction.execute(_BREAKERS)).scalars())
-    oldest = (at - queue.oldest_received_at).total_seconds() if queue.oldest_received_at else 0.0
     return {
         "mychatflow_inbox_open": {(): queue.waiting_count},
-        "mychatflow_inbox_oldest_seconds": {(): max(0.0, oldest)},
+        "mychatflow_inbox_oldest_seconds": {(): _age(queue.oldest_received_at, at)},
         "mychatflow_inbox_parked": {(): queue.parked_count},
         "mychatflow_outbox_open": {(): queue.unsent_count},
+        "mychatflow_outbox_oldest_seconds": {(): _age(queue.oldest_try_at, at)},
         "mychatflow_sends_ambiguous": {(): queue.ambiguous_count},
         "mychatflow_dead_letters_open": {(): queue.dead_letter_count},
         "mychatflow_breaker_open": {
@@ -68,3 +69,7 @@ async def gauges(transaction: AsyncConnection, *, at: datetime) -> Gauges:
         "mychatflow_analytics_problems": {(): beats["analytics"][1]} if "analytics" in beats else {},
         "mychatflow_alerts_firing": {(): float((await transaction.execute(_ALERTS)).scalar_one())},
     }
+
+
+def _age(since: datetime | None, at: datetime) -> float:
+    return max(0.0, (at - since).total_seconds()) if since else 0.0

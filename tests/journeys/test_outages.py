@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis.asyncio
 
-from mychatflow.store import audit
+from mychatflow.store import audit, readings
 from tests.journeys.conftest import House, until
 
 FALLBACK = "Thank you for your message. We need a moment and will answer you here shortly."
@@ -86,6 +86,27 @@ async def test_a_doubtful_send_reaches_the_customer_once(house: House, fault: st
     assert row["state"] == "sent"
 
 
+async def test_a_gateway_that_is_away_is_seen_and_nothing_is_lost(house: House):
+    tenant, chat = await house.a_business(), house.a_customer()
+    house.gateway.faults.always("reset_before")
+
+    house.write(tenant, chat, "Hello")
+    await until(lambda: house.gateway.faults.fired["reset_before"] >= 2)
+    assert 110 < await _oldest_unsent(house, timedelta(minutes=2)) < 180
+
+    house.gateway.faults.clear()
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+    assert house.texts(tenant, chat) == [ANSWER]
+    assert await _oldest_unsent(house, timedelta(minutes=2)) == 0
+
+
+async def _oldest_unsent(house: House, later: timedelta) -> float:
+    async with house.store.platform_transaction() as transaction:
+        gauges = await readings.gauges(transaction, at=datetime.now(UTC) + later)
+    return gauges["mychatflow_outbox_oldest_seconds"][()]
+
+
 async def test_a_refused_key_stops_the_number_and_rings_a_bell(house: House):
     tenant = await house.a_business()
     chat = house.a_customer()
@@ -102,6 +123,7 @@ async def test_a_refused_key_stops_the_number_and_rings_a_bell(house: House):
     assert house.gateway.faults.fired["401"] == 1
     (row,) = house.rows("select state, next_try_at from outbox")
     assert row["state"] == "sending"
+    assert await _oldest_unsent(house, timedelta(minutes=2)) == 0
     assert row["next_try_at"] > datetime.now(UTC)
 
 
