@@ -9,7 +9,7 @@ export NO_PROXY := 127.0.0.1,localhost
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
-.PHONY: up install test test-lake retest check lint bench chaos docs lock audit
+.PHONY: up install test test-lake test-celery retest check lint bench chaos docs lock audit
 
 up: install
 	@$(BIN)/mychatflow up --demo
@@ -38,6 +38,13 @@ test-lake: install
 	@$(BIN)/uv pip sync --quiet --python .venv-lake/bin/python --require-hashes requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --python .venv-lake/bin/python -r requirements-lake.txt
 	@.venv-lake/bin/python -m pytest tests/warehouse/test_lake.py
+
+# Dagster's runs on two Celery workers on machines of their own: as the administrator of a Linux with iproute2.
+test-celery: install
+	@test -x .venv-celery/bin/python || $(PYTHON) -m venv .venv-celery
+	@$(BIN)/uv pip sync --quiet --python .venv-celery/bin/python --require-hashes requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python .venv-celery/bin/python --require-hashes -r deploy/requirements-celery.txt
+	@.venv-celery/bin/python -m tests.scale.celery_runs
 
 lint: install
 	$(BIN)/ruff format --check
@@ -68,3 +75,4 @@ lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra kubernetes pyproject.toml -o deploy/requirements-kubernetes.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra celery pyproject.toml -o deploy/requirements-celery.txt
