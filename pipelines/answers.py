@@ -12,8 +12,8 @@ from mychatflow.settings import ConfigurationRefused
 from warehouse.busy import WarehouseBusy
 from warehouse.checks import ChecksFailed
 from warehouse.lake import LakeRefused, LakeUnreachable
-from warehouse.landing import PostgresUnreachable
 from warehouse.models import ModelRefused
+from warehouse.postgres import PostgresUnreachable
 
 OK, FAILED, USAGE, DEPENDENCY_DOWN, PARTIAL, REFUSED = 0, 1, 2, 3, 4, 78
 

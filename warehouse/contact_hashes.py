@@ -4,9 +4,9 @@ from uuid import UUID
 
 import duckdb
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 
 from mychatflow.store import cipher
+from warehouse import postgres
 
 _TABLE = "create table if not exists raw.contact_hashes (tenant_id uuid, contact_id uuid, wa_hash varchar)"
 # A day back: a contact may have been committed after a later one was read.
@@ -27,7 +27,7 @@ insert into raw.contact_hashes select cast(tenant_id as uuid), cast(contact_id a
 """
 
 
-def land(warehouse: duckdb.DuckDBPyConnection, cursor: dbapi.Cursor, *, master: bytes, is_restored: bool) -> None:
+def land(warehouse: duckdb.DuckDBPyConnection, cursor: "postgres.Cursor", *, master: bytes, is_restored: bool) -> None:
     """Hash the WhatsApp ids of new contacts; the ids themselves never leave this function."""
     warehouse.execute(_TABLE)
     warehouse.execute(_FORGET)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
-from adbc_driver_postgresql import dbapi
 
 from mychatflow.settings import Settings
-from warehouse import models
-from warehouse.landing import PostgresUnreachable
+from warehouse import models, postgres
 from warehouse.models import Model
 from warehouse.windows import Window
 
@@ -39,12 +37,8 @@ class Kept:
 
 def since(settings: Settings, window: Window | None = None) -> list[Kept]:
     """The tenants who have forgotten a part of the window (or anything at all). Raises PostgresUnreachable."""
-    try:
-        postgres = dbapi.connect(settings.role_url("pipeline"))
-    except dbapi.Error as error:
-        raise PostgresUnreachable("Postgres does not answer as the pipeline role: `mychatflow doctor`") from error
     after = "-infinity" if window is None else window.start.isoformat()
-    with postgres, postgres.cursor() as cursor:
+    with postgres.reading(settings) as cursor:
         cursor.execute(f"select id::text, events_kept_from from tenants where events_kept_from > '{after}' order by id")
         return [Kept(tenant_id=tenant_id, kept_from=kept_from) for tenant_id, kept_from in cursor.fetchall()]
 

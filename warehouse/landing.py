@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import duckdb
-from adbc_driver_postgresql import dbapi
 
 from mychatflow.settings import Settings
-from warehouse import connection, contact_hashes, erasure, event_fields, plans, zone_changes
+from warehouse import connection, contact_hashes, erasure, event_fields, plans, postgres, zone_changes
 from warehouse.sources import APPENDED, EPISODES, EVENTS, SNAPSHOTS, Source
 from warehouse.windows import Window
 
@@ -51,10 +50,6 @@ where incoming.event_type in ('message_failed', 'message_delivered')
 """
 
 
-class PostgresUnreachable(Exception):
-    """The operational database did not answer."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
     """What one landing brought."""
@@ -73,7 +68,7 @@ class Landed:
 class _Extraction:
     """One open repeatable-read snapshot of Postgres."""
 
-    cursor: dbapi.Cursor
+    cursor: "postgres.Cursor"
     next_xid: int
     server: str
     taken_at: datetime
@@ -106,11 +101,7 @@ def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Wi
 
 @contextmanager
 def _extraction(settings: Settings) -> Iterator[_Extraction]:
-    try:
-        postgres = dbapi.connect(settings.role_url("pipeline"))
-    except dbapi.Error as error:
-        raise PostgresUnreachable("Postgres does not answer as the pipeline role: `mychatflow doctor`") from error
-    with postgres, postgres.cursor() as cursor:
+    with postgres.reading(settings) as cursor:
         cursor.execute("set transaction isolation level repeatable read, read only")
         cursor.execute(_SNAPSHOT)
         next_xid, server, taken_at = cursor.fetchall()[0]

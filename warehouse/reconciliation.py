@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import duckdb
-from adbc_driver_postgresql import dbapi
 
 from mychatflow.settings import Settings
-from warehouse import connection, kept, windows
+from warehouse import connection, kept, postgres, windows
 from warehouse.kept import Kept
-from warehouse.landing import PostgresUnreachable
 from warehouse.windows import Window, covering
 
 _NAMED = 100
@@ -127,11 +125,7 @@ def _dates(window: Window | None) -> str:
 def _postgres_events(settings: Settings, warehouse: duckdb.DuckDBPyConnection, within: str) -> Iterator[None]:
     rows = warehouse.execute("select next_xid from meta.watermarks where source = 'analytics_events'").fetchall()
     landed_before = int(rows[0][0]) if rows else 0
-    try:
-        postgres = dbapi.connect(settings.role_url("pipeline"))
-    except dbapi.Error as error:
-        raise PostgresUnreachable("Postgres does not answer as the pipeline role: `mychatflow doctor`") from error
-    with postgres, postgres.cursor() as cursor:
+    with postgres.reading(settings) as cursor:
         # What is newer than the watermark may have landed or not: it is never missing, and never surplus.
         cursor.execute(
             f"""

@@ -8,13 +8,12 @@ from uuid import UUID
 
 import psycopg
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 
 from mychatflow import events
 from mychatflow.rules import intents, lead_score
 from mychatflow.rules.lead_score import Score, ScoreFacts
 from mychatflow.settings import Settings
-from warehouse.landing import PostgresUnreachable
+from warehouse import postgres
 
 _FACTS = """
 select
@@ -89,11 +88,7 @@ def rescore(settings: Settings, *, at: datetime) -> Rescored:
 
 
 def _stored_facts(settings: Settings) -> Iterator[pa.RecordBatch]:
-    try:
-        postgres = dbapi.connect(settings.role_url("pipeline"))
-    except dbapi.Error as error:
-        raise PostgresUnreachable("Postgres does not answer as the pipeline role: `mychatflow doctor`") from error
-    with postgres, postgres.cursor() as cursor:
+    with postgres.reading(settings) as cursor:
         cursor.execute(_FACTS)
         yield from cursor.fetch_record_batch()
 
