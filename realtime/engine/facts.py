@@ -71,8 +71,8 @@ class FactWriter:
         if days:
             steps.append(("usage_days", {"days": sql.rows([{"tenant_id": key[0], "day": key[1]} for key in days])}))
         steps.append(("facts", {"turns": turns} | _columns(batch)))
-        # Until the inbox rows are done, whoever claims the chat next would store the same again.
-        results = await sql.run(self._pool, *steps, is_durable=False)
+        # Durable, since the turn goes on with them: its end closes the inbox rows, and nobody would store them again.
+        results = await sql.run(self._pool, *steps)
         stored = {row["n"]: Stored(has_credit=row["has_credit"]) for row in results[-1]}
         return [stored.get(n) or LeaseLost() for n in range(len(batch))]
 

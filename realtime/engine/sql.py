@@ -60,8 +60,8 @@ def numbered(values: Iterable[tuple[int, Any]]) -> str:
 async def run(pool: Pool, *steps: Step, is_durable: bool = True) -> list[list[Row]]:
     """The rows of every step, all in one transaction; tried again when Postgres breaks off.
 
-    Every statement of the engine may be repeated. Without `is_durable` a crash of Postgres may forget the
-    transaction, which is right for what the next worker would do over anyway.
+    Every statement of the engine may be repeated. Without `is_durable` a crash of Postgres may forget the transaction
+    while the caller lives on: right only where nothing that follows in the caller relies on it.
     """
     for pause in _PAUSES:
         try:

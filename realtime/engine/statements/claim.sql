@@ -1,6 +1,8 @@
 -- Takes chats that are due and free.
 -- What the chat holds is read afterwards, in a snapshot of its own: a row committed while we waited for a lock
 -- would be missing in this one, and its wake-up is cleared here.
+-- A crash of Postgres may forget a claim that a worker lives on with, and the chat is claimed anew: the fence grows by
+-- chance, so that two claims never bear the same one.
 with
 
 mine as (
@@ -15,7 +17,7 @@ mine as (
 update chat_leases set
     leased_until = now() + %(seconds)s * interval '1 second',
     leased_by = %(worker)s,
-    fence = chat_leases.fence + 1,
+    fence = chat_leases.fence + random(1, 2147483647),
     due_at = null,
     first_at = null
 from mine

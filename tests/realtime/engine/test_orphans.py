@@ -53,7 +53,8 @@ async def test_after_one_or_two_deaths_a_chat_goes_on_at_once(pool: Pool, tenant
 
     leases, _ = await Claims(pool, index=1).take(most=10)
 
-    assert [(lease.chat_id, lease.fence) for lease in leases] == [(CHAT, 8)]
+    assert [lease.chat_id for lease in leases] == [CHAT]
+    assert leases[0].fence > 7
     assert await messages(pool) == {"m1": ("open", deaths + 1)}
 
 
