@@ -1,7 +1,7 @@
 """The worker's heart: claims chats as long as there are any, serves each in a task, keeps their leases alive."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -36,6 +36,8 @@ class Loop:
         self._rung = rung
         self._stopping = stopping
         self._held: dict[asyncio.Task[None], Lease] = {}
+        # Broken off with Postgres; given back as soon as it answers.
+        self._left: list[Lease] = []
 
     async def run(self) -> None:
         """Until told to stop; what is under way may end, the rest is given back to other workers."""
@@ -48,12 +50,14 @@ class Loop:
                 await asyncio.wait(set(self._held), timeout=_LAST_SECONDS)
         finally:
             renewing.cancel()
-            await self._give_back()
+            await self._break_off()
 
     async def _round(self) -> None:
         self._rung.clear()
         room = min(_BATCH, _MOST_AT_ONCE - len(self._held))
         try:
+            await self._give_back(self._left)
+            self._left.clear()
             leases, due_in = await self._claims.take(most=room) if room > 0 else ([], None)
         except BROKEN_OFF as error:
             log.warning("worker waits for Postgres", cause=type(error).__name__)
@@ -88,9 +92,10 @@ class Loop:
             outcome = "lease_lost"
             log.info("lease lost", fence=lease.fence)
         except (*BROKEN_OFF, *AWAY) as error:
-            # The lease runs out, and whoever takes the chat then starts from what is on disk.
+            # Whoever takes the chat next, or when the lease has run out, starts from what is on disk.
             outcome = "left"
-            log.warning("turn left to its lease", cause=type(error).__name__)
+            self._left.append(lease)
+            log.warning("turn broken off", cause=type(error).__name__)
         except Exception as error:
             log.exception("turn failed", tenant_id=str(lease.tenant_id), cause=type(error).__name__)
             await self._fail(lease, error)
@@ -137,16 +142,18 @@ class Loop:
             else:
                 return
 
-    async def _give_back(self) -> None:
+    async def _break_off(self) -> None:
         """Turns that did not end in time: another worker starts them anew at once."""
         left = dict(self._held)
         for task in left:
             task.cancel()
-        if not left:
-            return
-        await asyncio.wait(set(left))
-        now = datetime.now(UTC)
+        if left:
+            await asyncio.wait(set(left))
         try:
-            await asyncio.gather(*(self._claims.release(lease, due_at=now) for lease in left.values()))
+            await self._give_back([*left.values(), *self._left])
         except psycopg.Error as error:
             log.warning("leases left to run out", cause=type(error).__name__)
+
+    async def _give_back(self, leases: Sequence[Lease]) -> None:
+        now = datetime.now(UTC)
+        await asyncio.gather(*(self._claims.release(lease, due_at=now) for lease in leases))
