@@ -1,7 +1,7 @@
 """Reads what a number's chats hold since a moment: page by page, people only, oldest message first."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from typing import Final
 
@@ -14,14 +14,16 @@ _MESSAGES_A_PAGE: Final = 100
 _PEOPLE: Final = ("@c.us", "@lid", "@s.whatsapp.net")
 
 
-async def chats_since(client: WahaClient, session: str, *, since: datetime) -> AsyncIterator[ChatSummary]:
+async def chats_since(
+    client: WahaClient, session: str, *, since: datetime, but: Collection[str] = ()
+) -> AsyncIterator[ChatSummary]:
     """The people's chats in which something was written since, the latest first. Raises GatewayFailed."""
     for offset in itertools.count(step=_CHATS_A_PAGE):
         page = await client.chats(session, limit=_CHATS_A_PAGE, offset=offset)
         recent = [chat for chat in page if chat.last_message_at is None or chat.last_message_at >= since]
         for chat in recent:
             # A chat without a time cannot be ruled out, but an empty one has nothing to tell.
-            if chat.chat_id.endswith(_PEOPLE) and chat.last_message_at is not None:
+            if chat.chat_id.endswith(_PEOPLE) and chat.last_message_at is not None and chat.chat_id not in but:
                 yield chat
         if len(page) < _CHATS_A_PAGE or not recent:
             return

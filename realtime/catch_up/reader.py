@@ -64,7 +64,7 @@ class CatchUp:
         return found
 
     async def _number(self, due: DueNumber) -> int:
-        """One number's failure is its own: it is looked at again in five minutes."""
+        """One number's failure is its own: it is looked at again in half a minute, or in five where nothing answers."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await self._read(due)
@@ -76,29 +76,55 @@ class CatchUp:
             await self._schedule.go_on(due)
         except Unreadable:
             log.exception("gateway key unreadable", session=due.session)
+            await self._schedule.rest(due)
         return 0
 
     async def _read(self, due: DueNumber) -> int:
         instance = await self._directory.find(due.session)
         if instance is None:
+            await self._schedule.rest(due)
             return 0
         at = datetime.now(UTC)
         client = self._gateways.of(due.number, instance_id=due.instance_id, cipher=instance.cipher)
-        session = await self._session(client, due, instance, at=at)
+        try:
+            session = await self._session(client, due, instance, at=at)
+        except GatewayFailed:
+            await self._schedule.rest(due)
+            raise
         if session.status is not SessionStatus.WORKING:
+            await self._schedule.rest(due)
             return 0
-        since = max(due.caught_up_at, at - _OLDEST) - _OVERLAP
-        found = 0
-        behind = await self._schedule.progress(due)
-        async for chat in history.chats_since(client, due.session, since=since):
-            begin = max(since, behind.get(chat.chat_id, since))
-            async for page in history.pages_since(client, due.session, chat.chat_id, since=begin):
-                found += await self._take(instance, page)
-                # Stored for good: whoever goes on after us, or after a crash, begins here.
-                await self._schedule.read_until(due, chat.chat_id, at=page[-1].sent_at)
+        found = await self._chats(client, due, instance, since=max(due.caught_up_at, at - _OLDEST) - _OVERLAP)
         await self._schedule.caught_up(due, session.account, at=at)
         if found:
             log.info("missed messages found", session=due.session, messages=found)
+        return found
+
+    async def _chats(self, client: WahaClient, due: DueNumber, instance: Instance, *, since: datetime) -> int:
+        behind = await self._schedule.progress(due)
+        seen: set[str] = set()
+        found = 0
+        # A chat that is written to while the list's pages are turned moves to the front and stands on none of them:
+        # look until the list names nothing new.
+        while chats := [chat async for chat in history.chats_since(client, due.session, since=since, but=seen)]:
+            # Before those that a killed round has read already: busy chats must not keep quiet ones from their turn.
+            for chat in sorted(chats, key=lambda each: each.chat_id in behind):
+                seen.add(chat.chat_id)
+                begin = max(since, behind.get(chat.chat_id, since))
+                if chat.last_message_at is None or chat.last_message_at >= begin:
+                    found += await self._chat(client, due, instance, chat.chat_id, since=begin)
+        return found
+
+    async def _chat(
+        self, client: WahaClient, due: DueNumber, instance: Instance, chat_id: str, *, since: datetime
+    ) -> int:
+        """Each page is stored for good: whoever goes on after us, or after a crash, begins behind it."""
+        began = datetime.now(UTC)
+        found = 0
+        async for page in history.pages_since(client, due.session, chat_id, since=since):
+            found += await self._take(instance, page)
+            await self._schedule.read_until(due, chat_id, at=page[-1].sent_at)
+        await self._schedule.read_until(due, chat_id, at=began - _OVERLAP)
         return found
 
     async def _session(self, client: WahaClient, due: DueNumber, instance: Instance, *, at: datetime) -> SessionState:

@@ -13,9 +13,10 @@ from realtime.engine.pool import Pool
 from realtime.engine.work import Number
 from realtime.webhooks.directory import Instance
 
-# Claimed by moving the due time on: a worker that dies in the middle costs one round, not the number.
+# Claimed by moving the due time on a little; whoever reads moves it on again and again. So a worker that is killed in
+# the middle costs half a minute, and the next one goes on where it was.
 _CLAIM: Final = """
-update instances set catch_up_due_at = now() + interval '5 minutes'
+update instances set catch_up_due_at = now() + interval '30 seconds'
 from (
     select instances.tenant_id, instances.id
     from instances
@@ -32,6 +33,19 @@ returning
     instances.base_url, instances.api_key, coalesce(instances.caught_up_at, instances.created_at) as caught_up_at
 """
 _ALL_DUE: Final = "update instances set catch_up_due_at = now() where session_status is not null"
+# A due time that has come by meanwhile is news (the number connected again) and stays.
+_REST: Final = """
+update instances set catch_up_due_at = now() + interval '5 minutes'
+where tenant_id = %(tenant_id)s and id = %(instance_id)s and catch_up_due_at > now()
+"""
+_HOLD: Final = """
+update instances set catch_up_due_at = now() + interval '30 seconds'
+where
+    tenant_id = %(tenant_id)s
+    and id = %(instance_id)s
+    and catch_up_due_at > now()
+    and catch_up_due_at < now() + interval '20 seconds'
+"""
 _CAUGHT_UP: Final = """
 update instances set
     caught_up_at = greatest(caught_up_at, %(at)s),
@@ -129,17 +143,25 @@ class Schedule:
         paired = {"wa_id": wa_id, "phone_number": f"+{wa_id.partition('@')[0]}" if wa_id else None}
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(_CAUGHT_UP, due.place | paired | {"at": at})
+            await connection.execute(_REST, due.place)
             await connection.execute(_CAUGHT_ALL, due.place)
 
     async def progress(self, due: DueNumber) -> dict[str, datetime]:
-        """Chats that an unfinished round has read, and how far."""
+        """Chats that an unfinished round has read, and until when nothing of them is missing."""
         async with self._pool.connection() as connection:
             found = await connection.execute(_PROGRESS, due.place)
             return {row[0]: row[1] for row in await found.fetchall()}
 
     async def read_until(self, due: DueNumber, chat_id: str, *, at: datetime) -> None:
+        """Nothing of the chat is missing until then; the number stays ours."""
         async with self._pool.connection() as connection:
             await connection.execute(_READ_UNTIL, due.place | {"chat_id": chat_id, "at": at})
+            await connection.execute(_HOLD, due.place)
+
+    async def rest(self, due: DueNumber) -> None:
+        """Nothing is to be read of it now."""
+        async with self._pool.connection() as connection:
+            await connection.execute(_REST, due.place)
 
     async def go_on(self, due: DueNumber) -> None:
         async with self._pool.connection() as connection:

@@ -10,7 +10,9 @@ import pytest
 from mychatflow.settings import Settings
 from mychatflow.store.cipher import KeyRing
 from mychatflow.store.session import Store
+from realtime.catch_up import history
 from realtime.catch_up.reader import CatchUp
+from realtime.channels.waha import WahaClient
 from realtime.engine.gateways import Gateways
 from realtime.engine.pool import Pool, engine_pool
 from realtime.webhooks.directory import Directory
@@ -48,12 +50,17 @@ async def missed_by(store: Store, pool: Pool, gateway: FakeWaha) -> Tenant:
     for number in range(MANY):
         at = began + timedelta(seconds=number)
         gateway.send_from(CHAT, f"line {number}", session=tenant.session, sent_at=at)
+    await behind(pool)
+    return tenant
+
+
+async def behind(pool: Pool) -> None:
+    """Nothing of it was read for two hours, and it is due."""
     async with pool.connection() as connection:
         await connection.execute(
             "update instances set session_status = 'WORKING', caught_up_at = now() - interval '2 hours',"
             " catch_up_due_at = now()"
         )
-    return tenant
 
 
 def a_reader(settings: Settings, pool: Pool, gateway: FakeWaha) -> CatchUp:
@@ -86,7 +93,9 @@ async def test_a_crash_goes_on_where_it_was(fresh: Settings, store: Store, pool:
     with pytest.raises(asyncio.CancelledError):
         await dying
     (before,) = await rows(pool, "select count(*) from inbox")
+    # Who was killed keeps the number from the others for half a minute, no more.
     assert progress[0][0] == CHAT
+    assert await rows(pool, "select 1 from instances where catch_up_due_at > now() + interval '30 seconds'") == []
     async with pool.connection() as connection:
         # Were it to begin from the beginning, these would be found anew.
         await connection.execute("delete from inbox where sent_at < %s", (progress[0][1],))
@@ -99,3 +108,57 @@ async def test_a_crash_goes_on_where_it_was(fresh: Settings, store: Store, pool:
     assert 0 < before[0] < MANY
     assert await rows(pool, "select count(*) from inbox where chat_id = '34600000002@c.us'") == [(1,)]
     assert await rows(pool, "select 1 from catch_up_progress") == []
+
+
+async def test_a_number_read_whole_rests_five_minutes(fresh: Settings, store: Store, pool: Pool, gateway: FakeWaha):
+    tenant = await a_tenant(store)
+    await gateway.a_session(tenant.session)
+    await behind(pool)
+
+    await a_reader(fresh, pool, gateway).round()
+
+    assert await rows(pool, "select 1 from instances where catch_up_due_at > now() + interval '1 minute'") == [(1,)]
+
+
+async def test_what_a_killed_round_read_is_not_read_again(fresh: Settings, store: Store, pool: Pool, gateway: FakeWaha):
+    tenant = await a_tenant(store)
+    await gateway.a_session(tenant.session)
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    for chat in (CHAT, OTHER):
+        gateway.send_from(chat, "Are you open?", session=tenant.session, sent_at=long_ago)
+    await behind(pool)
+    async with pool.connection() as connection:
+        await connection.execute(
+            "insert into catch_up_progress (tenant_id, instance_id, chat_id, read_until)"
+            " select tenant_id, id, %s, now() - interval '2 minutes' from instances",
+            (OTHER,),
+        )
+
+    assert await a_reader(fresh, pool, gateway).round() == 1
+
+    assert await rows(pool, "select chat_id from inbox where kind = 'message'") == [(CHAT,)]
+
+
+async def test_a_chat_that_moves_while_the_list_is_read_is_found(
+    fresh: Settings, store: Store, pool: Pool, gateway: FakeWaha
+):
+    """It stood on the second page, and moved to the first when that was read already."""
+    tenant = await a_tenant(store)
+    await gateway.a_session(tenant.session)
+    began = datetime.now(UTC) - timedelta(minutes=90)
+    chats = [f"3460000{number:04}@c.us" for number in range(101)]
+    for number, chat in enumerate(chats):
+        gateway.send_from(chat, "Hello?", session=tenant.session, sent_at=began + timedelta(seconds=number))
+    reached = varied(fresh, waha_base_url=gateway.base_url, waha_api_key=gateway.api_key)
+    client = WahaClient(reached.gateway_url, reached.gateway_key)
+    listed: list[str] = []
+
+    async for chat in history.chats_since(client, tenant.session, since=began):
+        if not listed:
+            gateway.send_from(chats[0], "Anybody?", session=tenant.session)
+        listed.append(chat.chat_id)
+    missed = [each.chat_id async for each in history.chats_since(client, tenant.session, since=began, but=listed)]
+    await client.close()
+
+    assert chats[0] not in listed
+    assert missed == [chats[0]]
