@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import redis.asyncio
@@ -31,6 +32,9 @@ _ROOM = 4 * 2**30
 sys.dont_write_bytecode = False
 sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache"))
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# How long an example takes says how busy the machine is, not whether the property holds.
+hypothesis.settings.register_profile("mychatflow", deadline=None)
+hypothesis.settings.load_profile("mychatflow")
 # Tracebacks as the product writes them: the usual console shows every local variable, customers' words among them.
 structlog.configure(
     processors=[

@@ -100,7 +100,7 @@ NIGHTS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     night=st.sampled_from(NIGHTS),
     pairs=st.lists(st.tuples(CLOCK, CLOCK).map(list), min_size=1, max_size=3),

@@ -47,7 +47,7 @@ def test_quiet_hours_are_the_contacts():
     assert campaign.decide(awake, at=NOON).action == "send"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     per_minute=st.integers(1, 600),
     looks=st.lists(st.floats(0.05, 90, allow_nan=False), min_size=1, max_size=50),

@@ -84,7 +84,7 @@ def sequences(draw):
     return played
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(played=sequences())
 def test_a_sequence_keeps_its_promises(played):
     place = business_hours.zone(played.zone)
@@ -105,7 +105,7 @@ def test_a_sequence_keeps_its_promises(played):
         assert later - earlier >= played.delays[step]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(played=sequences())
 def test_every_look_has_a_reason(played):
     assert played.reasons

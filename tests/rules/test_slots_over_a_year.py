@@ -103,7 +103,7 @@ SPANS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     zone=st.sampled_from(ZONES),
     busy=st.lists(SPANS, max_size=12),

@@ -112,7 +112,7 @@ async def test_what_cannot_be_read_says_why(kind, body, why):
         await reading.read(kind, body)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(["txt", "md", "pdf", "docx", "url"]), st.binary(max_size=300))
 def test_no_bytes_break_the_reader(kind, body):
     with contextlib.suppress(Unreadable):

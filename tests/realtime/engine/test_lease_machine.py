@@ -148,7 +148,5 @@ def machine(fresh: Settings) -> Iterator[type]:
 def test_only_the_latest_holder_ends_a_turn(machine: type):
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=10, stateful_step_count=25, suppress_health_check=list(HealthCheck)),
     )

@@ -101,7 +101,5 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 def test_both_breakers_are_one_machine(client):
     run_state_machine_as_test(
         type("BreakersHere", (BothBreakers,), {"client": client}),
-        settings=settings(
-            max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=30, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )
