@@ -35,7 +35,8 @@ def test_tokens_cost_what_the_list_says(usage, micro_usd):
         (datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC), "2026-01-01"),
         (datetime(2026, 11, 1, tzinfo=UTC), "2026-11-01"),
         (datetime(2026, 11, 24, tzinfo=UTC), "2026-11-01"),
-        (datetime(2030, 1, 1, tzinfo=UTC), "2026-11-25"),
+        (datetime(2026, 11, 25, tzinfo=UTC), "2026-11-25"),
+        (datetime(2030, 1, 1, tzinfo=UTC), "2026-11-26"),
     ],
 )
 def test_an_instant_has_one_price_list(at, version):

@@ -61,13 +61,16 @@ def test_an_unknown_preset_still_answers():
     assert names("retired-2020/cheap") == names("fast")
 
 
-def test_every_preset_has_a_price():
-    for preset in presets.names():
-        for target in presets.targets(preset, primary=None, fallback=None, available=EVERYBODY):
-            usage = accounting.Usage(input_tokens=1000, output_tokens=1000)
-            assert accounting.cost_of(
-                usage, provider=target.provider, model=target.model, at=datetime(2026, 11, 24, tzinfo=UTC)
-            ).micro_usd
+@pytest.mark.parametrize("preset", presets.names())
+def test_every_model_of_a_preset_has_a_price_of_its_own(preset):
+    for target in presets.targets(preset, primary=None, fallback=None, available=EVERYBODY):
+        usage = accounting.Usage(input_tokens=1000, output_tokens=1000)
+        cost = accounting.cost_of(
+            usage, provider=target.provider, model=target.model, at=datetime(2026, 11, 26, tzinfo=UTC)
+        )
+        assert cost.micro_usd, target.name
+        # What is priced as `otherwise` says so.
+        assert not cost.is_estimated, target.name
 
 
 @pytest.mark.parametrize(
