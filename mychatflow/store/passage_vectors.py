@@ -23,7 +23,7 @@ _KNOWN = """
 # A knowledge that changed since it was last looked through, or that another model is to read now.
 _STALE = text(
     """
-    select tenant_id, knowledge_version from settings
+    select tenant_id, knowledge_version, llm_daily_budget_usd from settings
     where embedded_as is distinct from cast(:model as text) || ':' || knowledge_version
         and tenant_id <> all(cast(:but as uuid[]))
     order by tenant_id limit 1
@@ -87,10 +87,10 @@ class Missing:
 
 async def stale_tenant(
     transaction: AsyncConnection, *, model: str, but: Sequence[UUID] = ()
-) -> tuple[UUID, int] | None:
-    """A tenant whose knowledge is to be looked through, with its version (platform transaction)."""
+) -> tuple[UUID, int, float | None] | None:
+    """A tenant whose knowledge is to be looked through, its version and dollars a day (platform transaction)."""
     found = (await transaction.execute(_STALE, {"model": model, "but": list(but)})).one_or_none()
-    return None if found is None else (found.tenant_id, found.knowledge_version)
+    return None if found is None else (found.tenant_id, found.knowledge_version, found.llm_daily_budget_usd)
 
 
 async def size(transaction: AsyncConnection, tenant_id: UUID) -> int:

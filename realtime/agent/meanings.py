@@ -76,15 +76,14 @@ class Meanings:
             stale = await passage_vectors.stale_tenant(transaction, model=self._model, but=resting)
         if stale is None:
             return False
-        tenant_id, version = stale
+        tenant_id, version, usd = stale
         async with self._store.tenant_transaction(tenant_id) as transaction:
             is_small = await passage_vectors.size(transaction, tenant_id) <= knowledge.WHOLE_BYTES
             missing = await passage_vectors.missing(transaction, tenant_id, model=self._model, limit=_BATCH)
             if is_small or not missing:
                 await passage_vectors.complete(transaction, tenant_id, model=self._model, version=version)
                 return True
-        # What is taken in is paid from the house's budget alone: a customer waits for none of it.
-        purse = Purse(tenant_id=tenant_id, daily_budget_micro_usd=None)
+        purse = Purse.of_dollars(tenant_id, usd)
         made = await self._embedder.of([each.written for each in missing], seconds=_BATCH_SECONDS, purse=purse)
         if made is None:
             self._resting[tenant_id] = time.monotonic() + _REST_SECONDS

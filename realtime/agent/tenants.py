@@ -16,7 +16,7 @@ from mychatflow.rules.activation import ActivationMode, ActivationSettings
 from mychatflow.store.cipher import KeyRing, TenantCipher, Unreadable
 from realtime.engine import sql
 from realtime.engine.pool import Pool
-from realtime.llm.budgets import MICRO, Purse
+from realtime.llm.budgets import Purse
 from realtime.llm.contract import Passage
 from realtime.llm.retrieval import Index
 
@@ -105,8 +105,7 @@ class Tenant:
 
     @property
     def purse(self) -> Purse:
-        usd = self.switches.llm_daily_budget_usd
-        return Purse(tenant_id=self.tenant_id, daily_budget_micro_usd=None if usd is None else round(usd * MICRO))
+        return Purse.of_dollars(self.tenant_id, self.switches.llm_daily_budget_usd)
 
     @cached_property
     def index(self) -> Index:

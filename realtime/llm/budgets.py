@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 import psycopg
@@ -17,6 +17,7 @@ from realtime.llm.contract import ReplyRequest, Target
 from realtime.llm.faults import Usage
 
 MICRO: Final = 1_000_000
+_TENANT: Final = "tenant:"
 # What the vendors take for a large picture, at most.
 _PICTURE_TOKENS: Final = 2_000
 # In the order of their names, so that two callers never wait for each other.
@@ -44,15 +45,19 @@ where (subject, spent_on) in (
     order by locked.subject
     for update
 )
+returning subject, spent_micro_usd, allowed_micro_usd
 """
+# Its id names the day and what it says: told once, however many calls see it.
 _TELL: Final = """
 insert into notifications (tenant_id, id, kind, title, detail, is_urgent)
-values (
-    %(tenant_id)s, %(id)s, 'llm_budget', 'Today''s money for AI models is used up: customers wait until midnight UTC',
-    '{"reason": "llm_budget"}', true
-)
+values (%(tenant_id)s, %(id)s, 'llm_budget', %(title)s, %(detail)s::jsonb, true)
 on conflict do nothing
 """
+_NEAR: Final = 80
+_TITLES: Final = {
+    _NEAR: "Four fifths of today's money for AI models are spent",
+    100: "Today's money for AI models is used up: customers wait until midnight UTC",
+}
 log = structlog.get_logger(__name__)
 
 
@@ -63,9 +68,13 @@ class Purse:
     tenant_id: UUID
     daily_budget_micro_usd: int | None
 
+    @classmethod
+    def of_dollars(cls, tenant_id: UUID, usd: float | None) -> Self:
+        return cls(tenant_id=tenant_id, daily_budget_micro_usd=None if usd is None else round(usd * MICRO))
+
     @property
     def subject(self) -> str:
-        return f"tenant:{self.tenant_id}"
+        return f"{_TENANT}{self.tenant_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +131,11 @@ class Budgets:
                     if not hold.subjects:
                         continue
                     values = {"subjects": list(hold.subjects), "day": hold.day, "amount": hold.amount, "cost": cost}
-                    await connection.execute(_SETTLE, values)
+                    settled = await connection.execute(_SETTLE, values)
+                    for subject, spent, allowed in await settled.fetchall():
+                        # A budget of nothing was refused from the start.
+                        if subject.startswith(_TENANT) and 0 < allowed * _NEAR <= spent * 100:
+                            await _tell(connection, UUID(subject.removeprefix(_TENANT)), _NEAR, hold.day)
         except BROKEN_OFF as error:
             log.warning("model budget not settled", cause=type(error).__name__)
 
@@ -148,8 +161,19 @@ class Budgets:
             metrics.budget_refusals.labels(kind).inc()
             log.warning("model budget used up", subject=subject)
         if purse.subject in full:
-            told = named_id("notification", purse.tenant_id, f"llm_budget:{day}")
-            await connection.execute(_TELL, {"tenant_id": purse.tenant_id, "id": told})
+            await _tell(connection, purse.tenant_id, 100, day)
+
+
+async def _tell(
+    connection: psycopg.AsyncConnection[tuple[object, ...]], tenant_id: UUID, percent: int, day: date
+) -> None:
+    values = {
+        "tenant_id": tenant_id,
+        "id": named_id("notification", tenant_id, f"llm_budget:{percent}:{day}"),
+        "title": _TITLES[percent],
+        "detail": f'{{"reason": "llm_budget", "percent": {percent}}}',
+    }
+    await connection.execute(_TELL, values)
 
 
 def _most(request: ReplyRequest, target: Target) -> int:

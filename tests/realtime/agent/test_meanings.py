@@ -8,12 +8,15 @@ import pytest
 from sqlalchemy import text
 
 from mychatflow.rules.activation import ActivationMode, ActivationSettings
+from mychatflow.settings import Settings
 from mychatflow.store.cipher import KeyRing
 from mychatflow.store.session import Store
 from realtime.agent import knowledge
 from realtime.agent.ledger import Ledger
 from realtime.agent.meanings import Meanings
 from realtime.agent.tenants import Switches, Tenant
+from realtime.engine.pool import engine_pool
+from realtime.llm.budgets import Budgets
 from realtime.llm.contract import Passage
 from realtime.llm.embedding import Embedder
 from realtime.llm.router import Router
@@ -95,6 +98,24 @@ async def test_each_passage_is_embedded_and_paid_for_once(
     emitted = sum(-(-len(said.encode()) // 4) for said in models.embedded)
     assert len(models.embedded) == len(tenant.knowledge)
     assert booked == [(MODEL, "ok", emitted, False, True)]
+
+
+@pytest.mark.usefixtures("meanings")
+async def test_uploaded_knowledge_is_paid_from_the_tenants_money(
+    fresh: Settings, store: Store, router: Router, tenant: Tenant, models: FakeModels
+):
+    await rows(store, "update settings set llm_daily_budget_usd = 0.000001 returning 1")
+    async with engine_pool(fresh, name="test", size=2) as pool:
+        poor = Meanings(store, Embedder(router.providers, MODEL, Budgets(pool=pool)))
+        assert await poor.embed_next()
+        assert await rows(store, "select count(*) from passage_vectors") == [(0,)]
+
+        await rows(store, "update settings set llm_daily_budget_usd = 1 returning 1")
+        await embed_all(Meanings(store, Embedder(router.providers, MODEL, Budgets(pool=pool))))
+
+    assert await rows(store, "select count(*) from passage_vectors") == [(len(tenant.knowledge),)]
+    paid = "select subject, spent_micro_usd = (select sum(cost_micro_usd) from llm_attempts) from llm_spending"
+    assert await rows(store, paid) == [(f"tenant:{tenant.tenant_id}", True)]
 
 
 async def test_a_passage_that_changed_is_embedded_anew(

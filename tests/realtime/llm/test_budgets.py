@@ -77,6 +77,25 @@ async def test_real_costs_take_the_reservations_place(pool: Pool, store: Store) 
     assert await budgets.reserve(request, OPENAI) is None
 
 
+async def test_four_fifths_of_the_days_money_are_told_once(pool: Pool, store: Store) -> None:
+    tenant, each = await a_tenant(store), await price(pool)
+    request = a_request("openai", tenant_id=tenant.tenant_id, daily_budget_micro_usd=10 * each)
+    budgets = Budgets(pool=pool, providers={"openai": 10 * each})
+
+    async def spend(cost: int) -> None:
+        hold = await budgets.reserve(request, OPENAI)
+        assert hold is not None
+        await budgets.settle([(hold, cost)])
+
+    await spend(8 * each - 1)
+    assert await told(pool) == []
+
+    await spend(1)
+    await spend(1)
+
+    assert await told(pool) == [(tenant.tenant_id, "llm_budget", True)]
+
+
 async def test_a_tenant_and_a_provider_pay_together_or_not_at_all(pool: Pool, store: Store) -> None:
     tenant, each = await a_tenant(store), await price(pool)
     request = a_request("openai", tenant_id=tenant.tenant_id, daily_budget_micro_usd=100 * each)
