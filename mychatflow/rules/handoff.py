@@ -13,6 +13,16 @@ class HandoffReason(StrEnum):
     ASKED_FOR_HUMAN = "asked_for_human"
 
 
+class ByHand(StrEnum):
+    """Why a colleague, or another system, hands a conversation off."""
+
+    MANUAL = "manual"
+    CUSTOMER_REQUEST = "customer_request"
+    COMPLAINT = "complaint"
+    MISSING_KNOWLEDGE = "missing_knowledge"
+    SALE = "sale"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoffDecision:
     """`matched` is the tenant's keyword, or the built-in rule and the customer's own words."""

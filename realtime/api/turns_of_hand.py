@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from mychatflow.events import EventType
+from mychatflow.rules.handoff import ByHand
 from mychatflow.rules.role import Permission
 from mychatflow.store import analytics_events, colleagues, episodes, ownership
 from mychatflow.store.on_record import Change
-from realtime.api.bodies import Body, Line
+from realtime.api.bodies import Body
 from realtime.api.contacts import Contact, must_find, shown
 from realtime.api.desk import AtDesk, Desk
 from realtime.api.episodes import Episode
@@ -17,12 +18,12 @@ router = tenant_router("conversations")
 
 
 class Handoff(Body):
-    reason: Line = "manual"
+    reason: ByHand = ByHand.MANUAL
 
 
 @router.post("/contacts/{contact_id}/handoff", summary="A person must answer", **needs(Permission.TAKE_OVER))
 async def hand_off(desk: AtDesk, contact_id: UUID, wanted: Handoff | None = None) -> Contact:
-    reason = wanted.reason if wanted else "manual"
+    reason = (wanted or Handoff()).reason
     async with desk.changing("contact.handed_off", contact_id) as change:
         contact = await must_find(desk, change.transaction, contact_id)
         await _to_human(desk, change, contact_id, reason=reason, is_handoff=True)
@@ -35,8 +36,7 @@ async def hand_off(desk: AtDesk, contact_id: UUID, wanted: Handoff | None = None
             at=desk.at,
             instance_id=contact["instance_id"],
             contact_id=contact_id,
-            # A person's own words stay here: facts hold no text.
-            properties={"reason": "manual", "matched": None},
+            properties={"reason": reason, "matched": None},
         )
         return await shown(desk, change.transaction, contact_id)
 

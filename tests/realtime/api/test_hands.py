@@ -6,17 +6,25 @@ from tests.realtime.api.conftest import bearer
 async def test_a_handed_off_contact_waits_for_people(api, shop, rows):
     path = f"/contacts/{shop.contact_id}"
 
-    handed = (await api.post(f"{path}/handoff", json={"reason": "angry"})).json()
+    handed = (await api.post(f"{path}/handoff", json={"reason": "complaint"})).json()
     released = (await api.post(f"{path}/release")).json()
 
-    assert (handed["is_handed_off"], handed["handoff_reason"], handed["owner"]) == (True, "angry", "human")
+    assert (handed["is_handed_off"], handed["handoff_reason"], handed["owner"]) == (True, "complaint", "human")
     assert (released["is_handed_off"], released["handoff_reason"], released["owner"]) == (False, None, "agent")
     assert [row["reason"] for row in rows("select reason from ownership_history order by changed_at")] == [
-        "angry",
+        "complaint",
         "released",
     ]
     [event] = rows("select properties from analytics_events where event_type = 'handoff_triggered'")
-    assert event["properties"] == {"reason": "manual", "matched": None}
+    assert event["properties"] == {"reason": "complaint", "matched": None}
+
+
+async def test_a_reason_nobody_counts_is_refused_by_name(api, shop):
+    refused = await api.post(f"/contacts/{shop.contact_id}/handoff", json={"reason": "she was angry"})
+
+    assert refused.status_code == 422
+    assert "reason" in refused.text
+    assert "missing_knowledge" in refused.text
 
 
 async def test_a_takeover_outlasts_an_answer(api, shop):

@@ -181,7 +181,7 @@ async def test_every_change_is_on_record(api, shop, store, rows):
         ("PATCH", contact, {"name": "n"}, "contact.changed"),
         ("POST", f"{contact}/tags", {"add": ["x"]}, "contact.tagged"),
         ("PUT", f"{contact}/notes", {"notes": "secret words"}, "contact.notes_written"),
-        ("POST", f"{contact}/handoff", {"reason": "secret words"}, "contact.handed_off"),
+        ("POST", f"{contact}/handoff", {"reason": "complaint"}, "contact.handed_off"),
         ("POST", f"{contact}/release", None, "contact.released"),
         ("POST", f"{conversation}/takeover", None, "conversation.taken_over"),
         ("POST", f"{conversation}/handback", None, "conversation.handed_back"),
