@@ -20,7 +20,7 @@ from tests.factories import Tenant, a_tenant
 from tests.fakes.waha import SILENT, FakeWaha
 from tests.journeys.conftest import varied
 
-CHAT, OTHER = "34600000001@c.us", "34600000002@c.us"
+CHAT, OTHER, LATER = "34600000001@c.us", "34600000002@c.us", "34600000003@c.us"
 MANY = 1_150
 
 
@@ -72,9 +72,16 @@ def a_reader(settings: Settings, pool: Pool, gateway: FakeWaha) -> CatchUp:
 async def test_more_than_a_thousand_missed_messages_are_found(
     fresh: Settings, store: Store, pool: Pool, gateway: FakeWaha
 ):
-    await missed_by(store, pool, gateway)
+    tenant = await missed_by(store, pool, gateway)
+    reading = asyncio.create_task(a_reader(fresh, pool, gateway).round())
+    async with asyncio.timeout(60):
+        progress: list[tuple[Any, ...]] = []
+        while not progress:
+            progress = await rows(pool, "select 1 from catch_up_progress")
+    # The list of chats was read already: it is read again until it names nothing new.
+    gateway.send_from(LATER, "Too late?", session=tenant.session)
 
-    assert await a_reader(fresh, pool, gateway).round() == MANY + 1
+    assert await reading == MANY + 2
 
     found = await rows(pool, "select seq, sent_at from inbox where chat_id = '34600000001@c.us' order by seq")
     assert len(found) == MANY
