@@ -19,12 +19,6 @@ _BOOK = text(
     )
     """
 )
-_MOVE = text(
-    """
-    insert into breaker_history (id, target, from_state, to_state, reason, changed_at)
-    values (:id, :target, :from_state, :to_state, :reason, :at) on conflict (id) do nothing
-    """
-)
 
 
 async def book(
@@ -33,8 +27,3 @@ async def book(
     """One call, in the same ledger as every other; a turn of its own unless one is named."""
     own = {"tenant_id": tenant_id, "turn_id": turn_id or attempt["attempt_id"]}
     await transaction.execute(_BOOK, dict(attempt) | own)
-
-
-async def book_breaker_move(transaction: AsyncConnection, move: Mapping[str, Any]) -> None:
-    """A breaker that this call opened or closed (platform transaction)."""
-    await transaction.execute(_MOVE, dict(move))

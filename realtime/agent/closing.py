@@ -35,7 +35,7 @@ def end(scene: Scene, *, events: tuple[EventEntry, ...] = (), **parts: Any) -> T
         contact_id=scene.contact_id,
         seqs=scene.reading.seqs,
         attempts=tuple(_attempt(scene.turn_id, attempt) for attempt in scene.ledger.attempts),
-        breakers=tuple(breaker(move) for move in scene.ledger.transitions),
+        breakers=tuple(_breaker(move) for move in scene.ledger.transitions),
         trace=TraceEntry(interaction_id=last.interaction_id, interaction_at=last.at, trace=scene.trace.lines),
         events=events + tuple(_attempt_event(scene, attempt) for attempt in scene.ledger.attempts),
         **parts,
@@ -163,7 +163,7 @@ def _attempt_event(scene: Scene, attempt: Attempt) -> EventEntry:
     )
 
 
-def breaker(move: BreakerTransition) -> BreakerEntry:
+def _breaker(move: BreakerTransition) -> BreakerEntry:
     return BreakerEntry(
         id=move.id,
         target=move.target,

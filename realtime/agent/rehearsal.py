@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 from mychatflow.rules.gates import GateAction
 from mychatflow.rules.plan import DAILY_MESSAGES
 from mychatflow.settings import Settings
-from mychatflow.store import llm_attempts, quota, tenants
+from mychatflow.store import llm_attempts, operations, quota, tenants
 from mychatflow.store.session import Store
-from realtime.agent import closing, context, deciding, endings, happened, reading, steps, stranger
+from realtime.agent import context, deciding, endings, happened, reading, steps, stranger
 from realtime.agent.drafting import Draft, Drafter
 from realtime.agent.leaks import LeakRecord
 from realtime.agent.ledger import Ledger
@@ -23,6 +23,7 @@ from realtime.agent.trace import Trace
 from realtime.engine.commit import Outgoing, TurnEnd
 from realtime.engine.pool import engine_pool
 from realtime.engine.work import Chat
+from realtime.llm import breaker_record
 from realtime.llm.contract import AllProvidersUnavailable
 from realtime.llm.embedding import Embedder
 from realtime.llm.router import Router
@@ -126,8 +127,8 @@ class Rehearsals:
                     await llm_attempts.book(transaction, tenant_id, asdict(attempt), turn_id=turn_id)
         if ledger.transitions:
             async with self._store.platform_transaction() as transaction:
-                for move in ledger.transitions:
-                    await llm_attempts.book_breaker_move(transaction, asdict(closing.breaker(move)))
+                changes = {move.id: breaker_record.change(move) for move in ledger.transitions}
+                await operations.keep_breaker_changes(transaction, changes)
 
 
 async def _turn(

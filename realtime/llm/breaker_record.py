@@ -53,10 +53,20 @@ class BreakerRecord:
         entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
         moves = [_transition(fields) for _, fields in entries]
         async with self._store.platform_transaction() as transaction:
-            await operations.keep_breaker_changes(transaction, {move.id: _change(move) for move in moves})
+            await operations.keep_breaker_changes(transaction, {move.id: change(move) for move in moves})
         # Only now: what Postgres did not take is read again.
         self._after = entries[-1][0].decode()
         return len(entries) == _MOST
+
+
+def change(move: BreakerTransition) -> BreakerChange:
+    return BreakerChange(
+        target=move.target,
+        from_state=move.from_state,
+        to_state=move.to_state,
+        reason=move.reason,
+        changed_at=move.at,
+    )
 
 
 def _transition(fields: Mapping[bytes, bytes]) -> BreakerTransition:
@@ -66,14 +76,4 @@ def _transition(fields: Mapping[bytes, bytes]) -> BreakerTransition:
         to_state=CircuitState(fields[b"to_state"].decode()),
         reason=fields[b"reason"].decode(),
         at=moment(int(fields[b"at"])),
-    )
-
-
-def _change(move: BreakerTransition) -> BreakerChange:
-    return BreakerChange(
-        target=move.target,
-        from_state=move.from_state,
-        to_state=move.to_state,
-        reason=move.reason,
-        changed_at=move.at,
     )
