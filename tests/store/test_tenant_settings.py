@@ -69,6 +69,7 @@ async def test_empty_texts_can_be_cleared(store):
         {"business_hours": {"someday": []}},
         {"business_hours_exceptions": {"not a date": []}},
         {"activation_keywords": [""]},
+        {"activation_keywords": [" "]},
         {"activation_keywords": ["\u200b"]},
         {"activation_keywords": ["x"] * 10_000},
         {"supported_languages": []},

@@ -1,0 +1,52 @@
+"""What the doctor says of a gateway: who gets in without a key, and whose clock it follows."""
+
+import http.server
+import threading
+
+import pytest
+from pydantic import SecretStr
+
+from mychatflow.local import checkup
+
+KEY = "key-of-the-gateway"
+
+
+@pytest.fixture
+def found(settings):
+    """The doctor's findings on a gateway that answers like this, by check and verdict."""
+
+    def looked_at(*, to_strangers, to_us=200, date=None):
+        class Gateway(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(to_us if self.headers["x-api-key"] == KEY else to_strangers)
+                self.end_headers()
+                self.wfile.write(b"[]")
+
+            def date_time_string(self, timestamp=None):
+                return date or super().date_time_string(timestamp)
+
+            def log_message(self, *said):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            address = {"waha_base_url": f"http://127.0.0.1:{server.server_port}", "waha_api_key": SecretStr(KEY)}
+            findings = checkup.gateway(settings.model_copy(update=address))
+            server.shutdown()
+        return {(each.check, each.verdict) for each in findings}
+
+    return looked_at
+
+
+def test_a_gateway_open_to_everybody_fails_the_doctor(found):
+    assert ("gateway", "failed") in found(to_strangers=200)
+    assert ("gateway", "ok") in found(to_strangers=401)
+
+
+def test_a_key_that_is_refused_fails_the_doctor(found):
+    assert ("gateway", "failed") in found(to_strangers=401, to_us=403)
+
+
+def test_a_gateway_of_another_hour_fails_the_doctor(found):
+    assert ("clock", "ok") in found(to_strangers=401)
+    assert ("clock", "failed") in found(to_strangers=401, date="Thu, 01 Jan 2026 00:00:00 GMT")
