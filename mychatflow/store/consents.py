@@ -25,11 +25,21 @@ _RECORD = text(
     values (:tenant_id, :id, :contact_id, :kind, :method, :at)
     """
 )
+# A card that is typed in weeks later undoes no word that the person gave since.
 _APPLY = text(
     """
     update contacts set
         opted_out_at = case when :kind = 'opt_out' then coalesce(opted_out_at, :at) end, updated_at = now()
     where tenant_id = :tenant_id and id = :contact_id
+        and (:kind = 'opt_out' or opted_out_at is null or opted_out_at <= :at)
+        and not exists (
+            select 1 from consents
+            where consents.tenant_id = :tenant_id
+                and consents.contact_id = :contact_id
+                and consents.kind <> :kind
+                and consents.recorded_at > :at
+        )
+    returning id
     """
 )
 # Nothing that was queued may follow somebody who said no; what a colleague wrote by hand may.
@@ -83,13 +93,16 @@ async def record(
     method: str,
     at: datetime,
 ) -> None:
-    """From now on; an opt-out stops at once whatever is queued or planned. `contact` has id and instance_id."""
+    """An opt-out stops at once whatever is queued or planned; of several words the latest counts.
+
+    `contact` has id and instance_id.
+    """
     consent_id = uuid4()
     values = {
         "tenant_id": tenant_id, "id": consent_id, "contact_id": contact["id"], "kind": kind, "method": method, "at": at,
     }  # fmt: skip
     await transaction.execute(_RECORD, values)
-    await transaction.execute(_APPLY, values)
+    counts = (await transaction.execute(_APPLY, values)).first() is not None
     await analytics_events.record(
         transaction,
         tenant_id,
@@ -100,5 +113,5 @@ async def record(
         contact_id=contact["id"],
         properties={"method": method},
     )
-    if kind == "opt_out":
+    if counts and kind == "opt_out":
         await transaction.execute(_SILENCE, values)

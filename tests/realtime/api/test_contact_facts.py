@@ -121,6 +121,21 @@ async def test_a_no_stops_what_is_queued_and_a_yes_lets_it_go_on(api, shop, stor
     assert {each["event_type"] for each in rows("select event_type from analytics_events")} == {"opted_out", "opted_in"}
 
 
+@pytest.mark.parametrize("last", ["opt_in", "opt_out"])
+async def test_an_older_word_typed_in_later_undoes_no_newer_one(api, shop, last):
+    path = f"/contacts/{shop.contact_id}/consents"
+    older = "opt_in" if last == "opt_out" else "opt_out"
+    await api.post(path, json={"kind": "opt_out", "method": "call", "recorded_at": "2026-01-01T00:00:00Z"})
+    await api.post(path, json={"kind": last, "method": "call", "recorded_at": "2026-03-01T00:00:00Z"})
+    before = (await api.get(f"/contacts/{shop.contact_id}")).json()["opted_out_at"]
+
+    said = await api.post(path, json={"kind": older, "method": "card", "recorded_at": "2026-02-01T00:00:00Z"})
+
+    assert said.json()["data"][0]["kind"] == last
+    assert (await api.get(f"/contacts/{shop.contact_id}")).json()["opted_out_at"] == before
+    assert (before is None) == (last == "opt_in")
+
+
 async def test_a_filter_on_consent_needs_a_yes_on_record(api, shop, store):
     silent = await a_contact(store, shop.tenant, name="Silent")
     await api.post(f"/contacts/{shop.contact_id}/consents", json={"kind": "opt_in", "method": "form"})
