@@ -1,7 +1,7 @@
 """What can be booked, and the chairs, rooms and people that it takes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -85,6 +85,15 @@ async def change(
     parameters = {"tenant_id": tenant_id, "id": row_id} | given
     row = (await transaction.execute(statement, parameters)).mappings().one_or_none()
     return None if row is None else dict(row)
+
+
+async def unknown(transaction: AsyncConnection, tenant_id: UUID, service_ids: Iterable[UUID]) -> list[UUID]:
+    """Those that are no services of the tenant."""
+    statement = text(
+        "select asked.id from unnest(cast(:ids as uuid[])) as asked (id)"
+        " where not exists (select 1 from services where tenant_id = :tenant_id and services.id = asked.id)"
+    )
+    return list((await transaction.execute(statement, {"tenant_id": tenant_id, "ids": list(service_ids)})).scalars())
 
 
 async def active(transaction: AsyncConnection, tenant_id: UUID) -> list[Mapping[str, Any]]:

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.rules import business_hours
 from mychatflow.rules.role import Permission
 from mychatflow.store import services
 from realtime.api import pages
 from realtime.api.bodies import Body, Line, Shown
-from realtime.api.desk import AtDesk, not_found
+from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.routes import needs, tenant_router
 
@@ -171,6 +172,7 @@ async def change_resource(desk: AtDesk, resource_id: UUID, wanted: ResourceChang
 
 async def _create(desk: AtDesk, table: str, wanted: Body) -> Any:
     async with desk.changing(f"{table[:-1]}.created") as change:
+        await _must_know(desk, change.transaction, wanted)
         made = await services.create(change.transaction, desk.tenant_id, table, wanted.model_dump())
         change.subject = str(made["id"])
     return made
@@ -185,8 +187,16 @@ async def _read(desk: AtDesk, table: str, row_id: UUID) -> Any:
 async def _change(desk: AtDesk, table: str, row_id: UUID, wanted: Body) -> Any:
     given = wanted.model_dump(exclude_unset=True)
     async with desk.changing(f"{table[:-1]}.changed", row_id) as change:
+        await _must_know(desk, change.transaction, wanted)
         now = await services.change(change.transaction, desk.tenant_id, table, row_id, given)
         if now is None:
             not_found(table[:-1])
         change.detail["keys"] = sorted(given)
     return now
+
+
+async def _must_know(desk: Desk, transaction: AsyncConnection, wanted: Body) -> None:
+    """A service of nobody or of another tenant among ours refuses all of it."""
+    asked = getattr(wanted, "service_ids", ())
+    if asked and await services.unknown(transaction, desk.tenant_id, asked):
+        not_found("service")

@@ -137,3 +137,18 @@ async def test_a_changed_service_gets_a_new_version(api, shop):
 
     assert (changed["version"], changed["name"]) == (2, "Haircut")
     assert (await book(api, shop, slot)).json()["code"] == "invalid_slot"
+
+
+async def test_a_foreign_service_among_ours_refuses_all_of_it(api, shop, store):
+    theirs = await a_shop(store)
+    path = f"/resources/{shop.resource_id}"
+    before = (await api.get(path)).json()
+    mixed = [str(shop.service_id), str(theirs.service_id)]
+
+    changed = await api.patch(path, json={"name": "New", "service_ids": mixed})
+    made = await api.post("/resources", json={"name": "New", "timezone": "UTC", "service_ids": mixed})
+
+    assert (changed.status_code, made.status_code) == (404, 404)
+    assert (await api.get(path)).json() == before
+    assert len((await api.get("/resources")).json()["data"]) == 1
+    assert (await api.patch(path, json={"service_ids": mixed[:1]})).json()["service_ids"] == mixed[:1]
