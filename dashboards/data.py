@@ -9,13 +9,13 @@ import streamlit as st
 
 from dashboards.operational import bridge
 from mychatflow.store import annotations as notes_on_time
-from mychatflow.store import chats, contact_book, contacts, desk, viewers
+from mychatflow.store import chats, contact_book, contacts, desk, read_markers, viewers
 from mychatflow.store import quick_replies as knowledge
 from mychatflow.store import releases as release_record
 from mychatflow.store import saved_views as named_views
 from mychatflow.store.annotations import Annotation
 from mychatflow.store.chats import Message
-from mychatflow.store.contacts import Contact
+from mychatflow.store.contacts import EVERY_CHAT, ChatFilter, Contact
 from mychatflow.store.desk import Action, Colleague
 from mychatflow.store.releases import Release
 from mychatflow.store.saved_views import SavedView
@@ -203,15 +203,7 @@ def people(tenant_id: UUID, contact_ids: tuple[UUID, ...]) -> dict[UUID, Contact
     return {contact.contact_id: contact for contact in bridge().in_tenant(tenant_id, read)}
 
 
-def inbox(
-    tenant_id: UUID,
-    *,
-    search: str = "",
-    owner: str | None = None,
-    grade: str | None = None,
-    language: str | None = None,
-    is_waiting: bool = False,
-) -> list[Contact]:
+def inbox(tenant_id: UUID, *, search: str = "", where: ChatFilter = EVERY_CHAT) -> list[Contact]:
     """The most recent chats as they are this second; a search also finds whole words of messages."""
     return bridge().opened(
         tenant_id,
@@ -219,10 +211,7 @@ def inbox(
             transaction,
             tenant_id,
             search=search,
-            owner=owner,
-            grade=grade,
-            language=language,
-            is_waiting=is_waiting,
+            where=where,
             word_hashes=cipher.token_hashes(search),
         ),
     )
@@ -272,6 +261,18 @@ def quick_replies(tenant_id: UUID) -> Rows:
     """The texts in use, newest first."""
     read = partial(knowledge.page, tenant_id=tenant_id, before_at=None, before_id=None, limit=200)
     return [dict(row) for row in bridge().in_tenant(tenant_id, read) if row["is_active"]]
+
+
+def unread(tenant_id: UUID, contact_ids: tuple[UUID, ...], *, member_id: UUID | None) -> frozenset[UUID]:
+    """Those of the chats with something that member has not seen, as they are this second."""
+    read = partial(read_markers.unread, tenant_id=tenant_id, contact_ids=contact_ids, reader_id=member_id)
+    return bridge().in_tenant(tenant_id, read)
+
+
+def mark_read(tenant_id: UUID, contact_id: UUID, *, member_id: UUID | None, through: datetime) -> None:
+    """That member has seen the chat up to that message."""
+    work = partial(read_markers.read, tenant_id=tenant_id, contact_id=contact_id, reader_id=member_id, through=through)
+    bridge().in_tenant(tenant_id, work)
 
 
 def last_messages(tenant_id: UUID, contact_ids: tuple[UUID, ...]) -> dict[UUID, Message]:

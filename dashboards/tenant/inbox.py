@@ -1,6 +1,6 @@
 """The chats as they are this second: who waits, what was said, how each AI answer came about, and our own word."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -8,27 +8,20 @@ from uuid import UUID
 import streamlit as st
 
 from dashboards import chat, data, parts, people, saved, shell, states, viewer, wording
+from dashboards.setup import data as setup
 from dashboards.tenant import contact_panel, turns
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
-from mychatflow.store.contacts import Contact
+from mychatflow.store.chats import Message
+from mychatflow.store.contacts import ChatFilter, Contact
 
 _OWNERS = {"human": "With a person", "agent": "With the assistant"}
 _GRADES = ("A", "B", "C", "D", "F")
 _EVERY = "1.5s"
 _LONGEST_ANSWER = 4_000
 _CHOSEN = "chosen-chat"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which chats the list shows."""
-
-    search: str
-    owner: str | None
-    grade: str | None
-    language: str | None
-    is_waiting: bool
+_SEEN = "seen-through"
+_FEWEST_NUMBERS = 2
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -37,15 +30,16 @@ def show(looking: Viewer, *, at: datetime) -> None:
     if not looking.permits(Permission.READ_MESSAGES):
         states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
         return
-    wanted = _filters(looking)
+    search, wanted = _filters(looking)
     left, right = st.columns([1, 1.75])
     with left.container(border=True, height=700, key="card-chats"):
-        states.live(partial(_chats, looking, wanted), every=_EVERY)
+        states.live(partial(_chats, looking, search, wanted), every=_EVERY)
     with right.container(border=True, height=700, key="card-chat"):
         _opened(looking, at=at)
 
 
-def _filters(looking: Viewer) -> Wanted:
+def _filters(looking: Viewer) -> tuple[str, ChatFilter]:
+    """The words to search for, and which chats."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="inbox-filters"):
         search = st.text_input(
             "Search", key="find", placeholder="Name, number or word", label_visibility="collapsed", width=200
@@ -70,35 +64,60 @@ def _filters(looking: Viewer) -> Wanted:
             label_visibility="collapsed",
             width=140,
         )
+        instance_id = _number(looking)
+        is_unread = st.toggle("Unread", key="unread", bind="query-params", help="Chats with news you have not opened.")
         is_waiting = st.toggle("Waiting", key="waiting", bind="query-params", help="Customers who wait for an answer.")
         saved.menu(looking, "inbox")
-    return Wanted(search=search or "", owner=owner, grade=grade, language=language, is_waiting=is_waiting)
+    return search or "", ChatFilter(
+        owner=owner,
+        grade=grade,
+        language=language,
+        instance_id=instance_id,
+        is_waiting=is_waiting,
+        is_unread=is_unread,
+        reader_id=looking.workspace.member_id,
+    )
 
 
-def _chats(looking: Viewer, wanted: Wanted) -> None:
+def _number(looking: Viewer) -> UUID | None:
+    """Which of the workspace's numbers; a workspace with one has nothing to choose."""
+    names = {str(row["id"]): row["name"] for row in setup.numbers(looking.tenant_id)}
+    if len(names) < _FEWEST_NUMBERS:
+        return None
+    chosen = st.selectbox(
+        "Number",
+        list(names),
+        index=None,
+        format_func=lambda number: shell.plain(names[number]),
+        placeholder="Number",
+        key="number",
+        bind="query-params",
+        label_visibility="collapsed",
+        width=140,
+    )
+    return UUID(chosen) if chosen else None
+
+
+def _chats(looking: Viewer, search: str, wanted: ChatFilter) -> None:
     """One button a chat; a widget bound to the address would carry its label there, and with it what people wrote."""
     if not _may_still_read(looking):
         return
-    contacts = data.inbox(
-        looking.tenant_id,
-        search=wanted.search,
-        owner=wanted.owner,
-        grade=wanted.grade,
-        language=wanted.language,
-        is_waiting=wanted.is_waiting,
-    )
+    contacts = data.inbox(looking.tenant_id, search=search, where=wanted)
     if not contacts:
         states.empty("No chat matches", "New chats appear here by themselves.")
         return
     chosen = _chosen(looking)
     if chosen is None:
         chosen = _choose(looking, contacts[0].contact_id)
-    newest = data.last_messages(looking.tenant_id, tuple(contact.contact_id for contact in contacts))
+    shown = tuple(contact.contact_id for contact in contacts)
+    newest = data.last_messages(looking.tenant_id, shown)
+    unread = data.unread(looking.tenant_id, shown, member_id=wanted.reader_id)
     for contact in contacts:
         message = newest.get(contact.contact_id)
+        news = " :green-badge[new]" if contact.contact_id in unread else ""
         waits = " :orange-badge[waiting]" if message is not None and message.direction == "incoming" else ""
         if st.button(
-            f"**{shell.plain(people.name(contact))}**{waits}  \n{shell.plain(chat.preview(message))}",
+            f"**{shell.plain(people.name(contact))}**{news}{waits}  \n{shell.plain(chat.preview(message))}",
             key=f"chat-{contact.contact_id}",
             type="secondary" if contact.contact_id == chosen else "tertiary",
             width="stretch",
@@ -165,6 +184,18 @@ def _talk(looking: Viewer, contact_id: UUID) -> None:
     costs = data.answer_costs(looking.tenant_id, contact_id)
     messages = data.chat(looking.tenant_id, contact_id, reader=looking.actor)
     st.html(chat.bubbles(messages, timezone=looking.timezone, costs=costs))
+    _mark_read(looking, contact, messages)
+
+
+def _mark_read(looking: Viewer, contact: Contact, messages: Sequence[Message]) -> None:
+    """What was shown is read; a message that comes in late is not, whatever time it bears."""
+    came_in = (message.occurred_at for message in messages if message.direction == "incoming")
+    through = max(came_in, default=contact.last_message_at)
+    seen = (looking.tenant_id, contact.contact_id, looking.workspace.member_id, through)
+    if through is None or st.session_state.get(_SEEN) == seen:
+        return
+    data.mark_read(looking.tenant_id, contact.contact_id, member_id=looking.workspace.member_id, through=through)
+    st.session_state[_SEEN] = seen
 
 
 def _turns(looking: Viewer, contact: Contact) -> None:

@@ -34,18 +34,25 @@ MOVES: Final[Mapping[str, str]] = MappingProxyType(
         "notifications": "",
         "outbox": "",
         "ownership_history": "",
+        "read_markers": "",
         "unanswered_questions": "",
     }
 )
 # Requests about a person name who was asked about, as it was.
 STAYS: Final = frozenset({"erase_list", "erasures", "exports"})
-# Two in the same campaign: both rows stay, so that its totals do, and nobody is written to twice.
+# Rows of both that would meet: two in the same campaign stay, so that its totals do, and nobody is written to twice.
 _EXCEPT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "campaign_recipients": (
             " and campaign_id not in (select campaign_id from campaign_recipients"
             " where tenant_id = :tenant_id and contact_id = :contact_id)"
-        )
+        ),
+        # What a member has read of the first is not moved back to what they read of the second.
+        "read_markers": (
+            " and not exists (select from read_markers as known"
+            " where known.tenant_id = :tenant_id and known.contact_id = :contact_id"
+            " and known.member_id is not distinct from read_markers.member_id)"
+        ),
     }
 )
 _FIND: Final = text(

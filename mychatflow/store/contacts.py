@@ -1,12 +1,14 @@
 """Who writes to a tenant, read for people: names and numbers, which leave the operational store for no one else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mychatflow.store import read_markers
 
 _COLUMNS = """
     id as contact_id, name, phone, wa_id, lead_score, lead_grade, lead_base, is_handed_off, handoff_reason, owner,
@@ -40,6 +42,8 @@ _PAGE = text(
                 select contact_id from episodes where tenant_id = :tenant_id and closed_at is null and is_waiting
             )
         )
+        and (cast(:instance_id as uuid) is null or instance_id = :instance_id)
+        and (not :is_unread or {read_markers.IS_UNREAD})
         and (
             cast(:before_at as timestamptz) is null
             or (last_message_at, id) < (cast(:before_at as timestamptz), cast(:before_id as uuid))
@@ -73,6 +77,22 @@ class Contact:
     last_message_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatFilter:
+    """Which chats a list shows; `reader_id` is the member for whom some are unread."""
+
+    owner: str | None = None
+    grade: str | None = None
+    language: str | None = None
+    instance_id: UUID | None = None
+    is_waiting: bool = False
+    is_unread: bool = False
+    reader_id: UUID | None = None
+
+
+EVERY_CHAT = ChatFilter()
+
+
 async def by_ids(transaction: AsyncConnection, tenant_id: UUID, contact_ids: Sequence[UUID]) -> list[Contact]:
     """Those contacts, in no order; ids of other tenants or of nobody are left out."""
     found = await transaction.execute(_BY_IDS, {"tenant_id": tenant_id, "contact_ids": list(contact_ids)})
@@ -84,10 +104,7 @@ async def page(
     tenant_id: UUID,
     *,
     search: str | None = None,
-    grade: str | None = None,
-    owner: str | None = None,
-    language: str | None = None,
-    is_waiting: bool = False,
+    where: ChatFilter = EVERY_CHAT,
     word_hashes: Sequence[int] = (),
     before: Contact | None = None,
     limit: int = 50,
@@ -101,10 +118,7 @@ async def page(
         _PAGE,
         {
             "tenant_id": tenant_id,
-            "grade": grade,
-            "owner": owner,
-            "language": language,
-            "is_waiting": is_waiting,
+            **asdict(where),
             "word_hashes": list(word_hashes) or None,
             "words": f"%{_literal(wanted)}%" if wanted else None,
             "digits": part_of_number(wanted),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from uuid import UUID
 
 import streamlit as st
 
@@ -18,6 +19,8 @@ def run() -> None:
         states.refused(found)  # type: ignore[arg-type]  # a test's own word
         return
     looking = _in_role(shell.sidebar(found), st.query_params.get("role"))
+    if member := st.query_params.get("member"):
+        looking = looking.looking_at(replace(looking.workspace, member_id=UUID(member)))
     place = _PLACES[st.query_params["page"]]
     is_open = place.opens_for(looking)
     show = partial(place.show, looking, at=shell.now()) if is_open else partial(states.forbidden, place.title, "staff")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from mychatflow.rules import lead_score
-from mychatflow.store import contact_book, contact_merging
+from mychatflow.store import contact_book, contact_merging, read_markers
 from mychatflow.store.privacy import Privacy
 from tests.factories import a_campaign, a_contact
 from tests.realtime.api.possessions import a_data_request, a_file, a_message, a_run, an_episode
@@ -90,6 +90,10 @@ async def test_the_merged_id_says_where_the_person_is(api, shop, rows, twin):
 
 async def test_merging_again_changes_nothing(api, shop, store, rows, twin):
     await a_message(store, shop.tenant, twin, "hello")
+    # A colleague has read both chats: they are unread or not as the first was.
+    async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
+        for each in (shop.contact_id, twin):
+            await read_markers.read(transaction, shop.tenant.tenant_id, each, reader_id=None, through=NOW)
     first = await merged(api, shop, twin)
     ledger = rows("select count(*) as rows from lead_score_events")
 
