@@ -109,7 +109,7 @@ def _results(found: dict[str, Any]) -> dict[str, str]:
     told = {
         "Running now": f"{found['running']:,}",
         "Messages sent": f"{found['messages_sent']:,}",
-        "Wrote back": f"{found['treated_replied']:,} of {treated:,}"
+        "Wrote back within 7 days": f"{found['treated_replied']:,} of {treated:,}"
         + (f" ({found['treated_replied'] / treated:.0%})" if treated else ""),
     }
     if lift is None:

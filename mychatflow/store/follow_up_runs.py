@@ -63,6 +63,7 @@ _END_STEPS = text(
     where tenant_id = :tenant_id and run_id = :id and state in ('scheduled', 'due')
     """
 )
+# An answer is one of the seven days from the start, as the published numbers say: in a year almost everybody writes.
 _COUNTS = text(
     """
     select
@@ -71,13 +72,19 @@ _COUNTS = text(
         count(*) filter (where runs.state = 'finished') as finished,
         count(*) filter (where runs.state = 'cancelled') as cancelled,
         count(*) filter (where sent.first_at is not null) as treated,
-        count(*) filter (where contacts.last_inbound_at > sent.first_at) as treated_replied,
+        count(*) filter (where answered.first_at > sent.first_at) as treated_replied,
         count(*) filter (where runs.state = 'held_out') as held_out,
-        count(*) filter (where runs.state = 'held_out' and contacts.last_inbound_at > runs.started_at)
-            as held_out_replied,
+        count(*) filter (where runs.state = 'held_out' and answered.first_at is not null) as held_out_replied,
         coalesce(sum(sent.count), 0)::integer as messages_sent
     from follow_up_runs as runs
-    inner join contacts on contacts.tenant_id = runs.tenant_id and contacts.id = runs.contact_id
+    left join lateral (
+        select min(interactions.occurred_at) as first_at from interactions
+        where interactions.tenant_id = runs.tenant_id
+            and interactions.contact_id = runs.contact_id
+            and interactions.direction = 'incoming'
+            and interactions.occurred_at > runs.started_at
+            and interactions.occurred_at <= runs.started_at + interval '7 days'
+    ) as answered on true
     left join lateral (
         select count(*) as count, min(follow_ups.decided_at) as first_at from follow_ups
         where follow_ups.tenant_id = runs.tenant_id and follow_ups.run_id = runs.id and follow_ups.state = 'sent'
