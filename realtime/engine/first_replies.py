@@ -1,4 +1,4 @@
-"""When a conversation was first answered: told anew once a reply failed on its way, or arrived after all."""
+"""When a conversation was answered, and whether it still waits: told anew once a reply failed, or arrived after all."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -23,7 +23,8 @@ answered as (
         ) as first_agent_at,
         min(coalesce(outbox.sent_at, interactions.occurred_at)) filter (
             where interactions.author = 'human'
-        ) as first_human_at
+        ) as first_human_at,
+        max(coalesce(outbox.sent_at, interactions.occurred_at)) as last_at
     from given
     inner join episodes on episodes.tenant_id = given.tenant_id and episodes.id = given.episode_id
     left join interactions
@@ -38,19 +39,55 @@ answered as (
     left join outbox
         on outbox.tenant_id = interactions.tenant_id and outbox.wa_message_id = interactions.message_id
     group by episodes.tenant_id, episodes.id
+),
+
+waiting as (
+    -- Whoever wrote since the last answer that did not fail waits for one; in a closed conversation nobody does.
+    select
+        answered.tenant_id,
+        answered.id,
+        min(interactions.occurred_at) as since
+    from answered
+    inner join episodes on episodes.tenant_id = answered.tenant_id and episodes.id = answered.id
+    inner join interactions
+        on interactions.tenant_id = episodes.tenant_id
+        and interactions.contact_id = episodes.contact_id
+        and interactions.episode_id = episodes.id
+        and interactions.direction = 'incoming'
+        and interactions.occurred_at >= episodes.started_at
+        and interactions.occurred_at > coalesce(answered.last_at, '-infinity')
+    where episodes.closed_at is null
+    group by answered.tenant_id, answered.id
+),
+
+told as (
+    select
+        answered.*,
+        waiting.since
+    from answered
+    left join waiting using (tenant_id, id)
 )
 
 update episodes set
-    first_reply_at = answered.first_at,
-    first_agent_reply_at = answered.first_agent_at,
-    first_human_reply_at = answered.first_human_at,
+    first_reply_at = told.first_at,
+    first_agent_reply_at = told.first_agent_at,
+    first_human_reply_at = told.first_human_at,
+    last_reply_at = told.last_at,
+    has_answer = told.last_at is not null,
+    is_waiting = told.since is not null,
+    waiting_since = told.since,
     ingested_xid = pg_current_xact_id()
-from answered
+from told
 where
-    episodes.tenant_id = answered.tenant_id
-    and episodes.id = answered.id
-    and (episodes.first_reply_at, episodes.first_agent_reply_at, episodes.first_human_reply_at)
-    is distinct from (answered.first_at, answered.first_agent_at, answered.first_human_at)
+    episodes.tenant_id = told.tenant_id
+    and episodes.id = told.id
+    and (
+        episodes.first_reply_at, episodes.first_agent_reply_at, episodes.first_human_reply_at, episodes.last_reply_at,
+        episodes.has_answer, episodes.is_waiting
+    ) is distinct from (
+        told.first_at, told.first_agent_at, told.first_human_at, told.last_at, told.last_at is not null,
+        told.since is not null
+    )
 """
 
 

@@ -183,6 +183,35 @@ async def test_a_failed_reply_is_nobodys_first(store: Store, pool: Pool, tenant:
     assert await rows(pool, firsts) == [(SENT, SENT, later)]
 
 
+async def test_a_conversation_whose_only_reply_failed_waits_again(store: Store, pool: Pool, tenant: Tenant) -> None:
+    await a_sent_message(store, pool, tenant)
+    asked, episode = SENT - timedelta(seconds=5), uuid4()
+    async with pool.connection() as connection:
+        await connection.execute(
+            "insert into episodes (tenant_id, id, contact_id, instance_id, start_reason, started_at, last_inbound_at,"
+            " first_reply_at, first_agent_reply_at, last_reply_at, has_answer, is_waiting) select tenant_id, %s,"
+            " contact_id, instance_id, 'initial', %s, %s, %s, %s, %s, true, false from interactions",
+            (episode, asked, asked, SENT, SENT, SENT),
+        )
+        await connection.execute(
+            "insert into interactions (tenant_id, id, occurred_at, contact_id, instance_id, message_id, direction,"
+            " author, status) select tenant_id, %s, %s, contact_id, instance_id, 'ASKED', 'incoming', 'customer',"
+            " 'received' from interactions",
+            (uuid4(), asked),
+        )
+        await connection.execute("update interactions set episode_id = %s", (episode,))
+    told = "select has_answer, is_waiting, waiting_since, last_reply_at from episodes"
+
+    await hear(pool, tenant, -1)
+    await apply_statuses(pool)
+    assert await rows(pool, told) == [(False, True, asked, None)]
+
+    # It arrived after all.
+    await hear(pool, tenant, 2)
+    await apply_statuses(pool)
+    assert await rows(pool, told) == [(True, False, None, SENT)]
+
+
 async def test_the_message_before_a_failed_one_stays_the_one_answered(store: Store, pool: Pool, tenant: Tenant) -> None:
     await a_sent_message(store, pool, tenant, wa_id="FIRST")
     await a_sent_message(store, pool, tenant, wa_id="LATER")
