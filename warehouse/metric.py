@@ -47,6 +47,8 @@ class Metric:
     # The names of the two numbers that a ratio divides.
     divides: tuple[str, str] | None = None
     scale: float = 1
+    # Whether the tenant's own estimate of what a reply saves multiplies it, whenever the reply was.
+    is_scaled_by_reply: bool = False
 
     @property
     def is_rate(self) -> bool:

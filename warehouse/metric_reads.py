@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -30,7 +31,7 @@ def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
 
     All are None, with `kept_from`, where the events that the filter needs are no longer kept.
     """
-    metric = checked(name, asked)
+    metric = _scaled(tenant_id, checked(name, asked))
     match metric.kind:
         case "none":
             return _finished(metric, {"numerator": None})
@@ -46,7 +47,7 @@ def value(tenant_id: UUID, name: str, asked: Filter) -> Row:
 
 def series(tenant_id: UUID, name: str, asked: Filter) -> list[Row]:
     """The chart: the same on every date of the period, zeros included; no data stays no data."""
-    metric = checked(name, asked)
+    metric = _scaled(tenant_id, checked(name, asked))
     if metric.kind in {"ratio", "lift"}:
         first, second = (series(tenant_id, part, _shared(part, asked)) for part in metric.divides or ())
         divided = {row["local_date"]: row for row in second}
@@ -71,7 +72,7 @@ def series(tenant_id: UUID, name: str, asked: Filter) -> list[Row]:
 
 def parts(tenant_id: UUID, name: str, asked: Filter, *, by: str) -> list[Row]:
     """The number of each value of a dimension, largest first; together they are the tile."""
-    metric = checked(name, asked)
+    metric = _scaled(tenant_id, checked(name, asked))
     metric_filter.refuse_unknown(metric, Filter(where={by: UUID(int=0)}))
     if metric.kind in {"ratio", "lift", "none"}:
         return []
@@ -141,6 +142,12 @@ def checked(name: str, asked: Filter) -> Metric:
     metric = metrics.by_name(name)
     metric_filter.refuse_unknown(metric, asked)
     return metric
+
+
+def _scaled(tenant_id: UUID, metric: Metric) -> Metric:
+    if not metric.is_scaled_by_reply:
+        return metric
+    return replace(metric, scale=metric.scale * reads.reply_saves_minutes(tenant_id))
 
 
 def _let_go_before(tenant_id: UUID, metric: Metric, asked: Filter, by: str | None = None) -> date | None:

@@ -36,6 +36,12 @@ def timezone(tenant_id: UUID) -> str:
     return str(rows[0]["timezone"]) if rows else "UTC"
 
 
+def reply_saves_minutes(tenant_id: UUID) -> float:
+    """What the business estimates a reply of the agent saves a person; two until it says otherwise."""
+    rows = questions.ask("reply_saves_minutes", tenant_id=tenant_id)
+    return float(rows[0]["reply_saves_minutes"]) if rows else 2.0
+
+
 def hourly(tenant_id: UUID, period: Period, *, instance_id: UUID | str | None = None) -> list[Row]:
     """What happened in every hour (UTC) of the period's days, by number."""
     return questions.ask("hourly", tenant_id=tenant_id, since=period.since, until=period.until, instance_id=instance_id)

@@ -73,7 +73,8 @@ SNAPSHOTS = (
         """
         select
             tenants.id as tenant_id, plan, coalesce(timezone, 'UTC') as timezone, is_demo, suspended_at, deleted_at,
-            coalesce(default_language, 'en') as default_language, tenants.created_at, tenants.events_kept_from,
+            coalesce(default_language, 'en') as default_language,
+            coalesce(reply_saves_minutes, 2) as reply_saves_minutes, tenants.created_at, tenants.events_kept_from,
             now() as landed_at
         from tenants left join settings on settings.tenant_id = tenants.id
         """,

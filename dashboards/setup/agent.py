@@ -131,11 +131,20 @@ def _people(known: Mapping[str, Any]) -> dict[str, Any]:
     pause = st.number_input(
         "Minutes the agent stays silent after a person wrote", 1, 43_200, known["human_pause_minutes"]
     )
+    saved = st.number_input(
+        "Minutes a reply of the agent saves a person",
+        0.0,
+        120.0,
+        float(known["reply_saves_minutes"]),
+        0.5,
+        help="Your own estimate; the number of hours saved is the agent's replies times this.",
+    )
     return {
         "handoff_enabled": is_on,
         "handoff_keywords": _listed(keywords),
         "handoff_message": _typed(message) or None,
         "human_pause_minutes": int(pause),
+        "reply_saves_minutes": float(saved),
     }
 
 

@@ -107,6 +107,7 @@ class SettingsChange(BaseModel):
     reply_rate_per_contact_hour: int = Field(20, ge=0, le=10_000)
     loop_guard_enabled: bool = True
     human_pause_minutes: int = Field(120, ge=1, le=43_200)
+    reply_saves_minutes: float = Field(2, ge=0, le=120)
     typing_indicator_enabled: bool = True
     reply_split_enabled: bool = False
     follow_up_enabled: bool = True

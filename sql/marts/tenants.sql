@@ -12,6 +12,7 @@ known as (
         plan,
         timezone,
         default_language,
+        reply_saves_minutes,
         is_demo,
         created_at,
         events_kept_from

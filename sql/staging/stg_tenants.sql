@@ -7,6 +7,7 @@ select
     tenants.default_language,
     plans.daily_message_limit,
     plans.credit_price_micro_usd,
+    tenants.reply_saves_minutes,
     tenants.is_demo,
     tenants.created_at,
     tenants.deleted_at,

@@ -216,6 +216,7 @@ def test_a_reply_in_parts_is_one_reply(installation: Settings, published: Reader
     )
     history.write_events(installation, [whole])
     rollup.rollup(installation, at=NOON + timedelta(hours=1))
+    assert metric_reads.value(business.tenant_id, "hours_saved", _day(NOON.date()))["value"] == pytest.approx(2 / 60)
     with connection.writer(installation) as warehouse:
         # As a version left it that knew no parts.
         warehouse.execute("alter table raw.analytics_events drop column part_of")
@@ -226,13 +227,15 @@ def test_a_reply_in_parts_is_one_reply(installation: Settings, published: Reader
         for number in (4, 8)
     ]
     history.write_events(installation, parts)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update settings set reply_saves_minutes = 4.5")
     rollup.rollup(installation, at=NOON + timedelta(hours=2))
 
     told = {name: metric_reads.value(business.tenant_id, name, _day(NOON.date())) for name in _OF_REPLIES}
     assert told["messages_sent"]["value"] == 3
     assert (told["ai_replies"]["value"], told["provider_share"]["denominator"]) == (1, 1)
     assert (told["failover"]["value"], told["credits"]["value"]) == (1, 1)
-    assert told["hours_saved"]["value"] == pytest.approx(2 / 60)
+    assert told["hours_saved"]["value"] == pytest.approx(4.5 / 60)
     assert len(metric_reads.facts(business.tenant_id, "ai_replies", _day(NOON.date()))) == 1
     assert published.rows("select agent_sent_count, agent_reply_count from analytics_summary_daily") == [
         {"agent_sent_count": 3, "agent_reply_count": 1}

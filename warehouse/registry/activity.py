@@ -152,10 +152,11 @@ ACTIVITY: Final[tuple[Metric, ...]] = (
         name="hours_saved",
         question="How much work did the agent spare?",
         unit="hours",
-        numerator="an estimate: the agent's replies × 2 minutes",
+        numerator="an estimate: the agent's replies × the minutes that one saves (2 unless the settings say otherwise)",
         column="agent_reply_count",
         counted=_BY_AGENT,
-        scale=2 / 60,
+        scale=1 / 60,
+        is_scaled_by_reply=True,
     ),
     *(
         replace(

@@ -93,10 +93,11 @@ async def test_an_answer_is_queued_and_pauses_the_agent(api, shop, store, rows):
 async def test_any_subset_of_settings_changes(api):
     before = (await api.get("/settings")).json()
 
-    changed = await api.put("/settings", json={"debounce_ms": 700, "handoff_keywords": ["boss"]})
+    wanted = {"debounce_ms": 700, "handoff_keywords": ["boss"], "reply_saves_minutes": 3.5}
+    changed = await api.put("/settings", json=wanted)
 
     assert changed.status_code == 200
-    assert changed.json() == before | {"debounce_ms": 700, "handoff_keywords": ["boss"]}
+    assert changed.json() == before | wanted
     assert (await api.get("/settings")).json() == changed.json()
 
 
@@ -109,6 +110,7 @@ async def test_refused_settings_change_nothing(api):
         ({"debounce_ms": 600, "default_language": "de"}, "default_language"),
         ({"timezone": "Mars/X"}, "timezone"),
         ({"handoff_keywords": [" "]}, "handoff_keywords"),
+        ({"reply_saves_minutes": 121}, "reply_saves_minutes"),
         ({"tenant_id": "x", "credits": 1e9, "role": "owner"}, "credits"),
     ):
         refused = await api.put("/settings", json=body)
