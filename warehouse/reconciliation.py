@@ -15,13 +15,13 @@ from warehouse.kept import Kept
 from warehouse.windows import Window, covering
 
 _NAMED = 100
-_COMPARED = "analytics_events"
+COMPARED = "marts.analytics_events"
 _SIDES = """
 create or replace temp table sides as
 with
 ours as (
     select tenant_id, event_id, event_type, cast(timezone('UTC', occurred_at) as date) as utc_date, count(*) as copies
-    from marts.analytics_events
+    from {compared}
     where {within}
     group by all
 )
@@ -81,7 +81,9 @@ class Reconciled:
         """The backfill that makes both sides agree again."""
         if self.is_equal or self.first_day is None or self.last_day is None:
             return None
-        return windows.backfill_command([_COMPARED], self.first_day, self.last_day + timedelta(days=1))
+        return windows.backfill_command(
+            [COMPARED.removeprefix("marts.")], self.first_day, self.last_day + timedelta(days=1)
+        )
 
     def named(self) -> dict[str, list[str]]:
         """Up to a hundred of each, for a failed check's metadata."""
@@ -103,7 +105,7 @@ def compare(
         whole = covering(window.start, window.end)
         within = f"occurred_at >= '{whole.start.isoformat()}' and occurred_at < '{whole.end.isoformat()}'"
     with _postgres_events(settings, warehouse, within):
-        warehouse.execute(_SIDES.format(within=within))
+        warehouse.execute(_SIDES.format(compared=COMPARED, within=within))
     # Asked last: a tenant's mark moves before its first event goes.
     forgetful = kept.since(settings, window)
     for item in forgetful:
@@ -112,6 +114,12 @@ def compare(
         warehouse.execute(f"delete from meta.reconciliations where {_dates(window)}")
         warehouse.execute(_TOTALS, [at])
     return replace(_differences(warehouse), kept=tuple(forgetful))
+
+
+def differs(warehouse: duckdb.DuckDBPyConnection, window: Window) -> bool:
+    """Whether the newest comparison found a difference on the window's days."""
+    found = f"select 1 from meta.reconciliations where not is_equal and {_dates(window)} limit 1"
+    return bool(warehouse.execute(found).fetchall())
 
 
 def _dates(window: Window | None) -> str:

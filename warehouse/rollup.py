@@ -7,7 +7,7 @@ from datetime import datetime
 import duckdb
 
 from mychatflow.settings import Settings
-from warehouse import connection, landing, models, publish, runs, windows
+from warehouse import connection, landing, models, publish, reconciliation, runs, windows
 from warehouse.landing import Landed
 from warehouse.models import Model
 from warehouse.publish import Published
@@ -44,7 +44,7 @@ def rollup(
     """
     with connection.writer(settings) as warehouse:
         landed = landing.land(settings, warehouse, window=window)
-        done = _compute(warehouse, at=at, window=window, only=only)
+        done = _compute(settings, warehouse, at=at, window=window, only=only)
         published = publish.publish(settings, warehouse, at=at, data_through=landed.taken_at)
     _forget_for_good(settings, published)
     return RolledUp(landed=landed, runs=tuple(done), published=published)
@@ -61,7 +61,7 @@ def compute(
 ) -> list[ModelRun]:
     """Only compute: the days that landings touched, or a window of some models."""
     with connection.writer(settings) as warehouse:
-        return _compute(warehouse, at=at, window=window, only=only)
+        return _compute(settings, warehouse, at=at, window=window, only=only)
 
 
 def publish_marts(settings: Settings, *, at: datetime) -> Published:
@@ -78,6 +78,7 @@ def _forget_for_good(settings: Settings, published: Published) -> None:
 
 
 def _compute(
+    settings: Settings,
     warehouse: duckdb.DuckDBPyConnection,
     *,
     at: datetime,
@@ -88,10 +89,23 @@ def _compute(
     if only is not None and window is not None:
         # A window in the past says nothing about how fresh a table is.
         work = Work(windows=(covering(window.start, window.end),), cause="backfill")
-        return runs.run(warehouse, only, work, at=at, data_through=min(taken_at, window.end))
+        done = runs.run(warehouse, only, work, at=at, data_through=min(taken_at, window.end))
+        if any(model.table == reconciliation.COMPARED for model in only):
+            _compare_again(settings, warehouse, window, at=at, data_through=taken_at)
+        return done
     done = runs.run(warehouse, models.discover(), pending(warehouse, window), at=at, data_through=taken_at)
     warehouse.execute("delete from meta.pending_days where batch <= ?", [batch])
     return done
+
+
+def _compare_again(
+    settings: Settings, warehouse: duckdb.DuckDBPyConnection, window: Window, *, at: datetime, data_through: datetime
+) -> None:
+    """Days that differed are told as equal by the command that mended them, not a day later."""
+    if reconciliation.differs(warehouse, window):
+        reconciliation.compare(settings, warehouse, at=at, window=window)
+        told = [models.by_name("reconciliation")]
+        runs.run(warehouse, told, Work(windows=()), at=at, data_through=data_through)
 
 
 def _newest_landing(warehouse: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:

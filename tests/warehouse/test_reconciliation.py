@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
+import duckdb
 import psycopg
 
 from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import connection, models, reconciliation, rollup
+from warehouse import connection, models, publish, reconciliation, rollup
 from warehouse.windows import covering
 
 
@@ -61,6 +62,11 @@ def test_a_backfill_mends_what_differs(installation: Settings) -> None:
     window = covering(NOON - timedelta(days=6), NOON)
     rollup.rollup(installation, at=NOON, window=window, only=models.with_views(["analytics_events"]))
 
+    # Told where a page reads it, by the command itself.
+    with duckdb.connect(publish.published_dir(installation) / "current", read_only=True) as published:
+        told = published.execute("select count(*), bool_and(is_equal) from marts.reconciliation").fetchall()
+    assert told[0][0] > 0
+    assert told[0][1]
     assert reconciliation.reconcile(installation, at=NOON).is_equal
 
 
