@@ -93,6 +93,7 @@ def _compute(
         if any(model.table == reconciliation.COMPARED for model in only):
             _compare_again(settings, warehouse, window, at=at, data_through=taken_at)
         return done
+    runs.drop_what_no_file_makes(warehouse)
     done = runs.run(warehouse, models.discover(), pending(warehouse, window), at=at, data_through=taken_at)
     warehouse.execute("delete from meta.pending_days where batch <= ?", [batch])
     return done

@@ -12,7 +12,7 @@ import duckdb
 
 from warehouse import checks, connection, kept, publish, restatements
 from warehouse.checks import CheckResult, ChecksFailed
-from warehouse.models import Model
+from warehouse.models import Model, discover
 from warehouse.restatements import Cause
 from warehouse.windows import Window, covering
 
@@ -70,6 +70,26 @@ def run(
         with connection.transaction(warehouse):
             checks.record(warehouse, failure.results, at=at)
         raise
+
+
+def drop_what_no_file_makes(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """A model whose file is gone leaves no table behind, and no page calls it late; its restatements stay told."""
+    made = {model.table for model in discover()}
+    for (table,) in warehouse.execute("select model from meta.models").fetchall():
+        if table not in made:
+            with connection.transaction(warehouse):
+                _drop(warehouse, table)
+
+
+def _drop(warehouse: duckdb.DuckDBPyConnection, table: str) -> None:
+    kinds = "select lower(table_type) from information_schema.tables where table_schema || '.' || table_name = ?"
+    for (kind,) in warehouse.execute(kinds, [table]).fetchall():
+        warehouse.execute(f"drop {'view' if kind == 'view' else 'table'} {table}")
+    name = table.partition(".")[2]
+    warehouse.execute("delete from meta.models where model = ?", [table])
+    warehouse.execute("delete from meta.unpublished where model = ?", [name])
+    warehouse.execute("delete from meta.model_runs where model = ?", [name])
+    warehouse.execute("delete from meta.check_results where model = ?", [name])
 
 
 def history(warehouse: duckdb.DuckDBPyConnection) -> Window | None:

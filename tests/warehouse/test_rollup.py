@@ -17,6 +17,8 @@ from warehouse import connection, models, publish, rollup
 from warehouse.reader import Reader
 from warehouse.windows import covering, of_days
 
+_OLD = "marts.old_news"
+
 
 def _marts(published: Reader) -> dict[str, list[tuple[object, ...]]]:
     """Every mart's rows but those that tell of runs."""
@@ -190,6 +192,19 @@ def test_an_empty_installation_publishes_empty_marts(installation: Settings, pub
 
     assert done.published.version == 1
     assert published.rows("select count(*) as n from analytics_summary_hourly") == [{"n": 0}]
+
+    # A mart of an earlier version whose file is gone.
+    with connection.writer(installation) as warehouse:
+        warehouse.execute(
+            "create table marts.old_news as select 1 as n; insert into meta.models values (?, 'x')", [_OLD]
+        )
+        warehouse.execute("insert into meta.model_runs (model) values ('old_news')")
+    rollup.publish_marts(installation, at=NOON)
+    assert published.rows("from old_news") == [{"n": 1}]
+    rollup.rollup(installation, at=NOON)
+
+    told = "from duckdb_tables() where database_name = current_database() and table_name = 'old_news'"
+    assert published.rows(told) == published.rows("from ops.model_runs where model = 'old_news'") == []
 
 
 def test_an_erased_person_stays_erased(installation: Settings, published: Reader) -> None:
