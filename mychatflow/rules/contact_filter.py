@@ -126,8 +126,10 @@ def _is_same(known: object, value: Value | None) -> bool:
 
 def _order(known: object, value: Value | None) -> int | None:
     """Numbers with numbers, dates with dates; nothing else has an order."""
+    if isinstance(known, bool) or isinstance(value, bool):
+        return None
     for kind in (int | float, str):
-        if isinstance(known, kind) and isinstance(value, kind) and not isinstance(known, bool):
+        if isinstance(known, kind) and isinstance(value, kind):
             return (known > value) - (known < value)  # type: ignore[operator]  # both are of that kind
     return None
 

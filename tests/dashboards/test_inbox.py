@@ -41,8 +41,10 @@ def test_an_answer_is_queued_and_pauses_the_agent(pages: Town) -> None:
     assert "&lt;img src=x" in html_of(test)
     assert "<img" not in html_of(test)
     assert data.contact(shop.tenant_id, contact.contact_id).owner == "human"  # type: ignore[union-attr]  # exists
-    waiting = _rows(pages, shop, f"select kind from outbox where contact_id = '{contact.contact_id}'")
-    assert waiting == [("human",)]
+    waiting = _rows(
+        pages, shop, f"select state from outbox where kind = 'human' and contact_id = '{contact.contact_id}'"
+    )
+    assert waiting == [("pending",)]
     assert ("local owner", "conversation.replied") in _rows(pages, shop, "select actor, action from audit_log")
 
 

@@ -12,7 +12,6 @@ from pipelines import sensors
 from pipelines.partitions import HOURLY_TAG
 from pipelines.resources import Installation
 from tests.pipelines.conftest import RunJob
-from tests.pipelines.test_jobs import TODAY
 from tests.warehouse import history
 from warehouse import connection
 from warehouse.reader import Reader
@@ -45,19 +44,20 @@ def _beats(settings: Settings) -> dict[str, float]:
 
 
 def test_a_failed_job_is_told_to_the_alerts(
-    run_job: RunJob, installation: Settings, instance: dg.DagsterInstance, published: Reader
+    run_job: RunJob, installation: Settings, instance: dg.DagsterInstance, published: Reader, now: datetime
 ) -> None:
+    today = f"{now:%Y-%m-%d}"
     business = history.a_business(installation)
-    past = history.a_past(business, turns=10, days=2, until=datetime.now(UTC) - timedelta(days=3))
+    past = history.a_past(business, turns=10, days=2, until=now - timedelta(days=3))
     history.write(installation, past)
     context = dg.build_sensor_context(instance=instance, resources={"installation": Installation(installation)})
-    assert run_job("hourly_analytics", partition_key=TODAY, tags={HOURLY_TAG: "true"}).success
+    assert run_job("hourly_analytics", partition_key=today, tags={HOURLY_TAG: "true"}).success
     sensors.numbers_watch(context)
     assert _beats(installation) == {"snapshot": 0, "analytics": 0}
     with connection.writer(installation) as warehouse:
         warehouse.execute("delete from marts.analytics_events where event_id = ?", [past.events[0][1]])
 
-    assert not run_job("daily_analytics", partition_key=TODAY).success
+    assert not run_job("daily_analytics", partition_key=today).success
     skipped = sensors.numbers_watch(context)
 
     assert _beats(installation)["analytics"] == 1

@@ -17,7 +17,7 @@ UNIQUE_ACROSS_TENANTS = {
     "tenants_pkey",
 }
 # When the next chat of anybody is due, and what a dead worker held.
-ACROSS_TENANTS = {"next_due.sql", "reopen.sql"}
+ACROSS_TENANTS = {"any_due_follow_up.sql", "next_due.sql", "reopen.sql"}
 UNIQUE = """
 select indexes.relname
 from pg_index
