@@ -56,8 +56,10 @@ class Loop:
         self._rung.clear()
         room = min(_BATCH, _MOST_AT_ONCE - len(self._held))
         try:
-            await self._give_back(self._left)
-            self._left.clear()
+            left = self._left.copy()
+            await self._give_back(left)
+            # Not those that broke off meanwhile.
+            del self._left[: len(left)]
             leases, due_in = await self._claims.take(most=room) if room > 0 else ([], None)
         except BROKEN_OFF as error:
             log.warning("worker waits for Postgres", cause=type(error).__name__)
