@@ -20,7 +20,7 @@ _COMMANDS: Final = {
     "doctor": ("doctor", _RUN, "Check configuration, servers, security and freshness."),
     "config": ("config", _SET_UP, "Show the settings, check them, or print an example .env."),
     "demo": ("demo", _SET_UP, "Write three demo businesses with 120 days of history."),
-    "tenant": ("tenant", _SET_UP, "Create a tenant and its owner's API key."),
+    "tenant": ("tenant", _SET_UP, "Create a tenant and its owner's API key, or list who is there."),
     "instance": ("instance", _SET_UP, "Connect a WhatsApp number."),
     "settings": ("tenant_settings", _SET_UP, "Change a tenant's settings."),
     "keys": ("keys", _SET_UP, "Rotate the keys over people's words, or drop a tenant's for good."),

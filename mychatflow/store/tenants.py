@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.rules.plan import Plan
@@ -35,6 +35,7 @@ _FOUND = """
     where tenants.deleted_at is null and tenants.suspended_at is null
 """
 _BY_ID = text(f"{_FOUND} and tenants.id = :tenant_id")
+_ALL = text(f"{_FOUND} order by tenants.created_at, tenants.id")
 _FIRST = text(f"{_FOUND} order by tenants.is_demo desc, tenants.created_at, tenants.id limit 1")
 
 
@@ -138,7 +139,7 @@ async def _create_from_directory(transaction: AsyncConnection, key_ring: KeyRing
 async def by_id(transaction: AsyncConnection, tenant_id: UUID) -> Tenant | None:
     """That tenant, unless it is deleted or suspended."""
     row = (await transaction.execute(_BY_ID, {"tenant_id": tenant_id})).mappings().one_or_none()
-    return None if row is None else Tenant(**{**row, "plan": Plan(row["plan"])})
+    return None if row is None else _tenant(row)
 
 
 async def is_on_legal_hold(transaction: AsyncConnection, tenant_id: UUID) -> bool:
@@ -151,7 +152,17 @@ async def set_legal_hold(transaction: AsyncConnection, tenant_id: UUID, *, is_on
     return (await transaction.execute(_SET_HOLD, {"tenant_id": tenant_id, "is_on": is_on})).rowcount > 0
 
 
+async def everyone(transaction: AsyncConnection) -> list[Tenant]:
+    """All who may work, the oldest first (platform transaction)."""
+    found = await transaction.execute(_ALL)
+    return [_tenant(row) for row in found.mappings()]
+
+
 async def first(transaction: AsyncConnection) -> Tenant | None:
     """The tenant that a development machine opens with: a demo one before others (platform transaction)."""
     row = (await transaction.execute(_FIRST)).mappings().one_or_none()
-    return None if row is None else Tenant(**{**row, "plan": Plan(row["plan"])})
+    return None if row is None else _tenant(row)
+
+
+def _tenant(row: RowMapping) -> Tenant:
+    return Tenant(**{**row, "plan": Plan(row["plan"])})

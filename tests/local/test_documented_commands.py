@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import shlex
@@ -141,3 +142,11 @@ def test_a_command_of_the_pages_does_what_they_say(command, values, monkeypatch)
 def test_what_is_not_typed_here_has_a_test_of_its_own():
     for name, where in ELSEWHERE.items():
         assert name.split()[-1] in (TESTS / where).read_text(), name
+
+
+def test_a_tenants_id_can_be_looked_up(values, capsys):
+    typed("tenant", "list", "--json")
+
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert values["TENANT_ID"] in {tenant["tenant_id"] for tenant in found}
+    assert all(tenant["name"] and tenant["timezone"] for tenant in found)

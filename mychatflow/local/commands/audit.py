@@ -12,7 +12,7 @@ from mychatflow.store import audit
 from mychatflow.store.audit import Chain
 from mychatflow.store.session import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

@@ -14,8 +14,8 @@ from mychatflow.local.backup_manifest import BackupDamaged
 from mychatflow.local.commands import loading
 from mychatflow.local.console import DEPENDENCY_DOWN, USAGE, Failure, say
 
-app = typer.Typer(invoke_without_command=True, no_args_is_help=True)
-restore = typer.Typer()
+app = typer.Typer(invoke_without_command=True, no_args_is_help=True, add_completion=False)
+restore = typer.Typer(add_completion=False)
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 

@@ -10,7 +10,7 @@ from mychatflow.local import console, programs
 from mychatflow.local.commands import loading
 from mychatflow.local.console import Failure
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

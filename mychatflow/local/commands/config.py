@@ -10,7 +10,7 @@ from mychatflow.local import console, safety
 from mychatflow.local.commands import loading
 from mychatflow.settings import ConfigurationRefused, Settings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 # What stands between `://` and `@` of an address.
 _WITHOUT_LOGIN = re.compile(r"(://)[^/@\s]+@")
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]

@@ -12,7 +12,7 @@ from mychatflow.store import dead_letters
 from mychatflow.store.dead_letters import Letter
 from mychatflow.store.session import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

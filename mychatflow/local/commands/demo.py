@@ -13,7 +13,7 @@ from mychatflow.local.console import Failure
 from mychatflow.local.demo import generate, sessions
 from mychatflow.local.demo import store as demo_store
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from mychatflow.local import checkup, console
 from mychatflow.local.checkup import Finding
 from mychatflow.local.commands import loading
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "down": "red"}
 
 

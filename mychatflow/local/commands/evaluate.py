@@ -11,7 +11,7 @@ from mychatflow.local import console, programs
 from mychatflow.local.commands import loading
 from mychatflow.local.console import Failure
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 _Rest = Annotated[list[str] | None, typer.Argument()]
 # pytest's own word for it.
 _NOTHING_SELECTED: Final = 5

@@ -14,7 +14,7 @@ from mychatflow.store import instances
 from mychatflow.store.instances import SessionTaken, UnknownTenant
 from mychatflow.store.session import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
@@ -73,9 +73,7 @@ def _create(loaded: Settings, *, tenant: UUID, session: str, name: str | None, w
     except SessionTaken as taken:
         raise Failure(f"a number with the session {session!r} exists", next_step="choose another --session") from taken
     except UnknownTenant as unknown:
-        raise Failure(
-            f"no tenant has the id {tenant}", next_step="mychatflow tenant create --name N --email E"
-        ) from unknown
+        raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant list") from unknown
 
 
 def _connect(

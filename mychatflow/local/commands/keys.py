@@ -16,7 +16,7 @@ from mychatflow.store.export_vault import ExportVault
 from mychatflow.store.session import Store
 from mychatflow.store.tenant_keys import Rewrapped, RotationRefused
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 _Tenant = Annotated[UUID, typer.Option(help="The tenant's id.")]
 # Twice what any process keeps a key for without looking again.

@@ -8,7 +8,7 @@ import typer
 from mychatflow.local import console, setup
 from mychatflow.local.commands import loading
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

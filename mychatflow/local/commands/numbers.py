@@ -11,7 +11,7 @@ _Rest = Annotated[list[str] | None, typer.Argument()]
 
 
 def _passed_on(module: str, name: str | None = None) -> typer.Typer:
-    app = typer.Typer(no_args_is_help=name is not None)
+    app = typer.Typer(no_args_is_help=name is not None, add_completion=False)
 
     @app.command(
         name,

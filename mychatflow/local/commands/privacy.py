@@ -21,8 +21,8 @@ from mychatflow.store.export import Exported
 from mychatflow.store.privacy import NoSuchPerson, Privacy
 from mychatflow.store.session import Store
 
-export = typer.Typer()
-erase = typer.Typer()
+export = typer.Typer(add_completion=False)
+erase = typer.Typer(add_completion=False)
 _ACTOR: Final = "operator"
 
 
@@ -112,7 +112,7 @@ def _out_of_the_warehouse(loaded: Settings, tenant: UUID, contact: UUID) -> dict
 async def _refuse_unknown(store: Store, tenant: UUID) -> None:
     async with store.platform_transaction() as transaction:
         if await tenants.by_id(transaction, tenant) is None:
-            raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant create --name N --email E")
+            raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant list")
 
 
 def _no_contact(tenant: UUID, contact: UUID | None) -> Failure:

@@ -13,7 +13,7 @@ from mychatflow.local.console import Failure
 from mychatflow.rules import intents_in_words, lines
 from mychatflow.rules.lines import InvalidLine
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 _LANGUAGES = "en,es,pt,fr,de,it,id,tr,ru,ar,hi,ja,zh"
 
 

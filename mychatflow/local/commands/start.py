@@ -16,7 +16,7 @@ from mychatflow.local.programs import Program
 from mychatflow.local.redis import EmbeddedRedis
 from mychatflow.settings import ConfigurationRefused, Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Name(enum.StrEnum):

@@ -1,5 +1,6 @@
 """`mychatflow tenant`: the platform's customers."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -15,13 +16,14 @@ from mychatflow.rules.plan import Plan
 from mychatflow.rules.role import Role
 from mychatflow.store import api_keys, audit, tenants
 from mychatflow.store.session import Store
+from mychatflow.store.tenants import Tenant
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def _group() -> None:
-    """Create a tenant and its owner's API key."""
+    """Create a tenant and its owner's API key, or list who is there."""
 
 
 @app.command()
@@ -62,6 +64,24 @@ def create(
     else:
         console.give_record(answer)
         console.say("the key is shown this once; next: mychatflow instance create --tenant ID --session NAME")
+
+
+@app.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
+    """Every tenant that may work, with the id that other commands ask for."""
+
+    async def work(store: Store) -> list[Tenant]:
+        async with store.platform_transaction() as transaction:
+            return await tenants.everyone(transaction)
+
+    found = [asdict(tenant) for tenant in loading.with_store(loading.settings(), work)]
+    if as_json:
+        for tenant in found:
+            console.give_json(tenant)
+    elif found:
+        console.give_table(tuple(found[0]), [tuple(tenant.values()) for tenant in found])
+    else:
+        console.say("no tenants; next: mychatflow tenant create --name N --email E")
 
 
 def _refuse(*, name: str, email: str, timezone: str) -> None:

@@ -15,7 +15,7 @@ from mychatflow.store import tenant_settings
 from mychatflow.store.session import Store
 from mychatflow.store.tenant_settings import SettingsChange, SettingsRefused
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 _SOURCES: Final = "mychatflow settings show --tenant ID lists the keys"
 _Tenant = Annotated[UUID, typer.Option(help="The tenant's id.")]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
@@ -94,7 +94,7 @@ def _is_list(key: str) -> bool:
 
 def _give(found: Mapping[str, Any] | None, tenant: UUID, *, as_json: bool) -> None:
     if found is None:
-        raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant create --name N --email E")
+        raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant list")
     if as_json:
         console.give_json(dict(found))
     else:

@@ -10,7 +10,7 @@ from mychatflow.local.console import Failure
 from mychatflow.store import traces
 from mychatflow.store.session import Store
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _ACKS: Final = {-1: "failed", 0: "pending", 1: "at the server", 2: "delivered", 3: "read", 4: "played"}
 
 

@@ -21,7 +21,7 @@ from mychatflow.local.installation import FIRST_STEPS, Installation
 from mychatflow.local.programs import Program
 from mychatflow.settings import ConfigurationRefused, Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _PATIENCE_SECONDS: Final = 90.0
 _TICK_SECONDS: Final = 0.1
 _REDRAW_SECONDS: Final = 0.5
