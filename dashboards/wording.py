@@ -105,6 +105,14 @@ def clock(instant: datetime, timezone: str, *, with_date: bool = True) -> str:
     return f"{local.day} {local:%b %H:%M}" if with_date else f"{local:%H:%M}"
 
 
+def lately(instant: datetime, timezone: str, *, at: datetime) -> str:
+    """When something in a list was: 14:05 today, yesterday, before that its date."""
+    found, today = (each.astimezone(zone(timezone)).date() for each in (instant, at))
+    if found == today:
+        return clock(instant, timezone, with_date=False)
+    return "yesterday" if found == today - timedelta(days=1) else day(found)
+
+
 def day(value: date) -> str:
     return f"{value.day} {value:%b}"
 

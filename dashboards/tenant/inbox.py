@@ -116,8 +116,10 @@ def _chats(looking: Viewer, search: str, wanted: ChatFilter) -> None:
         message = newest.get(contact.contact_id)
         news = " :green-badge[new]" if contact.contact_id in unread else ""
         waits = " :orange-badge[waiting]" if message is not None and message.direction == "incoming" else ""
+        written = "" if message is None else wording.lately(message.occurred_at, looking.timezone, at=shell.now())
         if st.button(
-            f"**{shell.plain(people.name(contact))}**{news}{waits}  \n{shell.plain(chat.preview(message))}",
+            f"**{shell.plain(people.name(contact))}** :small[:gray[{written}]]{news}{waits}"
+            f"  \n{shell.plain(chat.preview(message))}",
             key=f"chat-{contact.contact_id}",
             type="secondary" if contact.contact_id == chosen else "tertiary",
             width="stretch",

@@ -189,3 +189,16 @@ def test_a_number_is_never_shown_whole(number: str | None, shown: str) -> None:
 
 def test_an_unknown_zone_reads_as_utc() -> None:
     assert wording.clock(AT, "Mars/Olympus") == "24 Nov 12:00"
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (datetime(2026, 3, 10, 8, 5, tzinfo=UTC), "09:05"),
+        (datetime(2026, 3, 9, 23, 30, tzinfo=UTC), "00:30"),
+        (datetime(2026, 3, 9, 22, 30, tzinfo=UTC), "yesterday"),
+        (datetime(2026, 3, 8, 12, 0, tzinfo=UTC), "8 Mar"),
+    ],
+)
+def test_a_chats_last_message_is_dated_in_the_tenants_zone(written, words):
+    assert wording.lately(written, "Europe/Madrid", at=datetime(2026, 3, 10, 12, 0, tzinfo=UTC)) == words
