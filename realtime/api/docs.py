@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -24,6 +24,11 @@ def router_for(app: FastAPI) -> APIRouter:
         # Styles stand in the page itself; scripts and other hosts stay forbidden.
         policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         return HTMLResponse(pages[0], headers={"content-security-policy": policy})
+
+    @router.get("/", include_in_schema=False)
+    async def front_door() -> RedirectResponse:
+        """Somebody who opens the service's address in a browser wants to know what it can do."""
+        return RedirectResponse("/api/docs")
 
     return router
 

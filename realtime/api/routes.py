@@ -117,13 +117,26 @@ def _answer(request: Request, error: Exception) -> Response:
             return problems.of(request, error)
 
 
+# What a developer can do about a refusal; the words say nothing that the reason in `code` does not.
+_HELP: Final = {
+    "unknown_key": "No such API key, or it was revoked or has expired: make one under Team and keys.",
+    "no_issuer": "This is no API key (they begin with mcf_), and no sign-in is set up here (CLERK_ISSUER).",
+    "expired": "The session token has expired: get a new one from your sign-in.",
+    "no_membership": "You are signed in, but a member of no tenant here: ask its owner for an invitation.",
+    "issuer_unavailable": "The sign-in service does not answer: try again in a moment.",
+}
+
+
 async def _caller(request: Request, opened: Doors) -> Identity:
     try:
         return await opened.identities.of_bearer(_token(request), at=datetime.now(UTC), client_host=None)
     except IdentityRefused as refused:
         headers = {"www-authenticate": "Bearer"} if refused.status_code == 401 else {}
         raise Problem(
-            refused.status_code, refused.reason, "The credentials do not open this API.", headers=headers
+            refused.status_code,
+            refused.reason,
+            _HELP.get(refused.reason, "The credentials do not open this API."),
+            headers=headers,
         ) from refused
 
 
@@ -160,7 +173,10 @@ def _token(request: Request) -> str:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Problem(
-            401, "malformed", "Authorization must be `Bearer <token>`.", headers={"www-authenticate": "Bearer"}
+            401,
+            "malformed",
+            "Send `Authorization: Bearer` with an API key (mcf_…) or a session token.",
+            headers={"www-authenticate": "Bearer"},
         )
     return token.strip()
 

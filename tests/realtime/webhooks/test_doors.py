@@ -18,7 +18,7 @@ from tests.realtime.webhooks.conftest import Door
 
 
 async def fetched(door: Door, path: str) -> tuple[int, str, dict[str, str]]:
-    async with door.http.get(door.base_url + path) as answer:
+    async with door.http.get(door.base_url + path, allow_redirects=False) as answer:
         return answer.status, await answer.text(), {name.lower(): value for name, value in answer.headers.items()}
 
 
@@ -92,6 +92,12 @@ async def test_the_reference_needs_no_other_host(door: Door) -> None:
     assert "<script" not in body
     assert "http" not in body.partition("<style>")[2]
     assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_the_front_door_leads_to_the_reference(door: Door) -> None:
+    status, _, headers = await fetched(door, "/")
+
+    assert (status, headers["location"]) == (307, "/api/docs")
 
 
 async def test_an_unknown_path_is_a_problem(door: Door) -> None:
