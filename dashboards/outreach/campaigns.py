@@ -133,6 +133,7 @@ def _facts(results: dict[str, Any]) -> dict[str, str]:
     lift = results["lift"]
     if lift is None:
         return facts | {"Brought by it": "not measured: nobody was held out"}
+    facts[f"Wrote until a week after, of {results['assigned']:,} chosen"] = f"{lift.treated_rate:.0%}"
     facts[f"Wrote unprompted, of {results['held_out']:,} held out"] = f"{lift.held_out_rate:.0%}"
     facts["Brought by it"] = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
     return facts

@@ -115,7 +115,11 @@ def _results(found: dict[str, Any]) -> dict[str, str]:
     if lift is None:
         return told | {"Brought by it": "not measured: nobody was held out"}
     points = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
-    return told | {"Wrote unprompted": f"{lift.held_out_rate:.0%} of the held out", "Brought by it": points}
+    return told | {
+        "Wrote within 7 days of the start": f"{lift.treated_rate:.0%} of {found['assigned']:,} chosen",
+        "Wrote unprompted": f"{lift.held_out_rate:.0%} of {found['held_out']:,} held out",
+        "Brought by it": points,
+    }
 
 
 def _runs(looking: Viewer, rows: Rows, *, at: datetime) -> None:

@@ -10,25 +10,56 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mychatflow.rules import lift
 
 # Whoever was read was delivered, whoever answered was reached: each state counts for those before it.
+# What the campaign brought compares everybody it was decided to write to, even who was left out on the way, with the
+# held out over the same days: measured from each one's own message, people would have less time than the held out.
 _COUNTS = text(
     """
+    with
+
+    judged as (
+        select
+            recipients.state, recipients.sent_at, contacts.opted_out_at,
+            recipients.state not in ('queued', 'held_out')
+            and coalesce(recipients.reason <> 'campaign_cancelled', true)
+            and not (recipients.state = 'skipped' and coalesce(recipients.state_at <= campaigns.frozen_at, true))
+                as is_assigned,
+            coalesce(
+                contacts.last_inbound_at > campaigns.started_at
+                and (
+                    contacts.last_inbound_at <= coalesce(campaigns.finished_at, now()) + interval '7 days'
+                    -- Who wrote later may have written in time as well.
+                    or exists (
+                        select 1 from interactions
+                        where interactions.tenant_id = recipients.tenant_id
+                            and interactions.contact_id = recipients.contact_id
+                            and interactions.direction = 'incoming'
+                            and interactions.occurred_at > campaigns.started_at
+                            and interactions.occurred_at <= campaigns.finished_at + interval '7 days'
+                    )
+                ),
+                false
+            ) as has_written
+        from campaign_recipients as recipients
+        inner join campaigns on campaigns.tenant_id = recipients.tenant_id and campaigns.id = recipients.campaign_id
+        inner join contacts on contacts.tenant_id = recipients.tenant_id and contacts.id = recipients.contact_id
+        where recipients.tenant_id = :tenant_id and recipients.campaign_id = :id
+    )
+
     select
         count(*) as recipients,
-        count(*) filter (where recipients.state = 'queued') as queued,
-        count(*) filter (where recipients.state in ('sent', 'delivered', 'read', 'replied')) as sent,
-        count(*) filter (where recipients.state in ('delivered', 'read', 'replied')) as delivered,
-        count(*) filter (where recipients.state in ('read', 'replied')) as read,
-        count(*) filter (where recipients.state = 'replied') as replied,
-        count(*) filter (where recipients.state = 'failed') as failed,
-        count(*) filter (where recipients.state = 'skipped') as skipped,
-        count(*) filter (where recipients.state = 'held_out') as held_out,
-        count(*) filter (where contacts.opted_out_at >= recipients.sent_at) as opted_out_after,
-        count(*) filter (where contacts.last_inbound_at > recipients.sent_at) as wrote_after,
-        count(*) filter (where recipients.state = 'held_out' and contacts.last_inbound_at > recipients.state_at)
-            as held_out_wrote
-    from campaign_recipients as recipients
-    inner join contacts on contacts.tenant_id = recipients.tenant_id and contacts.id = recipients.contact_id
-    where recipients.tenant_id = :tenant_id and recipients.campaign_id = :id
+        count(*) filter (where state = 'queued') as queued,
+        count(*) filter (where state in ('sent', 'delivered', 'read', 'replied')) as sent,
+        count(*) filter (where state in ('delivered', 'read', 'replied')) as delivered,
+        count(*) filter (where state in ('read', 'replied')) as read,
+        count(*) filter (where state = 'replied') as replied,
+        count(*) filter (where state = 'failed') as failed,
+        count(*) filter (where state = 'skipped') as skipped,
+        count(*) filter (where state = 'held_out') as held_out,
+        count(*) filter (where opted_out_at >= sent_at) as opted_out_after,
+        count(*) filter (where is_assigned) as assigned,
+        count(*) filter (where is_assigned and has_written) as assigned_wrote,
+        count(*) filter (where state = 'held_out' and has_written) as held_out_wrote
+    from judged
     """
 )
 _REASONS = text(
@@ -61,10 +92,9 @@ async def results(transaction: AsyncConnection, tenant_id: UUID, campaign_id: UU
     reasons: dict[str, dict[str, int]] = {"skipped": {}, "failed": {}}
     for state, reason, count in (await transaction.execute(_REASONS, values)).all():
         reasons[state][reason] = count
-    # Both groups by one measure: whether the person wrote at all afterwards.
     found = lift.lift(
-        treated=counts["sent"],
-        treated_replied=counts.pop("wrote_after"),
+        treated=counts["assigned"],
+        treated_replied=counts["assigned_wrote"],
         held_out=counts["held_out"],
         held_out_replied=counts["held_out_wrote"],
     )

@@ -73,6 +73,8 @@ _COUNTS = text(
         count(*) filter (where runs.state = 'cancelled') as cancelled,
         count(*) filter (where sent.first_at is not null) as treated,
         count(*) filter (where answered.first_at > sent.first_at) as treated_replied,
+        count(*) filter (where runs.state <> 'held_out') as assigned,
+        count(*) filter (where runs.state <> 'held_out' and answered.first_at is not null) as assigned_replied,
         count(*) filter (where runs.state = 'held_out') as held_out,
         count(*) filter (where runs.state = 'held_out' and answered.first_at is not null) as held_out_replied,
         coalesce(sum(sent.count), 0)::integer as messages_sent
@@ -173,9 +175,10 @@ async def results(transaction: AsyncConnection, tenant_id: UUID, sequence_id: UU
     values = {"tenant_id": tenant_id, "sequence_id": sequence_id}
     counts = dict((await transaction.execute(_COUNTS, values)).mappings().one())
     reasons = {row.reason: row.count for row in (await transaction.execute(_REASONS, values)).all()}
+    # Who answered before the first message counts on either side, or the held out would have more time.
     found = lift.lift(
-        treated=counts["treated"],
-        treated_replied=counts["treated_replied"],
+        treated=counts["assigned"],
+        treated_replied=counts["assigned_replied"],
         held_out=counts["held_out"],
         held_out_replied=counts["held_out_replied"],
     )

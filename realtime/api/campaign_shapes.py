@@ -114,7 +114,11 @@ class ShownLift(Shown):
 
 
 class Results(Shown):
-    """Each state counts for those before it; `lift` is null while one of the groups is empty."""
+    """Each state counts for those before it; `lift` is null while one of the groups is empty.
+
+    It compares the assigned (whom it was decided to write to, whatever came of it) with the held out, by who wrote
+    between the start and seven days after the end.
+    """
 
     recipients: int
     queued: int
@@ -124,6 +128,8 @@ class Results(Shown):
     replied: int
     failed: int
     skipped: int
+    assigned: int
+    assigned_wrote: int
     held_out: int
     held_out_wrote: int
     opted_out_after: int

@@ -106,7 +106,10 @@ class Run(Shown):
 
 
 class SequenceResults(Shown):
-    """Treated are the runs that sent something; `lift` is null while one of the groups is empty."""
+    """Treated are the runs that sent something; `lift` is null while one of the groups is empty.
+
+    It compares the assigned (all runs not held out) with the held out, by who wrote within seven days of the start.
+    """
 
     runs: int
     running: int
@@ -114,6 +117,8 @@ class SequenceResults(Shown):
     cancelled: int
     treated: int
     treated_replied: int
+    assigned: int
+    assigned_replied: int
     held_out: int
     held_out_replied: int
     messages_sent: int

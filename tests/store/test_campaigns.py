@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from mychatflow.rules import holdout
-from mychatflow.store import campaign_audience, campaign_freeze, campaign_results, campaigns
+from mychatflow.store import campaign_audience, campaign_freeze, campaigns
 from mychatflow.store.campaigns import WrongState
 from tests.factories import NOON, a_campaign, a_contact, a_tenant
 from tests.store.campaigning import frozen, handed_over, rows, started, states, step
@@ -238,29 +238,3 @@ async def test_an_empty_audience_finishes_at_once(store, tenant):
     assert (await handed_over(store, tenant, campaign_id)).is_finished
     (row,) = await rows(store, "select state, finished_at from campaigns")
     assert row == {"state": "finished", "finished_at": NOON}
-
-
-async def test_results_count_each_state_for_those_before_it(store, tenant):
-    campaign_id = await a_campaign(store, tenant)
-    for state in ("queued", "sent", "delivered", "read", "replied", "failed", "skipped", "held_out", "held_out"):
-        wrote = state == "replied"
-        contact_id = await a_contact(store, tenant, last_inbound_at=NOON if wrote else None)
-        async with store.platform_transaction() as transaction:
-            await transaction.execute(
-                text(
-                    "insert into campaign_recipients (tenant_id, campaign_id, contact_id, state, sent_at, state_at)"
-                    " values (:t, :c, :p, :s, :sent_at, :at)"
-                ),
-                {
-                    "t": tenant.tenant_id, "c": campaign_id, "p": contact_id, "s": state, "at": YESTERDAY,
-                    "sent_at": YESTERDAY if state in {"sent", "delivered", "read", "replied"} else None,
-                },
-            )  # fmt: skip
-    async with store.tenant_transaction(tenant.tenant_id) as transaction:
-        found = await campaign_results.results(transaction, tenant.tenant_id, campaign_id)
-
-    assert {name: found[name] for name in ("recipients", "sent", "delivered", "read", "replied")} == {
-        "recipients": 9, "sent": 4, "delivered": 3, "read": 2, "replied": 1,
-    }  # fmt: skip
-    assert found["recipients"] == sum(found[name] for name in ("queued", "sent", "failed", "skipped", "held_out"))
-    assert found["lift"].difference == pytest.approx(0.25)

@@ -88,19 +88,21 @@ async def test_a_sequence_with_a_past_is_switched_off_not_deleted(api, shop, sto
 
 async def test_results_compare_with_the_people_held_out(api, shop, store):
     sequence_id = await a_sequence(store, shop.tenant, holdout_share=0.5)
-    wrote = 0
+    answered = early = 0
     for n in range(40):
         contact_id = await a_contact(store, shop.tenant)
         begun = await api.post(f"/follow-up-sequences/{sequence_id}/runs", json={"contact_id": str(contact_id)})
         if begun.json()["state"] == "running":
-            # Who writes after a week has other reasons.
-            is_soon = n % 2 == 1
-            later = timedelta(hours=1) if is_soon else timedelta(days=8)
+            # Before the message, after it, or so late that there are other reasons.
+            later = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=8))[n % 3]
             await a_message(store, shop.tenant, contact_id, "Yes, please", at=datetime.now(UTC) + later)
-            wrote += is_soon
+            early, answered = early + (n % 3 == 0), answered + (n % 3 == 1)
     async with store.platform_transaction() as transaction:
         await transaction.execute(
-            text("update follow_ups set state = 'sent', decided_at = now() where sequence_id = :id"),
+            text(
+                "update follow_ups set state = 'sent', decided_at = now() + interval '30 minutes'"
+                " where sequence_id = :id"
+            ),
             {"id": sequence_id},
         )
 
@@ -108,8 +110,10 @@ async def test_results_compare_with_the_people_held_out(api, shop, store):
 
     assert results["runs"] == 40 == results["treated"] + results["held_out"]
     assert 8 < results["held_out"] < 32
-    assert (results["treated_replied"], results["held_out_replied"]) == (wrote, 0)
-    assert results["lift"]["difference"] == pytest.approx(results["treated_replied"] / results["treated"])
+    assert (results["treated_replied"], results["held_out_replied"]) == (answered, 0)
+    # Both groups have the same seven days: who wrote before the message counts as among the held out.
+    assert (results["assigned"], results["assigned_replied"]) == (results["treated"], answered + early)
+    assert results["lift"]["difference"] == pytest.approx((answered + early) / results["treated"])
     held = (await api.get(f"/follow-up-sequences/{sequence_id}/runs", params={"state": "held_out"})).json()["data"]
     assert len(held) == results["held_out"]
     assert all(run["steps"] == [] and run["reason"] == "control group" for run in held)
