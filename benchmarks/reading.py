@@ -18,6 +18,7 @@ _SETS = (
     ("held out", "intents_held_out.jsonl"),
     ("unseen", "intents_unseen.jsonl"),
     ("strangers", "intents_strangers.jsonl"),
+    ("everyday", "intents_everyday.jsonl"),
 )
 _ROUNDS = 5
 _CONVERSATIONS = 400
@@ -34,8 +35,8 @@ def microseconds(read: Callable[[str], Any], texts: list[str]) -> float:
     return best / len(texts) * 1_000_000
 
 
-def intents_of(label: str, file: str) -> dict[str, report.Value]:
-    rows = scoring.rows(file)
+def intents_of(label: str, *files: str) -> dict[str, report.Value]:
+    rows = [row for file in files for row in scoring.rows(file)]
     agreement = scoring.agreement(rows)
     hard = sum(each["hard_negative"] for each in rows)
     alarms = scoring.false_alarms(rows)
@@ -69,7 +70,8 @@ def languages() -> dict[str, report.Value]:
 
 
 def main() -> None:
-    report.show("intents", [intents_of(label, file) for label, file in _SETS])
+    unseen = [file for _, file in _SETS[1:]]
+    report.show("intents", [*(intents_of(*each) for each in _SETS), intents_of("all but development", *unseen)])
     report.show("languages", [languages()])
 
 
