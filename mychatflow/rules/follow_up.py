@@ -10,6 +10,8 @@ from mychatflow.rules import business_hours
 Action = Literal["send", "wait", "cancel", "drop"]
 MAX_UNANSWERED = 3
 _LATEST = timedelta(hours=24)
+# Due steps are looked for every five minutes, so a step of one minute is not late for having waited for a look or two.
+_SOON_ENOUGH = timedelta(minutes=15)
 _MINUTE = timedelta(minutes=1)
 
 
@@ -70,7 +72,7 @@ def decide(facts: FollowUpFacts, *, at: datetime) -> FollowUpDecision:
     if at < facts.due_at:
         return FollowUpDecision(action="wait", reason=FollowUpReason.NOT_DUE, until=facts.due_at)
     # A late step is dropped, not bunched with the next one.
-    if at - facts.due_at > min(2 * facts.delay, _LATEST):
+    if at - facts.due_at > max(_SOON_ENOUGH, min(2 * facts.delay, _LATEST)):
         return FollowUpDecision(action="drop", reason=FollowUpReason.TOO_LATE)
     if _is_outside_window(facts, at):
         return FollowUpDecision(action="drop", reason=FollowUpReason.SESSION_WINDOW_CLOSED)

@@ -31,6 +31,8 @@ def decide(at=DUE, **changes):
         ({"at": DUE - SECOND}, "wait", FollowUpReason.NOT_DUE),
         ({"at": DUE + timedelta(hours=4)}, "send", FollowUpReason.DUE),
         ({"at": DUE + timedelta(hours=4) + SECOND}, "drop", FollowUpReason.TOO_LATE),
+        ({"delay": timedelta(minutes=1), "at": DUE + timedelta(minutes=15)}, "send", FollowUpReason.DUE),
+        ({"delay": timedelta(minutes=1), "at": DUE + timedelta(minutes=16)}, "drop", FollowUpReason.TOO_LATE),
         ({"delay": timedelta(days=9), "at": DUE + timedelta(hours=24)}, "send", FollowUpReason.DUE),
         ({"delay": timedelta(days=9), "at": DUE + timedelta(hours=24) + SECOND}, "drop", FollowUpReason.TOO_LATE),
         ({"last_inbound_at": DUE - timedelta(hours=1)}, "cancel", FollowUpReason.CUSTOMER_WROTE),
