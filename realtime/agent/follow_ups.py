@@ -92,7 +92,8 @@ class FollowUps:
             return 0
         (rows,) = await sql.run(self._pool, ("due_follow_ups", {"most": _MOST}), is_durable=False)
         decisions = []
-        for due in (Due(**row) for row in rows):
+        # One message to a person in one look: the next look counts it among those that nobody answered.
+        for due in {row["contact_id"]: Due(**row) for row in reversed(rows)}.values():
             decision = follow_up.decide(_facts(due, at), at=at)
             if decision.action == "wait" and decision.until is None:
                 continue

@@ -1,6 +1,8 @@
 """Follow-ups after a reply that stays unanswered."""
 
-from mychatflow.store import follow_up_sequences
+from datetime import UTC, datetime, time
+
+from mychatflow.store import follow_up_runs, follow_up_sequences
 from tests.journeys.conftest import House, until
 
 
@@ -60,6 +62,35 @@ async def test_an_answer_cancels_the_follow_up(house: House):
 
     states = house.rows("select state, reason from follow_ups order by scheduled_at")
     assert states[0] == {"state": "cancelled", "reason": "customer_wrote"}
+
+
+async def test_at_most_three_messages_stay_unanswered(house: House):
+    tenant = await house.a_business()
+    await a_sequence(house, tenant, "Still interested?")
+    chat = house.a_customer()
+    house.write(tenant, chat, "Hello")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+    await house.execute("update contacts set automated_unanswered_count = 2")
+    async with house.store.tenant_transaction(tenant.tenant_id) as transaction:
+        steps = [{"delay_minutes": 60, "template": "Last call.", "condition": {}}]
+        night = {"quiet_from": time(), "quiet_until": time()}
+        other = await follow_up_sequences.create(transaction, tenant.tenant_id, {"name": "Offer"} | night, steps)
+        contact_id = house.contact(tenant, chat)["id"]
+        await follow_up_runs.assign(
+            transaction, tenant.tenant_id, other, contact_id, started_by="test", at=datetime.now(UTC)
+        )
+
+    await due(house)
+    await until(lambda: not house.rows("select 1 from follow_ups where state = 'due'"))
+    await house.quiet(tenant)
+
+    decided = house.rows("select state, reason from follow_ups order by state")
+    assert decided == [
+        {"state": "cancelled", "reason": "too_many_unanswered"},
+        {"state": "sent", "reason": "due"},
+    ]
+    assert house.contact(tenant, chat)["automated_unanswered_count"] == 3
 
 
 async def test_a_step_whose_condition_fails_is_left_out_and_the_next_one_comes(house: House):

@@ -27,7 +27,16 @@ select
     contacts.last_inbound_at,
     contacts.is_handed_off or coalesce(contacts.paused_until > now(), contacts.owner = 'human') as is_handed_off,
     contacts.opted_out_at is not null as is_opted_out,
-    contacts.automated_unanswered_count as unanswered_count,
+    -- What waits to be sent will be as unanswered as what was.
+    contacts.automated_unanswered_count + (
+        select count(*) from outbox
+        where
+            outbox.tenant_id = contacts.tenant_id
+            and outbox.instance_id = contacts.instance_id
+            and outbox.chat_id = contacts.chat_id
+            and outbox.state in ('pending', 'sending', 'ambiguous')
+            and outbox.kind in ('follow_up', 'campaign')
+    ) as unanswered_count,
     contacts.timezone as contact_timezone,
     coalesce(settings.timezone, 'UTC') as tenant_timezone,
     settings.business_name,

@@ -75,11 +75,14 @@ people as (
         last_message_at = greatest(contacts.last_message_at, marked.at),
         -- The customer's answer to this one is a reply pair of the lead score.
         lead_awaiting_reply_since = greatest(contacts.lead_awaiting_reply_since, marked.at),
-        automated_unanswered_count = contacts.automated_unanswered_count
-            + case when marked.kind in ('follow_up', 'campaign') then 1 else 0 end,
+        automated_unanswered_count = contacts.automated_unanswered_count + marked.automated_count,
         updated_at = now()
     from (
-        select tenant_id, contact_id, max(at) as at, max(kind) as kind
+        select
+            tenant_id,
+            contact_id,
+            max(at) as at,
+            count(*) filter (where kind in ('follow_up', 'campaign')) as automated_count
         from marked
         where state = 'sent'
         group by tenant_id, contact_id
