@@ -19,6 +19,15 @@ _AUTHORS = {
 }
 _NO_COSTS: Mapping[UUID, float] = MappingProxyType({})
 _SILENT_STATUSES = {"received"}
+_ANSWERED = "How this answer came about"
+# What a gate decided instead of an answer; its reason is told beside it.
+_GATED = {
+    "skip": "Not answered",
+    "handoff": "Handed to the team",
+    "away": "Away message",
+    "opt_out_confirmation": "Wants no more messages",
+    "opt_in_confirmation": "Wants messages again",
+}
 
 
 def bubbles(messages: Sequence[Message], *, timezone: str, costs: Mapping[UUID, float] = _NO_COSTS) -> str:
@@ -82,17 +91,23 @@ def _without_text(message: Message) -> str:
 
 
 def _trace(trace: Any) -> str:
-    """The steps of the turn, folded."""
+    """The steps of the turn, folded; the gate that decided against an answer is told at once."""
     if not trace:
         return ""
-    return f"<details><summary>How this answer came about</summary>{decisions(trace)}</details>"
+    gate = next((step for name, step in _steps(trace) if name == "gates" and isinstance(step, Mapping)), {})
+    told = _GATED.get(str(gate.get("decision")))
+    summary = f"{told}: {wording.words(str(gate.get('why', ''))).lower()}" if told else _ANSWERED
+    return f"<details><summary>{escaped(summary)}</summary>{decisions(trace)}</details>"
 
 
 def decisions(trace: Any) -> str:
     """What each step decided, why and in how many ms; keys and values are ours, but are escaped like everything."""
+    return f'<div class="mcf-turn">{"".join(_line(name, step) for name, step in _steps(trace))}</div>'
+
+
+def _steps(trace: Any) -> list[tuple[str, Any]]:
     steps = trace.get("steps", trace) if isinstance(trace, Mapping) else trace
-    pairs = list(steps.items()) if isinstance(steps, Mapping) else [(_step_name(step), step) for step in steps]
-    return f'<div class="mcf-turn">{"".join(_line(name, step) for name, step in pairs)}</div>'
+    return list(steps.items()) if isinstance(steps, Mapping) else [(_step_name(step), step) for step in steps]
 
 
 def _line(name: str, step: Any) -> str:

@@ -86,6 +86,12 @@ def test_an_answer_tells_how_it_came_about() -> None:
     assert "Gates" in shown
 
 
+def test_a_message_without_answer_says_which_gate_decided() -> None:
+    silent = a_message(trace=[{"step": "gates", "decision": "skip", "why": "loop_suspected", "gate": 10, "ms": 1}])
+
+    assert "<summary>Not answered: loop suspected</summary>" in chat.bubbles([silent], timezone="UTC")
+
+
 def test_messages_carry_the_tenants_clock() -> None:
     assert "17:30" in chat.bubbles([a_message()], timezone="Asia/Kolkata")
 
