@@ -101,6 +101,11 @@ budget_refusals = Counter(
     "Calls to models that the day's money did not reach for, a tenant's or a provider's.",
     ("kind",),
 )
+breaker_degraded = Gauge(
+    "mychatflow_breaker_degraded",
+    "1 while a process keeps models' breakers in its own memory, because Redis is away.",
+    multiprocess_mode="livemax",
+)
 breaker_changes = Counter(
     "mychatflow_breaker_changes",
     "State changes of models' breakers.",

@@ -103,6 +103,8 @@ class Router:
             metrics.ai_unanswered.inc()
             _tell(unavailable.attempts, unavailable.transitions)
             raise
+        finally:
+            metrics.breaker_degraded.set(self.is_degraded)
         metrics.ai_seconds.observe(reply.latency_ms / 1000)
         _tell(reply.attempts, reply.transitions)
         return reply

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from mychatflow.settings import Settings
 from realtime.llm import breaker, contract
@@ -260,6 +261,7 @@ async def test_without_redis_customers_are_answered(model_settings, models, tmp_
     assert {reply.provider for reply in replies} == {"gemini"}
     assert len(models.calls("openai")) == 3
     assert router.is_degraded
+    assert REGISTRY.get_sample_value("mychatflow_breaker_degraded") == 1
     await router.close()
 
 
