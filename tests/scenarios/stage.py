@@ -64,6 +64,10 @@ class Stage:
 
     async def _set_up(self) -> None:
         scenario, house = self.scenario, self.house
+        if scenario.number:
+            # The first look at a new number's history says anew how the number stands.
+            read = "select 1 from instances where tenant_id = %(t)s and caught_up_at is not null"
+            await until(lambda: house.rows(read, t=self.tenant.tenant_id) != [])
         for column, value in _moments(scenario.number).items():
             await house.execute(
                 f"update instances set {column} = %(v)s where tenant_id = %(t)s", v=value, t=self.tenant.tenant_id
@@ -138,6 +142,14 @@ class Stage:
         await self.house.gateway.settled()
         waits = "select 1 from chat_leases where tenant_id = %(t)s and leased_until is null and due_at > now()"
         await until(lambda: self.house.rows(waits, t=self.tenant.tenant_id) != [])
+
+    async def leave(self) -> None:
+        """What still waits for an answer would ask the models in the middle of the next scenario."""
+        for left in (
+            "update inbox set state = 'parked' where tenant_id = %(t)s and state = 'open'",
+            "update chat_leases set due_at = null where tenant_id = %(t)s",
+        ):
+            await self.house.execute(left, t=self.tenant.tenant_id)
 
     def judge(self) -> None:
         """Everything at once, so that a failure shows the whole ending."""
@@ -236,9 +248,12 @@ class Stage:
 
 async def play(house: House, scenario: Scenario) -> None:
     stage = await Stage.built(house, scenario)
-    async with asyncio.timeout(60):
-        await stage.play()
-    stage.judge()
+    try:
+        async with asyncio.timeout(60):
+            await stage.play()
+        stage.judge()
+    finally:
+        await stage.leave()
 
 
 def _direct(house: House, name: str, model: Model) -> None:
