@@ -16,6 +16,19 @@ _TABLES = ("raw.analytics_events", "marts.analytics_events")
 # Below it, gaps are soon filled again by what lands.
 _GAPS = 0.25
 
+# Each publication carries them, so without an end it would grow with the age of the installation.
+_OLD_RUNS = (
+    """
+    delete from meta.model_runs as old
+    where ran_at < ? and exists (
+        select 1 from meta.model_runs as newer
+        where newer.model = old.model and newer.ran_at > old.ran_at and newer.data_through >= old.data_through
+    )
+    """,
+    "delete from meta.publications where published_at < ? and version < (select max(version) from meta.publications)",
+    "delete from meta.batches where landed_at < ? and batch < (select max(batch) from meta.batches)",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
@@ -40,6 +53,14 @@ def forget_events(settings: Settings, before: Mapping[UUID, datetime]) -> Forgot
     if has_gaps:
         connection.rebuild(settings)
     return Forgotten(event_count=deleted, freed_bytes=size - connection.size(settings))
+
+
+def forget_runs(settings: Settings, before: datetime) -> int:
+    """Delete what was noted of older runs, but for the newest of each table; returns how many notes went."""
+    if not connection.exists(settings):
+        return 0
+    with connection.writer(settings) as warehouse, connection.transaction(warehouse):
+        return sum(int(warehouse.execute(statement, [before]).fetchall()[0][0]) for statement in _OLD_RUNS)
 
 
 def _delete(warehouse: duckdb.DuckDBPyConnection, table: str, before: Mapping[UUID, datetime]) -> int:

@@ -29,7 +29,7 @@ _TOLD: Final = {"pending": "Being made", "fetched": "Taken", "expired": "Too old
 _LONGEST_DAYS: Final = 36_500
 _KEPT: Final = (
     ("retention_days_messages", "Texts of messages", "Then only the facts stay: when, who, how long, which score."),
-    ("retention_days_events", "Facts for the numbers", "Then they are in no report any more."),
+    ("retention_days_events", "Facts for the numbers", "Then totals stay as they were, with no list behind them."),
     ("retention_days_media", "Pictures, voice notes, files", None),
 )
 

@@ -1,4 +1,4 @@
-"""Lets go of what a tenant no longer keeps: text first, in batches small enough that nobody waits."""
+"""Lets go of what a tenant no longer keeps: text and its copies first, in batches small enough that nobody waits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from mychatflow.rules.retention import Cutoffs, RetentionSettings
+from mychatflow.store import tenants
 from mychatflow.store.session import Store
 
 BATCH_ROWS = 5_000
@@ -34,7 +35,53 @@ _FORGET_TEXT = text(
     where (tenant_id, id, occurred_at) in (
         select tenant_id, id, occurred_at from interactions
         where tenant_id = :tenant_id and occurred_at < :before
-            and (content is not null or media_url is not null or media is not null or token_hashes is not null)
+            and num_nonnulls(
+                content, media_url, media, hits, token_hashes, reactions, language_evidence, trace
+            ) > 0
+        limit :batch
+    )
+    """
+)
+# What a message was sent with, once nothing sends it any more.
+_EMPTY_OUTBOX = text(
+    """
+    update outbox set body = '', media = null
+    where (tenant_id, id) in (
+        select tenant_id, id from outbox
+        where tenant_id = :tenant_id and created_at < :before and state in ('sent', 'failed', 'cancelled')
+            and (body <> '' or media is not null)
+        limit :batch
+    )
+    """
+)
+_EMPTY_CAMPAIGNS = text(
+    """
+    update campaign_recipients set body = null
+    where (tenant_id, id) in (
+        select tenant_id, id from campaign_recipients
+        where tenant_id = :tenant_id and state_at < :before and state <> 'queued' and body is not null
+        limit :batch
+    )
+    """
+)
+# Nobody answers any more what lay parked for as long as its words may be kept.
+_EMPTY_PARKED = text(
+    """
+    update inbox set body = null, state = 'done', done_at = now()
+    where (tenant_id, seq) in (
+        select tenant_id, seq from inbox
+        where tenant_id = :tenant_id and state = 'parked' and received_at < :before
+        limit :batch
+    )
+    """
+)
+_DELETE_LETTERS = text(
+    """
+    delete from dead_letters
+    where id in (
+        select dead_letters.id from dead_letters
+        inner join instances on instances.session = dead_letters.session
+        where instances.tenant_id = :tenant_id and dead_letters.received_at < :before
         limit :batch
     )
     """
@@ -76,12 +123,23 @@ _DELETE_DELIVERIES = text(
     where (tenant_id, id) in (
         select tenant_id, id from webhook_deliveries
         where created_at < :before and state <> 'pending'
+            and tenant_id not in (select id from tenants where is_on_legal_hold)
         limit :batch
     )
     """
 )
-_BY_CUTOFF: Mapping[str, TextClause] = MappingProxyType(
-    {"messages_before": _FORGET_TEXT, "events_before": _DELETE_EVENTS, "inbox_before": _EMPTY_INBOX}
+_BY_CUTOFF: Mapping[str, Mapping[str, TextClause]] = MappingProxyType(
+    {
+        "messages_before": {
+            "messages": _FORGET_TEXT,
+            "sent_texts": _EMPTY_OUTBOX,
+            "campaign_texts": _EMPTY_CAMPAIGNS,
+            "parked_texts": _EMPTY_PARKED,
+            "dead_letters": _DELETE_LETTERS,
+        },
+        "events_before": {"events": _DELETE_EVENTS},
+        "inbox_before": {"inbox": _EMPTY_INBOX},
+    }
 )
 
 
@@ -117,12 +175,11 @@ async def clean_tenant(store: Store, tenant_id: UUID, cutoffs: Cutoffs) -> dict[
     if cutoffs.events_before is not None:
         async with store.platform_transaction() as transaction:
             await transaction.execute(_KEEP_FROM, {"tenant_id": tenant_id, "before": cutoffs.events_before})
-    for name, statement in _BY_CUTOFF.items():
+    for name, statements in _BY_CUTOFF.items():
         before: datetime | None = getattr(cutoffs, name)
-        kind = name.removesuffix("_before")
-        counts[kind] = 0
-        if before is not None:
-            counts[kind] = await _in_batches(store, statement, {"tenant_id": tenant_id, "before": before})
+        for kind, statement in statements.items():
+            values = {"tenant_id": tenant_id, "before": before}
+            counts[kind] = 0 if before is None else await _in_batches(store, statement, values)
     return counts
 
 
@@ -141,6 +198,9 @@ async def _in_batches(store: Store, statement: TextClause, values: dict[str, Any
     while True:
         # A transaction a batch: a long one would hold back the warehouse's watermark and vacuum.
         async with store.platform_transaction() as transaction:
+            if "tenant_id" in values and await tenants.is_on_legal_hold(transaction, values["tenant_id"]):
+                # Begun since the policies were read.
+                return total
             changed = (await transaction.execute(statement, values | {"batch": BATCH_ROWS})).rowcount
         total += changed
         if changed < BATCH_ROWS:

@@ -16,6 +16,8 @@ from pipelines.resources import Installation
 from warehouse import retention as warehouse_retention
 
 _AHEAD = timedelta(days=92)
+# As long as Dagster keeps what it knows of them.
+_RUNS_KEPT = timedelta(days=30)
 
 
 @dg.asset(
@@ -35,6 +37,7 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
     )
     forgotten = warehouse_retention.forget_events(installation.settings, events_before)
     counts["warehouse_facts"] = forgotten.event_count
+    counts["warehouse_runs"] = warehouse_retention.forget_runs(installation.settings, at - _RUNS_KEPT)
     freed = {"warehouse_freed_bytes": forgotten.freed_bytes, "postgres_freed_bytes": 0}
     if counts.get("events"):
         until = max(events_before.values()).date()

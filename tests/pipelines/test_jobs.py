@@ -1,4 +1,4 @@
-"""Jobs do what they promise on a real database: the hour, the day, the clean-up, what has come due."""
+"""Jobs do what they promise on a real database: the hour, the day, what has come due."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -116,47 +116,6 @@ def test_a_campaign_starts_at_its_hour_and_its_past_is_left_alone(
     assert _fetch(installation, "select count(*) from campaign_recipients") == [(0,)]
 
 
-def test_retention_lets_text_go_and_keeps_facts(run_job: RunJob, installation: Settings, now: datetime) -> None:
-    business = history.a_business(installation)
-    past = history.a_past(business, turns=5, days=30, until=now)
-    history.write(installation, past)
-    old, new = now - timedelta(days=20), now - timedelta(days=2)
-    with psycopg.connect(installation.role_url("engine")) as engine:
-        engine.execute("update settings set retention_days_messages = 10, retention_days_events = 10")
-        for at in (old, new):
-            engine.execute(_INTERACTION, (business.tenant_id, at, past.contacts[0][1], business.instance_id))
-    with psycopg.connect(installation.role_url("app")) as app:
-        app.execute("select set_config('app.tenant_id', %s, true)", (str(business.tenant_id),))
-        app.execute(
-            "insert into idempotency_keys (tenant_id, id, request_hash, created_at) values (%s, 'old', '', %s)",
-            (business.tenant_id, old),
-        )
-
-    result = run_job("retention_cleanup")
-
-    assert result.success
-    kept = _fetch(installation, "select content is not null, is_question from interactions order by occurred_at")
-    assert kept == [(False, True), (True, True)]
-    assert _fetch(installation, "select count(*) from idempotency_keys") == [(0,)]
-    oldest = _fetch(installation, "select min(occurred_at) from analytics_events")[0][0]
-    kept_from = (now - timedelta(days=10)).replace(hour=0, minute=0, second=0, microsecond=0)
-    assert oldest is None or oldest >= kept_from
-    assert _fetch(installation, "select events_kept_from from tenants") == [(kept_from,)]
-
-
-def test_a_legal_hold_keeps_everything(run_job: RunJob, installation: Settings, now: datetime) -> None:
-    business = history.a_business(installation)
-    history.write(installation, history.a_past(business, turns=10, days=30, until=now))
-    with psycopg.connect(installation.role_url("engine")) as engine:
-        engine.execute("update settings set retention_days_events = 1")
-        engine.execute("update tenants set is_on_legal_hold = true")
-
-    run_job("retention_cleanup")
-
-    assert _fetch(installation, "select count(*) from analytics_events") == [(40,)]
-    assert _fetch(installation, "select events_kept_from from tenants") == [(None,)]
-
-
 def test_failed_checks_name_their_rows(
     run_job: RunJob, installation: Settings, instance: dg.DagsterInstance, now: datetime
 ) -> None:
@@ -174,10 +133,6 @@ def test_failed_checks_name_their_rows(
     assert "base_is_the_sum_of_its_parts" in failed
 
 
-_INTERACTION = (
-    "insert into interactions (tenant_id, occurred_at, contact_id, instance_id, direction, author, content,"
-    " status, is_question) values (%s, %s, %s, %s, 'incoming', 'customer', 'sealed', 'received', true)"
-)
 _WRONG_SCORE = (
     "insert into lead_score_events (tenant_id, contact_id, as_of, cause, message_points, speed_points,"
     " question_points, intent_points, base, decay, score, grade, rules_version, extractor_version)"
