@@ -1,7 +1,7 @@
 """What a tenant has let go of stays in its totals: no backfill, restatement or check counts it from nothing."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
@@ -16,9 +16,16 @@ from tests.warehouse.history import Business
 from warehouse import connection, models, rollup
 from warehouse.reader import Reader
 
-NOW = datetime.now(UTC)
 KEPT_DAYS = 20
-KEPT_FROM = (NOW - timedelta(days=KEPT_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+# Both are told from single events: an outage with who was answered meanwhile, and a run whose person wrote back.
+_OUTAGE = "insert into breaker_history (target, from_state, to_state, reason, changed_at) values (%s, %s, %s, 'x', %s)"
+_RUN = """
+with sequence as (
+    insert into follow_up_sequences (tenant_id, name) values (%(tenant)s, 'After silence') returning tenant_id, id
+)
+insert into follow_up_runs (tenant_id, sequence_id, contact_id, state, started_at, ended_at)
+select tenant_id, id, %(contact)s, 'finished', %(at)s, %(at)s from sequence
+"""
 Captured = pytest.CaptureFixture[str]
 # The single events go, the tenant says since when, and what only tells of runs changes with each.
 _CHANGED = {"analytics_events", "reconciliation", "tenants"}
@@ -30,12 +37,28 @@ _TOTALS = [
 
 
 @pytest.fixture
-def business(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> Business:
+def kept_from(now: datetime) -> datetime:
+    return (now - timedelta(days=KEPT_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture
+def business(installation: Settings, monkeypatch: pytest.MonkeyPatch, now: datetime) -> Business:
     """A tenant in Kathmandu with forty published days, who has just begun to keep half of them."""
     monkeypatch.setattr(configuration, "load", lambda: installation)
     business = history.a_business(installation, timezone="Asia/Kathmandu")
-    history.write(installation, history.a_past(business, turns=120, days=40, until=NOW))
-    rollup.rollup(installation, at=NOW)
+    past = history.a_past(business, turns=120, days=40, until=now)
+    opened, person = now - timedelta(days=30), past.contacts[0][1]
+    answered = {"contact_id": person, "author": "agent", "used_fallback": True, "latency_ms": 900}
+    past.events += [
+        history.an_event(business, EventType.MESSAGE_SENT, at=opened + timedelta(minutes=1), **answered),
+        history.an_event(business, EventType.MESSAGE_RECEIVED, at=opened + timedelta(hours=1), contact_id=person),
+    ]
+    history.write(installation, past)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(_OUTAGE, ("openai/m", "closed", "open", opened))
+        engine.execute(_OUTAGE, ("openai/m", "open", "closed", opened + timedelta(hours=1)))
+        engine.execute(_RUN, {"tenant": business.tenant_id, "contact": person, "at": opened})
+    rollup.rollup(installation, at=now)
     with psycopg.connect(installation.role_url("engine")) as engine:
         engine.execute("update settings set retention_days_events = %s", (KEPT_DAYS,))
     return business
@@ -49,9 +72,9 @@ def _totals(published: Reader) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-def _backfilled(capsys: Captured, *more: str) -> dict[str, object]:
+def _backfilled(capsys: Captured, now: datetime, *more: str) -> dict[str, object]:
     capsys.readouterr()
-    days = ["--from", f"{NOW - timedelta(days=45):%Y-%m-%d}", "--to", f"{NOW + timedelta(days=1):%Y-%m-%d}"]
+    days = ["--from", f"{now - timedelta(days=45):%Y-%m-%d}", "--to", f"{now + timedelta(days=1):%Y-%m-%d}"]
     main = backfill.main if "--dry-run" in more else backfill_run.main
     assert main([*days, "--json", *more]) == answers.OK
     answer: dict[str, object] = json.loads(capsys.readouterr().out)
@@ -59,58 +82,73 @@ def _backfilled(capsys: Captured, *more: str) -> dict[str, object]:
 
 
 def test_a_backfill_leaves_forgotten_days_as_published(
-    business: Business, installation: Settings, published: Reader, run_job: RunJob, capsys: Captured
+    business: Business,
+    installation: Settings,
+    published: Reader,
+    run_job: RunJob,
+    capsys: Captured,
+    now: datetime,
+    kept_from: datetime,
 ) -> None:
     before = _totals(published)
+    assert (len(before["failover_impact"]), len(before["follow_up_runs"])) == (1, 1)
+    assert published.rows("select has_replied from follow_up_runs") == [{"has_replied": True}]
     assert run_job("retention_cleanup").success
-    skipped = [{"tenant_id": str(business.tenant_id), "kept_from": f"{KEPT_FROM:%Y-%m-%d}"}]
+    skipped = [{"tenant_id": str(business.tenant_id), "kept_from": f"{kept_from:%Y-%m-%d}"}]
 
-    assert _backfilled(capsys, "--dry-run")["left_as_published"] == skipped
-    assert _backfilled(capsys)["left_as_published"] == skipped
+    assert _backfilled(capsys, now, "--dry-run")["left_as_published"] == skipped
+    assert _backfilled(capsys, now)["left_as_published"] == skipped
 
     assert _totals(published) == before
     facts = published.rows("select min(occurred_at) as first_at from analytics_events")
-    assert facts[0]["first_at"] >= KEPT_FROM
+    assert facts[0]["first_at"] >= kept_from
     assert reconcile.main(["--json"]) == answers.OK
     captured = capsys.readouterr()
     assert json.loads(captured.out)["not_compared"] == skipped
-    assert f"tenant {business.tenant_id} before {KEPT_FROM:%Y-%m-%d}" in captured.err
+    assert f"tenant {business.tenant_id} before {kept_from:%Y-%m-%d}" in captured.err
     # A new definition is computed over all history, but for what nothing can count any more.
     with connection.writer(installation) as warehouse:
         warehouse.execute("update meta.models set sql_hash = 'of an older release'")
-    rollup.rollup(installation, at=NOW)
+    rollup.rollup(installation, at=now)
     assert _totals(published) == before
 
 
 def test_a_fact_from_a_forgotten_day_changes_nothing(
-    business: Business, installation: Settings, published: Reader, run_job: RunJob
+    business: Business,
+    installation: Settings,
+    published: Reader,
+    run_job: RunJob,
+    now: datetime,
+    kept_from: datetime,
 ) -> None:
     assert run_job("retention_cleanup").success
-    rollup.rollup(installation, at=NOW)
+    rollup.rollup(installation, at=now)
     before = _totals(published)
 
     late = [
         history.an_event(business, EventType.MESSAGE_RECEIVED, at=at)
-        for at in (KEPT_FROM - timedelta(days=3), KEPT_FROM + timedelta(days=3))
+        for at in (kept_from - timedelta(days=3), kept_from + timedelta(days=3))
     ]
     history.write_events(installation, late)
-    rollup.rollup(installation, at=NOW)
+    rollup.rollup(installation, at=now)
 
     restated = published.rows(
         "select model, new_value - old_value as difference from restatements"
         " where column_name = 'message_received_count' order by model"
     )
     assert [row["model"] for row in restated] == ["analytics_summary_daily", "analytics_summary_hourly"]
-    forgotten = f"local_date < '{KEPT_FROM:%Y-%m-%d}'"
+    forgotten = f"local_date < '{kept_from:%Y-%m-%d}'"
     with published.cursor() as cursor:
         days = cursor.execute(f"select columns(*)::varchar from analytics_summary_daily where {forgotten}").fetchall()
     assert set(days) <= set(before["analytics_summary_daily"])
 
 
-def test_forgetting_gives_the_disk_back(business: Business, installation: Settings, run_job: RunJob) -> None:
-    past = history.a_past(business, turns=6_000, days=10, until=NOW - timedelta(days=80), seed=9)
+def test_forgetting_gives_the_disk_back(
+    business: Business, installation: Settings, run_job: RunJob, now: datetime
+) -> None:
+    past = history.a_past(business, turns=6_000, days=10, until=now - timedelta(days=80), seed=9)
     history.write(installation, past)
-    rollup.rollup(installation, at=NOW)
+    rollup.rollup(installation, at=now)
 
     result = run_job("retention_cleanup")
 
