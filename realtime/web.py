@@ -25,6 +25,7 @@ from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.cipher import KeyRing, platform_cipher
 from realtime import alerts, metrics, shared_metrics, start, tracing
 from realtime.api import docs, doors, problems, router
+from realtime.api.document import Documented
 from realtime.api.security_headers import SecurityHeaders
 from realtime.engine.accept import Acceptor
 from realtime.engine.bell import Bell, broker
@@ -130,7 +131,7 @@ def create() -> Web:
 
 
 def _api(web: Web) -> FastAPI:
-    app = FastAPI(
+    app = Documented(
         title="MyChatFlow",
         version="1",
         description="WhatsApp automation: webhooks in, the tenant API, health.",
@@ -147,7 +148,12 @@ def _api(web: Web) -> FastAPI:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/ready", tags=["service"], summary="It can take a message")
+    @app.get(
+        "/ready",
+        tags=["service"],
+        summary="It can take a message",
+        responses={503: {"description": "It cannot, and why"}},
+    )
     async def ready() -> JSONResponse:
         if web.probes is None:
             return problems.answer(503, "starting", "Not up yet.")

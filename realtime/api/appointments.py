@@ -14,7 +14,7 @@ from mychatflow.rules.role import Permission
 from mychatflow.store import appointment_notices, appointments, contact_book, offers, services
 from mychatflow.store.appointments import Appointment, Gone
 from mychatflow.store.on_record import Change
-from realtime.api import booking_shapes, pages
+from realtime.api import booking_shapes, document, pages
 from realtime.api.booking_shapes import (
     Cancellation,
     Closing,
@@ -98,7 +98,13 @@ async def read_appointment(desk: AtDesk, appointment_id: UUID) -> ShownAppointme
     return ShownAppointment.model_validate(await _read(desk, appointment_id))
 
 
-@router.get("/appointments/{appointment_id}/ics", summary="As a calendar entry", **needs(Permission.VIEW_CONVERSATIONS))
+@router.get(
+    "/appointments/{appointment_id}/ics",
+    summary="As a calendar entry",
+    response_class=Response,
+    responses=document.file("text/calendar"),
+    **needs(Permission.VIEW_CONVERSATIONS),
+)
 async def read_invitation(desk: AtDesk, appointment_id: UUID) -> Response:
     found = await _read(desk, appointment_id)
     entry = Invitation(

@@ -1,10 +1,10 @@
 """What /campaigns takes and shows."""
 
 from datetime import datetime, time
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from mychatflow.rules.contact_filter import ContactFilter
 from realtime.api.bodies import Body, Line, Shown, Text, shown_as
@@ -20,7 +20,11 @@ Moment = Annotated[
 ]
 Pace = Annotated[int, Field(ge=1, le=600, description="Messages a minute and number.")]
 Share = Annotated[float, Field(ge=0, le=0.9, allow_inf_nan=False, description="Share kept for comparison.")]
-Clock = Annotated[time, Field(description="By the contact's clock, where their zone is known.")]
+# JSON schema's own `time` is of one zone; these are on whatever clock hangs there.
+_ON_A_CLOCK: Final = {"type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2})?$", "examples": ["21:00"]}
+Clock = Annotated[
+    time, WithJsonSchema(_ON_A_CLOCK), Field(description="By the contact's clock, where their zone is known.")
+]
 
 
 class CampaignChange(Body):
@@ -74,8 +78,8 @@ class Campaign(Shown):
     state: State
     scheduled_at: datetime | None
     messages_per_minute: int
-    quiet_from: time | None
-    quiet_until: time | None
+    quiet_from: Clock | None
+    quiet_until: Clock | None
     holdout_share: float
     started_at: datetime | None
     frozen_at: datetime | None

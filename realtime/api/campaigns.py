@@ -102,7 +102,7 @@ async def delete_campaign(desk: AtDesk, campaign_id: UUID) -> None:
             raise _conflict(wrong) from wrong
 
 
-@router.get("/campaigns/{campaign_id}/preview", summary="Whom it would reach now", **_ADMIN)
+@router.get("/campaigns/{campaign_id}/preview", name="read_preview", summary="Whom it would reach now", **_ADMIN)
 @router.post("/campaigns/{campaign_id}/preview", summary="Whom it would reach now", **_ADMIN)
 async def preview_campaign(desk: AtDesk, campaign_id: UUID) -> ShownPreview:
     """The audience, with everybody it leaves out counted by reason."""

@@ -15,6 +15,7 @@ from mychatflow.rules.contact_filter import ContactFilter
 from mychatflow.rules.contact_sheet import TooManyRows, UnreadableSheet
 from mychatflow.rules.role import Permission
 from mychatflow.store import contact_export, contact_imports, instances
+from realtime.api import document
 from realtime.api.bodies import Line, Shown
 from realtime.api.contacts import Grade
 from realtime.api.desk import AtDesk, Desk, not_found
@@ -119,6 +120,7 @@ async def read_report(desk: AtDesk, import_id: UUID, after: Annotated[int, Query
     "/contacts/export",
     summary="All contacts as a spreadsheet",
     response_class=StreamingResponse,
+    responses=document.file("text/csv"),
     **needs(Permission.EXPORT_DATA),
 )
 async def export_contacts(

@@ -14,6 +14,7 @@ from mychatflow.store import colleagues, human_replies, media_files, media_vault
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.human_replies import SentFile
 from mychatflow.store.media_vault import MediaVault
+from realtime.api import document
 from realtime.api.contacts import must_find
 from realtime.api.conversations import Queued, reply_id_of
 from realtime.api.desk import AtDesk, Desk, not_found
@@ -30,6 +31,7 @@ AsFile = Annotated[bool, Query(description="A picture or recording unaltered, as
     "/conversations/{contact_id}/messages/{message_id}/media",
     summary="The file of a message",
     response_class=Response,
+    responses=document.file(*sorted(file_kinds.PICTURES), file_kinds.UNKNOWN),
     **needs(Permission.READ_MESSAGES),
 )
 async def read_media(desk: AtDesk, contact_id: UUID, message_id: UUID) -> Response:

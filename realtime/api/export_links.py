@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from mychatflow.settings import Settings
 from mychatflow.store import audit, data_requests
 from mychatflow.store.export_vault import ExportVault
-from realtime.api import doors
+from realtime.api import document, doors
 from realtime.api.doors import Doors
 from realtime.api.problems import Problem
 
@@ -28,7 +28,12 @@ def made(settings: Settings, tenant_id: UUID, export_id: UUID, expires_at: datet
     return f"{path}?until={until}&signature={_signature(settings, tenant_id, export_id, until)}"
 
 
-@router.get(_PATH, summary="Fetch a copy, once", response_class=StreamingResponse)
+@router.get(
+    _PATH,
+    summary="Fetch a copy, once",
+    response_class=StreamingResponse,
+    responses=document.file("application/zip") | document.refusals(404, 410, 422, 503),
+)
 async def fetch(
     request: Request,
     tenant_id: UUID,

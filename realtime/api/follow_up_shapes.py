@@ -57,8 +57,8 @@ class Sequence(Shown):
     name: str
     trigger: str
     is_active: bool
-    quiet_from: time
-    quiet_until: time
+    quiet_from: Clock
+    quiet_until: Clock
     holdout_share: float
     version: int
     steps: tuple[ShownStep, ...]

@@ -14,7 +14,7 @@ from mychatflow.rules.role import Permission
 from mychatflow.store import instances
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.instances import SessionTaken
-from realtime.api import pages
+from realtime.api import document, pages
 from realtime.api.bodies import Body, Line, Shown
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
@@ -25,6 +25,7 @@ from realtime.channels.waha import WahaClient
 from realtime.engine.work import Number
 
 router = tenant_router("instances")
+_GATEWAYS: Final = document.refusals(409, 502, 504)
 
 
 def _session_name(value: str) -> str:
@@ -161,7 +162,12 @@ async def read_health(desk: AtDesk, instance_id: UUID, limit: Limit = 50) -> lis
     return [SessionMove.model_validate(row) for row in rows]
 
 
-@router.post("/instances/{instance_id}/start", summary="Start its session", **needs(Permission.MANAGE_INSTANCES))
+@router.post(
+    "/instances/{instance_id}/start",
+    summary="Start its session",
+    responses=_GATEWAYS,
+    **needs(Permission.MANAGE_INSTANCES),
+)
 async def start_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
     row, cipher = await _find(desk, instance_id)
     with _gateway_problems():
@@ -173,7 +179,12 @@ async def start_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
     return ShownSession(session=state.name, session_status=state.status.value)
 
 
-@router.post("/instances/{instance_id}/stop", summary="Stop its session", **needs(Permission.MANAGE_INSTANCES))
+@router.post(
+    "/instances/{instance_id}/stop",
+    summary="Stop its session",
+    responses=_GATEWAYS,
+    **needs(Permission.MANAGE_INSTANCES),
+)
 async def stop_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
     row, cipher = await _find(desk, instance_id)
     # On record before it is done: the gateway's own word then changes the number's state.
@@ -184,7 +195,12 @@ async def stop_instance(desk: AtDesk, instance_id: UUID) -> ShownSession:
     return ShownSession(session=state.name, session_status=state.status.value)
 
 
-@router.post("/instances/{instance_id}/logout", summary="Let go of its phone", **needs(Permission.MANAGE_INSTANCES))
+@router.post(
+    "/instances/{instance_id}/logout",
+    summary="Let go of its phone",
+    responses=_GATEWAYS,
+    **needs(Permission.MANAGE_INSTANCES),
+)
 async def log_out(desk: AtDesk, instance_id: UUID) -> ShownSession:
     """The session then shows a new code to pair this phone again, or another."""
     row, cipher = await _find(desk, instance_id)
@@ -199,6 +215,7 @@ async def log_out(desk: AtDesk, instance_id: UUID) -> ShownSession:
     "/instances/{instance_id}/qr",
     summary="The code to pair a phone",
     response_model=ShownQr,
+    responses=_GATEWAYS | document.file("image/png"),
     **needs(Permission.MANAGE_INSTANCES),
 )
 async def read_qr(desk: AtDesk, instance_id: UUID, request: Request) -> Any:

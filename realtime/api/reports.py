@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from mychatflow.store import report_mails
-from realtime.api import doors
+from realtime.api import document, doors
 from realtime.api.doors import Doors
 from realtime.api.problems import Problem
 
 router: Final = APIRouter(tags=["service"])
 _PATH: Final = "/api/reports/unsubscribe"
+_REFUSALS: Final = document.refusals(404, 422, 503)
 _HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
@@ -33,14 +34,14 @@ _ASK: Final = _PAGE.format(
 _DONE: Final = _PAGE.format("<h1>Done</h1><p>You get no more weekly e-mails of this workspace.</p>")
 
 
-@router.get(_PATH, summary="Ask before unsubscribing", response_class=HTMLResponse)
+@router.get(_PATH, summary="Ask before unsubscribing", response_class=HTMLResponse, responses=_REFUSALS)
 async def ask(request: Request, tenant: UUID, mail: UUID, token: Annotated[str, Query(max_length=100)]) -> HTMLResponse:
     """A page with a button: mail scanners open links, and none of them may unsubscribe anybody."""
     _checked(doors.of(request), tenant, mail, token)
     return HTMLResponse(_ASK, headers=_HEADERS)
 
 
-@router.post(_PATH, summary="No more weekly e-mails", response_class=HTMLResponse)
+@router.post(_PATH, summary="No more weekly e-mails", response_class=HTMLResponse, responses=_REFUSALS)
 async def refuse(
     request: Request, tenant: UUID, mail: UUID, token: Annotated[str, Query(max_length=100)]
 ) -> HTMLResponse:

@@ -18,7 +18,7 @@ from mychatflow.rules.role import Permission
 from mychatflow.store import audit
 from mychatflow.store.session import AWAY
 from realtime import metrics
-from realtime.api import doors, idempotency, problems
+from realtime.api import document, doors, idempotency, problems
 from realtime.api.doors import Doors
 from realtime.api.problems import Problem
 from realtime.webhooks.http import (
@@ -54,7 +54,9 @@ class TenantRoute(APIRoute):
         rule = options.get("openapi_extra") or {}
         self.permission = Permission(rule[_EXTENSION])
         self.takes_files = "requestBody" in rule
-        super().__init__(path, endpoint, **options)
+        has_body = set(options.get("methods") or ()) != {"GET"}
+        told = document.usual(has_body=has_body, takes_files=self.takes_files)
+        super().__init__(path, endpoint, **options | {"responses": told | (options.get("responses") or {})})
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -93,6 +95,8 @@ def tenant_router(tag: str) -> APIRouter:
         tags=[tag],
         route_class=TenantRoute,
         dependencies=[Depends(_BEARER)],
+        # What a generated client calls it.
+        generate_unique_id_function=lambda route: route.name,
     )
 
 
