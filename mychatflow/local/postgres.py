@@ -47,6 +47,8 @@ autovacuum_naptime = 5s
 random_page_cost = 1.1
 jit = off
 log_min_messages = warning
+# The details of an error repeat the row: a customer's number, a colleague's address.
+log_error_verbosity = terse
 """
 
 

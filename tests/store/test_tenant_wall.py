@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from tests.realtime.api.conftest import a_shop
@@ -235,3 +236,16 @@ async def test_an_error_tells_no_bound_value(store: Store):
             )
 
     assert "600 111" not in str(caught.value)
+
+
+async def test_the_servers_log_repeats_no_row(store: Store, postgres: EmbeddedPostgres) -> None:
+    a_person = text("insert into users (clerk_user_id, email) values (:subject, :email)")
+    for _ in range(2):
+        with contextlib.suppress(IntegrityError):
+            async with store.platform_transaction() as transaction:
+                values = {"subject": "canary-of-the-log", "email": "canary-of-the-log@example.test"}
+                await transaction.execute(a_person, values)
+
+    told = postgres.log.read_text("utf-8", errors="replace")
+    assert "users_clerk_user_id_key" in told
+    assert "canary-of-the-log" not in told
