@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +30,7 @@ from tests.factories import Tenant, a_contact, a_resource, a_service, a_tenant
 
 _SECRET = b"a key of the benchmark"
 _ALTERNATIVES = 3
+_TELLS_EVERY = 25
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,7 +55,19 @@ async def race(store: Store, tenant: Tenant, service: dict[str, Any], customers:
         counted = Counter(answers)
         tally.outcomes += counted
         tally.clean_rounds += counted == {"booked": 1, "alternatives": len(customers) - 1}
+        # A thousand rounds take long: one that breaks off has said how far it came.
+        if (number + 1) % _TELLS_EVERY == 0:
+            print(
+                f"{number + 1} rounds, {tally.clean_rounds} clean, {dict(tally.outcomes)}", file=sys.stderr, flush=True
+            )
     return tally
+
+
+async def connect(store: Store, tenant: Tenant, connections: int) -> None:
+    """One after the other: fifty at once would measure how fast a busy Postgres starts processes."""
+    async with AsyncExitStack() as held:
+        for _ in range(connections):
+            await held.enter_async_context(store.tenant_transaction(tenant.tenant_id))
 
 
 async def attempt(store: Store, tenant: Tenant, wanted: str, customer: UUID, key: str, seconds: list[float]) -> str:
@@ -84,6 +99,7 @@ async def measure(settings: Settings, *, rounds: int, rivals: int, connections: 
     service = await a_service(store, tenant, horizon_days=730)
     await a_resource(store, tenant)
     customers = [await a_contact(store, tenant) for _ in range(rivals)]
+    await connect(store, tenant, connections)
     began = time.perf_counter()
     tally = await race(store, tenant, service, customers, rounds)
     took = time.perf_counter() - began

@@ -18,6 +18,7 @@ _DEFAULT_SHARE: Final = 0.5
 _FEWEST_LETTERS: Final = 2
 # Enough to know a language, little enough to stay within microseconds.
 _LONGEST_READ: Final = 400
+_SHORT: Final = 32
 _NOISE: Final = re.compile(r"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w.-]{1,253}|[@#]\w+|\d+")
 
 
@@ -102,7 +103,7 @@ def decide(
 
 
 def _weighed(detection: Detection, *, supported: Sequence[str], default: str, current: str | None) -> LanguageDecision:
-    best, share = _posterior(detection.shares, _prior(supported, default=default, current=current))
+    best, share = _posterior(detection.shares, _prior(tuple(supported), default, current))
     if current is None:
         return _decided(detection, best, LanguageReason.FIRST)
     if best == current:
@@ -113,7 +114,8 @@ def _weighed(detection: Detection, *, supported: Sequence[str], default: str, cu
     return _decided(detection, best, LanguageReason.SWITCHED)
 
 
-def _prior(supported: Sequence[str], *, default: str, current: str | None) -> dict[str, float]:
+@functools.lru_cache(maxsize=1024)
+def _prior(supported: tuple[str, ...], default: str, current: str | None) -> Mapping[str, float]:
     if current is not None:
         rest = (1 - STICKINESS) / max(1, len(supported) - 1)
         return {language: STICKINESS if language == current else rest for language in supported}
@@ -139,7 +141,22 @@ def _decided(detection: Detection, decided: str, reason: LanguageReason, *, lock
     )
 
 
-def _shares(text: str, candidates: tuple[str, ...]) -> dict[str, float]:
+def _shares(text: str, candidates: tuple[str, ...]) -> Mapping[str, float]:
+    return _heard(text.casefold(), candidates) if len(text) <= _SHORT else _weigh(text, candidates)
+
+
+# "Hola", "ok" and "gracias" are a good part of all messages, and statistics cost most of the reading.
+@functools.lru_cache(maxsize=4096)
+def _heard(text: str, candidates: tuple[str, ...]) -> Mapping[str, float]:
+    return _weigh(text, candidates)
+
+
+def forget() -> None:
+    """As if no message had been read before: for whoever measures what a new one costs."""
+    _heard.cache_clear()
+
+
+def _weigh(text: str, candidates: tuple[str, ...]) -> dict[str, float]:
     detector = _detector(candidates)
     if detector is None:
         return {}

@@ -58,6 +58,14 @@ def test_unseen_short_messages_are_recognised():
     assert talk.detected(rows) / len(rows) >= 0.92
 
 
+@pytest.mark.parametrize("text", ["hola", "HOLA", "ok gracias", "wo seid ihr genau"])
+def test_a_message_heard_before_reads_the_same(text):
+    language.forget()
+    first = language.detect(text, supported=talk.WORLD)
+
+    assert language.detect(text, supported=talk.WORLD) == first
+
+
 def test_conversations_are_rarely_answered_in_a_wrong_language():
     told = talk.converse(talk.rows(), count=120, seed=1)
 
