@@ -39,7 +39,8 @@ class Leg:
 
     def attempt(self, winner_tokens: int) -> Attempt:
         """The row of llm_attempts; `winner_tokens` is how long an answer was, for calls whose own is unknown."""
-        usage, cost = self._usage(winner_tokens), self.cost(winner_tokens)
+        usage = self._usage(winner_tokens)
+        cost = self._cost_of(usage)
         return Attempt(
             attempt_id=uuid.uuid4(),
             role=self.role,
@@ -60,7 +61,9 @@ class Leg:
         )
 
     def cost(self, winner_tokens: int) -> Cost:
-        usage = self._usage(winner_tokens)
+        return self._cost_of(self._usage(winner_tokens))
+
+    def _cost_of(self, usage: Usage) -> Cost:
         return accounting.cost_of(usage, provider=self.target.provider, model=self.target.model, at=self.started_at)
 
     def _usage(self, winner_tokens: int) -> Usage:

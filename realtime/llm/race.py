@@ -58,6 +58,7 @@ class Race:
     _has_trimmed: bool = False
     _winner_tokens: int = 0
     _is_spent: bool = False
+    _untold: list[tuple[Leg, Verdict, float | None]] = field(default_factory=list)
 
     async def run(self) -> RoutedReply:
         """Raises AllProvidersUnavailable when no target answers in time."""
@@ -69,8 +70,10 @@ class Race:
                     return await self._won(*winner)
             raise await self._unavailable()
         finally:
+            await self._tell()
             await self._abandon()
-            await self.budgets.settle([(leg.hold, leg.cost(self._winner_tokens).micro_usd) for leg in self._ended])
+            held = [leg for leg in self._ended if leg.hold.subjects]
+            await self.budgets.settle([(leg.hold, leg.cost(self._winner_tokens).micro_usd) for leg in held])
 
     async def _step(self) -> tuple[Leg, Completion] | None:
         """Waits for the next thing to happen and answers it; the winner, if that was it."""
@@ -133,7 +136,9 @@ class Race:
         if not targets or self._left() < _LEAST_BUDGET:
             return None
         lease = self.request.attempt_timeout + _LEASE_MARGIN
-        admission = await self.breaker.acquire(targets, lease=lease, closed_only=closed_only)
+        # In one breath: the breaker hears of a failure and is asked for the next target in one round trip.
+        asked = self.breaker.acquire(targets, lease=lease, closed_only=closed_only)
+        _, admission = await asyncio.gather(self._tell(), asked)
         self._transitions += admission.transitions
         if admission.permit is None:
             return None
@@ -154,7 +159,8 @@ class Race:
                 self._is_spent = hold is None
         finally:
             if hold is None:
-                await self._report_unused(permit)
+                # A probe that was not sent is given back; nothing was learnt of the target.
+                self._transitions += await self.breaker.report(permit, Verdict.NEUTRAL)
         return hold
 
     def _launch(self, permit: Permit, role: Role | None, hold: Hold) -> None:
@@ -218,17 +224,20 @@ class Race:
         if not isinstance(error, ProviderFailed):
             raise error
         leg.outcome, leg.error_class, leg.usage = Outcome.FAILED, error.error_class, error.usage
-        await self._report(leg, verdict_of(error.error_class), wait=error.retry_after)
+        self._untold.append((leg, verdict_of(error.error_class), error.retry_after))
         return None
+
+    async def _tell(self) -> None:
+        """What the breaker has not heard yet."""
+        while self._untold:
+            leg, verdict, wait = self._untold.pop(0)
+            await self._report(leg, verdict, wait=wait)
 
     async def _report(self, leg: Leg, verdict: Verdict, *, wait: float | None = None) -> None:
         self._transitions += await self.breaker.report(leg.permit, verdict, wait=wait)
 
-    async def _report_unused(self, permit: Permit) -> None:
-        """A probe that was not sent is given back; nothing was learnt of the target."""
-        self._transitions += await self.breaker.report(permit, Verdict.NEUTRAL)
-
     async def _won(self, leg: Leg, completion: Completion) -> RoutedReply:
+        await self._tell()
         leg.won = True
         self._winner_tokens = completion.usage.output_tokens
         await self._overtake(leg)
@@ -263,6 +272,7 @@ class Race:
             await self._report(leg, Verdict.NEUTRAL)
 
     async def _unavailable(self) -> AllProvidersUnavailable:
+        await self._tell()
         retry_at: datetime | None = None
         # Money comes with the next day, and nobody knows when the other calls of this one end.
         is_hopeless = not self._ended and self._is_spent
