@@ -94,17 +94,27 @@ async def brown_out(models: Models, router: Router) -> Row:
 
 
 async def deadlines(models: Models, router: Router) -> Row:
-    """Two hundred under way at once against vendors that never answer."""
+    """Two hundred under way at once against vendors that never answer, begun within a second."""
+    return await _hung(models, router, pause=0.005, what="G4 beyond the total deadline, 200 at once, sockets hung")
+
+
+async def deadlines_at_once(models: Models, router: Router) -> Row:
+    """The same, all begun in one instant: their deadlines fall together too."""
+    return await _hung(models, router, pause=0.0, what="G4 the same, begun in one instant")
+
+
+async def _hung(models: Models, router: Router, *, pause: float, what: str) -> Row:
     models.control(fault="hang")
     request, tasks = a_request("deadline", attempt_timeout=5.0, total_timeout=2.0), []
     for _ in range(200):
         tasks.append(asyncio.create_task(_timed(router, request)))
-        await asyncio.sleep(0.005)
+        if pause:
+            await asyncio.sleep(pause)
     spent = await asyncio.gather(*tasks)
     over = [1000 * (seconds - 2.0) for seconds, _ in spent]
     latest = report.percentile(over, 0.99)
     return {
-        "what": "G4 beyond the total deadline, 200 at once, sockets hung",
+        "what": what,
         "repeats": len(over),
         "p50": statistics.median(over),
         "p99": latest,
@@ -230,6 +240,7 @@ BLOCKS: Mapping[str, Callable[[Models, Router], Awaitable[Row]]] = {
     "switching": switching,
     "brown-out": brown_out,
     "deadlines": deadlines,
+    "deadlines-at-once": deadlines_at_once,
     "rate-limits": rate_limits,
     "tokens": tokens,
     "overhead": overhead,
