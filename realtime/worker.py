@@ -14,6 +14,7 @@ import uvloop
 from prometheus_client import start_http_server
 
 from mychatflow import settings as configuration
+from mychatflow.rules import lexicon
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store import media_vault
 from mychatflow.store.cipher import KeyRing
@@ -120,7 +121,8 @@ class Worker:
     async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, DutyMail, Invitations, Meanings]]:
         settings = self._settings
         async with AsyncExitStack() as stack:
-            # Before anything is opened: the vendors' packages take seconds to import, and nothing else moves then.
+            # Before anything is opened: patterns and vendors' packages take seconds to load, and nothing moves then.
+            lexicon.load()
             pool = engine_pool(
                 settings, name=f"worker-{self._index}", size=_CONNECTIONS, patience_seconds=_POOL_PATIENCE
             )

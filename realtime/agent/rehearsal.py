@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from mychatflow.rules import lexicon
 from mychatflow.rules.gates import GateAction
 from mychatflow.rules.plan import DAILY_MESSAGES
 from mychatflow.settings import Settings
@@ -93,8 +94,7 @@ class Rehearsals:
 
     async def _open(self) -> _Stage:
         settings = self._settings
-        # Importing the vendors' packages takes seconds, in which this process must go on taking messages.
-        router = await asyncio.to_thread(Router.from_settings, settings)
+        router = await asyncio.to_thread(_loaded, settings)
         self._held.push_async_callback(router.close)
         pool = engine_pool(settings, name="rehearsal", size=1)
         await pool.open(wait=False)
@@ -129,6 +129,12 @@ class Rehearsals:
             async with self._store.platform_transaction() as transaction:
                 changes = {move.id: breaker_record.change(move) for move in ledger.transitions}
                 await operations.keep_breaker_changes(transaction, changes)
+
+
+def _loaded(settings: Settings) -> Router:
+    """The vendors' packages and all languages' patterns take seconds, in which this process must take messages."""
+    lexicon.load()
+    return Router.from_settings(settings)
 
 
 async def _turn(
