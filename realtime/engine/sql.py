@@ -80,8 +80,9 @@ async def _run(pool: Pool, steps: Sequence[Step], *, is_durable: bool) -> list[l
             if not is_durable:
                 await connection.execute(_NOT_DURABLE)
             cursors = [await _execute(connection, step) for step in steps]
-        # Only now, with the pipeline at its end, every cursor knows its rows.
-        return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        # Only now, with the pipeline at its end, every cursor knows its rows. Whether it has any is asked of its place
+        # among them: `description` would describe each column of our wide rows anew.
+        return [[] if cursor.rownumber is None else await cursor.fetchall() for cursor in cursors]
 
 
 async def _execute(connection: AsyncConnection[Any], step: Step) -> AsyncRawCursor[Row]:
