@@ -28,7 +28,7 @@ from realtime.api import docs, doors, problems, router
 from realtime.api.document import Documented
 from realtime.api.security_headers import SecurityHeaders
 from realtime.engine.accept import Acceptor
-from realtime.engine.bell import Bell, broker
+from realtime.engine.bell import Bell
 from realtime.engine.pool import FailFastPool, engine_pool
 from realtime.gauges import Readings
 from realtime.health import Probes
@@ -91,11 +91,7 @@ class Web:
             socket_connect_timeout=_REDIS_PATIENCE_SECONDS,
         )
         stack.push_async_callback(client.aclose)
-        redis_broker = broker(settings.redis_address)
-        # Only makes the client: Redis itself may come later.
-        await redis_broker.connect()
-        stack.push_async_callback(redis_broker.stop)
-        bell = Bell(redis_broker, rung_by="web")
+        bell = Bell(client, rung_by="web")
         stack.push_async_callback(bell.close)
         opened = await stack.enter_async_context(doors.opened(self._api, settings, client=client, ring=bell.ring))
         limiter = RateLimiter(client)
