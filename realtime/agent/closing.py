@@ -1,10 +1,11 @@
 """The parts that every ending of a turn is made of: the outgoing message, the bookkeeping, the next follow-up."""
 
-import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
+
+from msgspec import structs
 
 from mychatflow.events import EventType, event_id, named_id
 from mychatflow.rules import holdout, reply_parts
@@ -74,7 +75,7 @@ def further(scene: Scene, first: Outgoing, texts: Sequence[str], draft: Draft) -
     parts = []
     for number, text in enumerate(texts, start=2):
         made = outgoing(scene, kind="reply", key=f"{scene.subject}:{number}", text=text, draft=draft)
-        part = dataclasses.replace(
+        part = structs.replace(
             made,
             interaction_at=first.interaction_at + timedelta(microseconds=number - 1),
             inbox_seq=None,
@@ -152,7 +153,7 @@ def _attempt(turn_id: UUID, attempt: Attempt) -> AttemptEntry:
 
 def _attempt_event(scene: Scene, attempt: Attempt) -> EventEntry:
     entry = _attempt(scene.turn_id, attempt)
-    properties = {name: getattr(entry, name) for name in entry.__slots__ if name not in {"id", "started_at"}}
+    properties = {name: getattr(entry, name) for name in entry.__struct_fields__ if name not in {"id", "started_at"}}
     return EventEntry(
         event_id=event_id(EventType.LLM_ATTEMPT, scene.tenant_id, str(attempt.attempt_id)),
         occurred_at=attempt.started_at,

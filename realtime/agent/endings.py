@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 from uuid import UUID
 
+from msgspec import structs
+
 from mychatflow.events import EventType, named_id
 from mychatflow.rules import reply_parts
 from mychatflow.rules.activation import ActivationDecision
@@ -226,7 +228,7 @@ def without_model(scene: Scene, decision: GateDecision) -> TurnEnd:
 def with_draft(scene: Scene, draft: Draft, active: ActivationDecision, *, newer: Newer) -> TurnEnd:
     """As the draft wishes; a question that was not answered stays on record until somebody teaches the answer."""
     end = _as_drafted(scene, draft, active, newer=newer)
-    return dataclasses.replace(end, question=closing.question(scene, draft))
+    return structs.replace(end, question=closing.question(scene, draft))
 
 
 def _as_drafted(scene: Scene, draft: Draft, active: ActivationDecision, *, newer: Newer) -> TurnEnd:

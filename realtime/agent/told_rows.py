@@ -1,6 +1,5 @@
 """The rows of what was told: messages, edits, scores and their events."""
 
-import dataclasses
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,7 +28,7 @@ def customer_row(understood: Understood, contact_id: UUID, episode_id: UUID | No
         "reason": str(decision.reason),
         "detector_version": decision.detector_version,
     }
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         _row(understood.received, contact_id, episode_id, cipher),
         language=decision.decided,
         language_evidence=evidence,
@@ -42,7 +41,7 @@ def customer_row(understood: Understood, contact_id: UUID, episode_id: UUID | No
 
 
 def human_row(received: Received, contact_id: UUID, episode_id: UUID | None, cipher: TenantCipher) -> NewMessage:
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         _row(received, contact_id, episode_id, cipher), direction="outgoing", author="human", status="sent"
     )
 
@@ -124,7 +123,7 @@ def human_event(chat: Chat, received: Received, contact_id: UUID, episode_id: UU
 
 def score_event(chat: Chat, entry: ScoreEntry, episode_id: UUID | None) -> EventEntry:
     left_out = {"id", "contact_id", "as_of", "extractor_version"}
-    properties = {name: getattr(entry, name) for name in entry.__slots__ if name not in left_out}
+    properties = {name: getattr(entry, name) for name in entry.__struct_fields__ if name not in left_out}
     return EventEntry(
         event_id=event_id(EventType.LEAD_SCORED, chat.lease.tenant_id, str(entry.id)),
         occurred_at=entry.as_of,

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
+
+from msgspec import structs
 
 from mychatflow.rules import settling
 from mychatflow.rules.gates import GateAction
@@ -170,7 +172,7 @@ class Agent:
 
         # 7 lead score; a turn that will ask a model takes one credit of the plan with it
         facts = happened.facts(chat, read, understood, tenant, at=at)
-        facts = replace(facts, reservation=deciding.reservation(chat, read, decision, at=at))
+        facts = structs.replace(facts, reservation=deciding.reservation(chat, read, decision, at=at))
         stored = await self.facts.write(facts) if deciding.has_facts(chat, read) else None
         steps.note_score(facts, trace)
         if not read.customer:
@@ -260,7 +262,7 @@ class Agent:
         """Commit, then hand the message to the gateway, unless an older one of the chat must go first."""
         end, scene, lease = ended.end, ended.scene, ended.chat.lease
         due_at = earlier(end.due_at, queue.again_at)
-        committed = await self.closer.close(replace(end, due_at=due_at))
+        committed = await self.closer.close(structs.replace(end, due_at=due_at))
         if committed.verdict != "done":
             return None
         if end.outgoing is None or scene is None:

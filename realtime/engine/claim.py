@@ -4,7 +4,6 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -12,6 +11,7 @@ from uuid import UUID
 from realtime.engine import sql
 from realtime.engine.batcher import Batcher
 from realtime.engine.pool import Pool
+from realtime.engine.records import Record
 from realtime.engine.work import Chat, Contact, Episode, InboxRow, Lease, Number, OutboxRow, Recent
 
 LEASE_SECONDS: Final = 15.0
@@ -24,11 +24,11 @@ _SWEEP_SECONDS: Final = 1.0
 _REACH: Final = 20_000
 # In the order of the fields of Recent.
 _RECENT: Final = tuple(f"recent_{name}" for name in ("ids", "times", "directions", "authors", "types", "contents"))
-_Part = TypeVar("_Part")
+_Part = TypeVar("_Part", bound=Record)
+_Kind = TypeVar("_Kind")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Record, frozen=True, kw_only=True):
     """Gives the chat back; with `due_at` it is looked at again then."""
 
     tenant_id: UUID
@@ -169,11 +169,11 @@ def _recent(row: sql.Row) -> tuple[Recent, ...]:
 
 
 def _part(kind: type[_Part], row: sql.Row, prefix: str) -> _Part:
-    return kind(**{field.name: row[prefix + field.name] for field in fields(kind)})  # type: ignore[arg-type]  # only dataclasses are passed
+    return kind(**{name: row[prefix + name] for name in kind.__struct_fields__})
 
 
-def _by_chat(kind: type[_Part], rows: Iterable[Mapping[str, Any]]) -> dict[int, list[_Part]]:
-    found: dict[int, list[_Part]] = defaultdict(list)
+def _by_chat(kind: type[_Kind], rows: Iterable[Mapping[str, Any]]) -> dict[int, list[_Kind]]:
+    found: dict[int, list[_Kind]] = defaultdict(list)
     for row in rows:
         found[row["n"]].append(kind(**{name: value for name, value in row.items() if name != "n"}))
     return found

@@ -1,7 +1,6 @@
 """Step four: the reply and its WhatsApp id become durable, or the draft is thrown away because something changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -10,7 +9,7 @@ from realtime.engine import sql
 from realtime.engine.batcher import Batcher
 from realtime.engine.facts import LeaseLost
 from realtime.engine.pool import Pool
-from realtime.engine.records import EventEntry
+from realtime.engine.records import EventEntry, Record
 from realtime.engine.work import Lease
 
 # Which messages that came meanwhile void the draft: all; those written before the last one it answers and those of a
@@ -19,8 +18,7 @@ Newer = Literal["any", "earlier", "ignored"]
 Verdict = Literal["done", "newer", "changed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(Record, frozen=True, kw_only=True):
     """One message on its way, with the id that WhatsApp will know it by."""
 
     outbox_id: UUID
@@ -31,8 +29,8 @@ class Outgoing:
     author: str
     idempotency_key: str
     wa_message_id: str | None
-    body: bytes = field(repr=False)
-    content: bytes = field(repr=False)
+    body: bytes
+    content: bytes
     content_length: int
     token_hashes: list[int]
     episode_id: UUID | None
@@ -49,8 +47,7 @@ class Outgoing:
     pause_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactChange:
+class ContactChange(Record, frozen=True, kw_only=True):
     """What the decision changes of the contact; None leaves as it is."""
 
     is_handed_off: bool | None = None
@@ -63,8 +60,7 @@ class ContactChange:
     paused_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
+class Consent(Record, frozen=True, kw_only=True):
     id: UUID
     kind: Literal["opt_in", "opt_out"]
     method: str
@@ -72,23 +68,20 @@ class Consent:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ownership:
+class Ownership(Record, frozen=True, kw_only=True):
     id: UUID
     owner: str
     reason: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpisodeNote:
+class EpisodeNote(Record, frozen=True, kw_only=True):
     id: UUID
     handoff_reason: str | None = None
     is_blocked: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class Notification(Record, frozen=True, kw_only=True):
     """Its id is made of what it is about, so that one piece of news is told once."""
 
     id: UUID
@@ -98,8 +91,7 @@ class Notification:
     is_urgent: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptEntry:
+class AttemptEntry(Record, frozen=True, kw_only=True):
     """A row of llm_attempts."""
 
     id: UUID
@@ -121,8 +113,7 @@ class AttemptEntry:
     won: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerEntry:
+class BreakerEntry(Record, frozen=True, kw_only=True):
     id: UUID
     target: str
     from_state: str
@@ -131,15 +122,13 @@ class BreakerEntry:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TraceEntry:
+class TraceEntry(Record, frozen=True, kw_only=True):
     interaction_id: UUID
     interaction_at: datetime
     trace: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUpPlan:
+class FollowUpPlan(Record, frozen=True, kw_only=True):
     """The first step of a sequence; the others are planned one by one."""
 
     id: UUID
@@ -152,8 +141,7 @@ class FollowUpPlan:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Record, frozen=True, kw_only=True):
     """What the knowledge did not answer; its words stay in the interaction."""
 
     id: UUID
@@ -164,8 +152,7 @@ class Question:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnEnd:
+class TurnEnd(Record, frozen=True, kw_only=True):
     """All that one turn decided. `is_done` closes its inbox rows; without it they wait until `due_at`."""
 
     lease: Lease
@@ -195,8 +182,7 @@ class TurnEnd:
     question: Question | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Committed:
+class Committed(Record, frozen=True, kw_only=True):
     """`is_new` is False when that very message was queued before: its sending is under way already."""
 
     verdict: Verdict
@@ -204,8 +190,7 @@ class Committed:
     is_due: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
+class _Head(Record, frozen=True, kw_only=True):
     tenant_id: UUID
     instance_id: UUID
     chat_id: str

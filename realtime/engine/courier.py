@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from msgspec import structs
 
 from mychatflow.rules.attachment import Attachment
 from mychatflow.store import sealed_media
@@ -108,7 +110,9 @@ class Courier:
             verdict = dispatches.verdict(chat, parcel, outcome, at=datetime.now(UTC))
             self._remember(chat, outcome, verdict)
         again_at = verdict.dispatch.next_try_at
-        is_due = await self._book.mark(replace(verdict.dispatch, releases=releases, due_at=earlier(due_at, again_at)))
+        is_due = await self._book.mark(
+            structs.replace(verdict.dispatch, releases=releases, due_at=earlier(due_at, again_at))
+        )
         return Handed(again_at=again_at, is_due=is_due)
 
     def _remember(self, chat: Chat, outcome: SendOutcome, verdict: dispatches.Verdict) -> None:

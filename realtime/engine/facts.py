@@ -1,7 +1,6 @@
 """Step three: what happened is stored, for many chats in one transaction, whether or not anybody answers."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from realtime.engine import sql
@@ -16,6 +15,7 @@ from realtime.engine.records import (
     Identity,
     MessageChange,
     NewMessage,
+    Record,
     Reservation,
     ScoreEntry,
     Takeover,
@@ -27,8 +27,7 @@ class LeaseLost(Exception):
     """Another worker holds the chat by now: whatever this one does for it must be thrown away."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Record, frozen=True, kw_only=True):
     """All that one chat's new messages change."""
 
     lease: Lease
@@ -45,8 +44,7 @@ class Facts:
     events: tuple[EventEntry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(Record, frozen=True, kw_only=True):
     """Whether the plan still held a reply, where one was asked for."""
 
     has_credit: bool

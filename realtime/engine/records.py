@@ -1,13 +1,26 @@
 """The rows that a turn writes, without tenant and number: those come from the lease it holds."""
 
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactState:
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine reads and writes, some dozens a turn.
+
+    A struct, since a frozen dataclass with twenty fields takes ten times as long to make and fifty times to replace.
+    """
+
+    def __repr__(self) -> str:
+        """Without sealed words, which say nothing to whoever reads a log."""
+        told = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        words = ", ".join(f"{name}={value!r}" for name, value in told if not isinstance(value, bytes))
+        return f"{type(self).__name__}({words})"
+
+
+class ContactState(Record, frozen=True, kw_only=True):
     """The contact after these messages."""
 
     id: UUID
@@ -34,15 +47,13 @@ class ContactState:
     last_outgoing_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(Record, frozen=True, kw_only=True):
     contact_id: UUID
     kind: str
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMessage:
+class NewMessage(Record, frozen=True, kw_only=True):
     """A message of the customer, or of a person who answered by hand."""
 
     id: UUID
@@ -53,7 +64,7 @@ class NewMessage:
     direction: str
     type: str
     author: str
-    content: bytes | None = field(repr=False)
+    content: bytes | None
     content_length: int
     media_url: str | None
     media: Any
@@ -70,23 +81,21 @@ class NewMessage:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageChange:
+class MessageChange(Record, frozen=True, kw_only=True):
     """An edit, a deletion or a reaction."""
 
     kind: str
     contact_id: UUID
     message_id: str | None
     interaction_id: UUID | None
-    content: bytes | None = field(repr=False)
+    content: bytes | None
     content_length: int
     emoji: str | None
     author: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpisodeEntry:
+class EpisodeEntry(Record, frozen=True, kw_only=True):
     """The episode that the new messages belong to; made when it is new."""
 
     id: UUID
@@ -96,16 +105,14 @@ class EpisodeEntry:
     started_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpisodeClosing:
+class EpisodeClosing(Record, frozen=True, kw_only=True):
     tenant_id: UUID
     id: UUID
     outcome: str
     closed_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreEntry:
+class ScoreEntry(Record, frozen=True, kw_only=True):
     id: UUID
     contact_id: UUID
     as_of: datetime
@@ -123,23 +130,20 @@ class ScoreEntry:
     extractor_version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Takeover:
+class Takeover(Record, frozen=True, kw_only=True):
     id: UUID
     contact_id: UUID
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancellation:
+class Cancellation(Record, frozen=True, kw_only=True):
     """Ends the contact's running follow-ups."""
 
     contact_id: UUID
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
+class Reservation(Record, frozen=True, kw_only=True):
     """One reply of the plan's day, spent before the model is asked."""
 
     day: date
@@ -147,8 +151,7 @@ class Reservation:
     allowed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventEntry:
+class EventEntry(Record, frozen=True, kw_only=True):
     event_id: UUID
     occurred_at: datetime
     event_type: str

@@ -1,7 +1,6 @@
 """Step five: what became of a message at the gateway, with its event, and the chat is free again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -11,22 +10,20 @@ from realtime.engine.batcher import Batcher
 from realtime.engine.commit import Notification
 from realtime.engine.facts import LeaseLost
 from realtime.engine.pool import Pool
-from realtime.engine.records import EventEntry
+from realtime.engine.records import EventEntry, Record
 from realtime.engine.work import Lease
 
 State = Literal["pending", "sending", "sent", "ambiguous", "failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberChange:
+class NumberChange(Record, frozen=True, kw_only=True):
     """What the gateway's answer says of the number."""
 
     status: str
     restricted_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class Dispatch(Record, frozen=True, kw_only=True):
     """The state of one outbox row after an attempt."""
 
     lease: Lease
@@ -44,8 +41,7 @@ class Dispatch:
     notification: Notification | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Record, frozen=True, kw_only=True):
     """A queued message that is about to be sent for the first time, or again after a crash."""
 
     lease: Lease
@@ -54,8 +50,7 @@ class Start:
     quiet_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Record, frozen=True, kw_only=True):
     """`obstacle` says why the message may not go out any more."""
 
     wa_message_id: str | None
@@ -122,8 +117,7 @@ class DispatchBook:
         return [found.get(start.outbox_id, _GONE) for start in batch]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
+class _Head(Record, frozen=True, kw_only=True):
     tenant_id: UUID
     instance_id: UUID
     chat_id: str

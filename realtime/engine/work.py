@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from realtime.engine.records import Record
+
 
 class UnreadableRow(Exception):
     """A message that no key opens or nobody understands; the others of its chat can do nothing for it."""
@@ -16,8 +18,7 @@ class UnreadableRow(Exception):
         self.seq = seq
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(Record, frozen=True, kw_only=True):
     """One worker's right to a chat; every write names the fence, and an old fence writes nothing."""
 
     tenant_id: UUID
@@ -26,8 +27,7 @@ class Lease:
     fence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxRow:
+class InboxRow(Record, frozen=True, kw_only=True):
     seq: int
     session: str
     inbox_id: str
@@ -36,7 +36,7 @@ class InboxRow:
     is_echo: bool
     sent_at: datetime
     received_at: datetime
-    body: bytes | None = field(repr=False)
+    body: bytes | None
     trace_id: str | None
     attempts: int
 
@@ -69,8 +69,7 @@ class OutboxRow:
     member_id: UUID | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class Number(Record, frozen=True, kw_only=True):
     """The WhatsApp number that the chat belongs to."""
 
     session: str
@@ -80,7 +79,7 @@ class Number:
     restricted_until: datetime | None
     last_event_at: datetime | None
     base_url: str | None
-    api_key: bytes | None = field(repr=False)
+    api_key: bytes | None
 
     @property
     def keeps_ids(self) -> bool:
@@ -88,8 +87,7 @@ class Number:
         return self.engine != "WEBJS"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
+class Contact(Record, frozen=True, kw_only=True):
     id: UUID
     wa_id: str
     name: str | None
@@ -115,8 +113,7 @@ class Contact:
     last_message_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Episode:
+class Episode(Record, frozen=True, kw_only=True):
     """The contact's open episode."""
 
     id: UUID
@@ -147,8 +144,7 @@ class Recent(msgspec.Struct, frozen=True, gc=False):
         return f"Recent({self.id})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chat:
+class Chat(Record, frozen=True, kw_only=True):
     """All that a turn starts from, read in one round trip after the lease was taken."""
 
     lease: Lease
