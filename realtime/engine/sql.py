@@ -23,6 +23,9 @@ SPLITS_ON: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.Programmi
 _FOLDER: Final = Path(__file__).with_name("statements")
 _NOT_DURABLE: Final = b"select set_config('synchronous_commit', 'off', true)"
 _PLACE: Final = re.compile(r"%\((\w+)\)[sb]|%%")
+# Stands above a part of a statement that is left out where the parameter it names holds no row.
+_SELDOM: Final = re.compile(r"^-- Seldom: (\w+)\.", re.MULTILINE)
+_NONE: Final = "[]"
 _ENCODER: Final = msgspec.json.Encoder()
 _PAUSES: Final = (0.05, 0.25, 1.0)
 
@@ -32,8 +35,19 @@ def statement(name: str) -> str:
     return (_FOLDER / f"{name}.sql").read_text()
 
 
+def usual(name: str) -> str:
+    """The statement without its seldom parts: each costs planning and starting even where it finds nothing to do."""
+    return "\n\n".join(part for part in statement(name).split("\n\n") if not _SELDOM.match(part))
+
+
 @cache
-def _numbered_places(name: str) -> tuple[bytes, tuple[str, ...]]:
+def _seldom(name: str) -> frozenset[str]:
+    """The parameters that only the seldom parts read."""
+    return frozenset(_SELDOM.findall(statement(name)))
+
+
+@cache
+def _numbered_places(name: str, *, is_whole: bool) -> tuple[bytes, tuple[str, ...]]:
     """The statement with $1, $2 … and whose turn is which: psycopg would read a long statement anew each time."""
     names: list[str] = []
 
@@ -44,7 +58,7 @@ def _numbered_places(name: str) -> tuple[bytes, tuple[str, ...]]:
             names.append(found.group(1))
         return f"${names.index(found.group(1)) + 1}"
 
-    return _PLACE.sub(place, statement(name)).encode(), tuple(names)
+    return _PLACE.sub(place, statement(name) if is_whole else usual(name)).encode(), tuple(names)
 
 
 def rows(values: Sequence[Any]) -> str:
@@ -88,5 +102,6 @@ async def _run(pool: Pool, steps: Sequence[Step], *, is_durable: bool) -> list[l
 async def _execute(connection: AsyncConnection[Any], step: Step) -> AsyncRawCursor[Row]:
     cursor = AsyncRawCursor(connection, row_factory=dict_row)
     name, parameters = step
-    query, names = _numbered_places(name)
+    is_whole = any(parameters[seldom] != _NONE for seldom in _seldom(name))
+    query, names = _numbered_places(name, is_whole=is_whole)
     return await cursor.execute(query, [parameters[name] for name in names], binary=True)

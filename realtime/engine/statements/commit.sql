@@ -149,6 +149,7 @@ people as (
     where contacts.tenant_id = held.tenant_id and contacts.id = held.contact_id
 ),
 
+-- Seldom: consents.
 consented as (
     insert into consents (tenant_id, id, contact_id, kind, method, message_id, recorded_at)
     select held.tenant_id, given.id, held.contact_id, given.kind, given.method, given.message_id, given.at
@@ -159,7 +160,7 @@ consented as (
     on conflict (tenant_id, id) do nothing
 ),
 
--- Nothing that was queued may follow somebody who said stop.
+-- Seldom: consents. Nothing that was queued may follow somebody who said stop.
 silenced as (
     update outbox set state = 'cancelled', last_error = 'opted_out'
     from jsonb_to_recordset(%(consents)s::jsonb) as given (n integer, kind text)
@@ -173,6 +174,7 @@ silenced as (
     returning outbox.tenant_id, outbox.interaction_id, outbox.interaction_at
 ),
 
+-- Seldom: consents.
 unsent as (
     update interactions set status = 'failed', status_at = now()
     from silenced
@@ -182,6 +184,7 @@ unsent as (
         and interactions.occurred_at = silenced.interaction_at
 ),
 
+-- Seldom: cancellations.
 runs as (
     update follow_up_runs set state = 'cancelled', reason = given.reason, ended_at = now()
     from jsonb_to_recordset(%(cancellations)s::jsonb) as given (n integer, reason text)
@@ -193,6 +196,7 @@ runs as (
     returning follow_up_runs.tenant_id, follow_up_runs.id, follow_up_runs.reason
 ),
 
+-- Seldom: cancellations.
 steps as (
     update follow_ups set state = 'cancelled', reason = runs.reason, decided_at = now()
     from runs
@@ -202,6 +206,7 @@ steps as (
         and follow_ups.state in ('scheduled', 'due')
 ),
 
+-- Seldom: ownerships.
 owners as (
     insert into ownership_history (tenant_id, id, contact_id, owner, reason, changed_at)
     select held.tenant_id, given.id, held.contact_id, given.owner, given.reason, given.at
@@ -212,6 +217,7 @@ owners as (
     on conflict (tenant_id, id) do nothing
 ),
 
+-- Seldom: episodes.
 conversations as (
     update episodes set
         handoff_reason = coalesce(given.handoff_reason, episodes.handoff_reason),
@@ -224,6 +230,7 @@ conversations as (
     where episodes.tenant_id = held.tenant_id and episodes.id = given.id
 ),
 
+-- Seldom: notifications.
 news as (
     insert into notifications (tenant_id, id, contact_id, kind, title, detail, is_urgent)
     select held.tenant_id, given.id, held.contact_id, given.kind, given.title, given.detail, given.is_urgent
@@ -253,6 +260,7 @@ calls as (
     on conflict (tenant_id, id) do nothing
 ),
 
+-- Seldom: breakers.
 breakers as (
     insert into breaker_history (id, target, from_state, to_state, reason, changed_at)
     select given.id, given.target, given.from_state, given.to_state, given.reason, given.at
@@ -289,6 +297,7 @@ events as (
     on conflict do nothing
 ),
 
+-- Seldom: questions.
 asked_in_vain as (
     insert into unanswered_questions (
         tenant_id, id, contact_id, interaction_id, interaction_at, language, reason, asked_at
@@ -304,7 +313,7 @@ asked_in_vain as (
     on conflict (tenant_id, id) do nothing
 ),
 
--- A credit that was reserved and not used goes back, once.
+-- Seldom: refunds. A credit that was reserved and not used goes back, once.
 refunds as (
     insert into usage_ledger (tenant_id, usage_date, kind, subject)
     select usage_ledger.tenant_id, usage_ledger.usage_date, 'release', usage_ledger.subject
@@ -318,6 +327,7 @@ refunds as (
     returning tenant_id, usage_date
 ),
 
+-- Seldom: refunds.
 given_back as (
     update usage_days set used = greatest(0, usage_days.used - amounts.amount)
     from (select tenant_id, usage_date, count(*)::integer as amount from refunds group by 1, 2) as amounts

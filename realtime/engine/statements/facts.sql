@@ -161,6 +161,7 @@ conversations as (
         ingested_xid = pg_current_xact_id()
 ),
 
+-- Seldom: changes.
 changes as (
     update interactions set
         content = case when given.kind = 'edited' then decode(given.content, 'base64') else interactions.content end,
@@ -206,6 +207,7 @@ scores as (
     on conflict (tenant_id, id) do nothing
 ),
 
+-- Seldom: takeovers.
 owners as (
     insert into ownership_history (tenant_id, id, contact_id, owner, reason, changed_at)
     select held.tenant_id, given.id, given.contact_id, 'human', 'human_reply', given.at

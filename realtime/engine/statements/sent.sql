@@ -186,6 +186,7 @@ given_back as (
     where usage_days.tenant_id = amounts.tenant_id and usage_days.usage_date = amounts.usage_date
 ),
 
+-- Seldom: numbers.
 numbers as (
     update instances set
         status = given.status,
@@ -201,6 +202,7 @@ numbers as (
         and instances.status is distinct from given.status
 ),
 
+-- Seldom: notifications.
 news as (
     insert into notifications (tenant_id, id, kind, title, detail, is_urgent)
     select held.tenant_id, given.id, given.kind, given.title, given.detail, given.is_urgent

@@ -57,3 +57,16 @@ async def test_a_quiet_worker_keeps_to_one_connection(pool: Pool) -> None:
             backends.add(connection.info.backend_pid)
 
     assert len(backends) == 1
+
+
+@pytest.mark.parametrize("name", ["commit", "facts", "sent"])
+async def test_a_usual_turn_does_without_the_seldom_parts(pool: Pool, name: str) -> None:
+    seldom = set(re.findall(r"-- Seldom: (\w+)\.", sql.statement(name)))
+
+    async with pool.connection() as connection:
+        plan = await connection.execute(f"explain (generic_plan) {numbered(sql.usual(name))}".encode(), prepare=False)
+        lines = "\n".join(row[0] for row in await plan.fetchall())
+
+    assert seldom
+    assert not seldom & set(re.findall(r"%\((\w+)\)", sql.usual(name)))
+    assert "Function Scan on jsonb_to_recordset" in lines
