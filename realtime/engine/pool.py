@@ -18,6 +18,9 @@ _LIMITS: Final = (
     "-c statement_timeout=8000 -c lock_timeout=5000"
     " -c idle_in_transaction_session_timeout=3000 -c transaction_timeout=12000"
 )
+# The statements are long and the same for every batch: planning each anew costs more than they do, so a plan is made
+# without its parameters and kept. Each looks for its own rows by an index, whatever the table held when it was planned.
+_PLANS: Final = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
 # The connection is gone: a worker that was frozen inside its transaction finds it ended, by errors of another family.
 BROKEN_OFF: Final = (
     psycopg.OperationalError,
@@ -111,7 +114,6 @@ def engine_pool(
             "prepare_threshold": 0,
             "connect_timeout": 5,
             "application_name": f"mychatflow {name}",
-            # The statements are long and the same for every batch: planning each anew costs more than they do.
-            "options": f"{_LIMITS} -c plan_cache_mode=force_generic_plan",
+            "options": f"{_LIMITS} {_PLANS}",
         },
     )

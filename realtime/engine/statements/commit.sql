@@ -58,12 +58,16 @@ judged as materialized (
         newer text, needs_consent boolean, needs_agent boolean, is_done boolean, releases boolean,
         due_at timestamptz, outbox_id uuid
     )
-    inner join chat_leases
-        on chat_leases.tenant_id = given.tenant_id
-        and chat_leases.instance_id = given.instance_id
-        and chat_leases.chat_id = given.chat_id
-        and chat_leases.fence = given.fence
+    cross join lateral (
+        select * from chat_leases as leases
+        where
+            leases.tenant_id = given.tenant_id
+            and leases.instance_id = given.instance_id
+            and leases.chat_id = given.chat_id
+        offset 0
+    ) as chat_leases
     left join contacts on contacts.tenant_id = given.tenant_id and contacts.id = given.contact_id
+    where chat_leases.fence = given.fence
 ),
 
 held as materialized (

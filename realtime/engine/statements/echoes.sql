@@ -5,11 +5,15 @@ held as materialized (
     select chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id, chat_leases.fence, given.seqs
     from jsonb_to_recordset(%(turns)s::jsonb)
         as given (tenant_id uuid, instance_id uuid, chat_id text, fence bigint, seqs bigint[])
-    inner join chat_leases
-        on chat_leases.tenant_id = given.tenant_id
-        and chat_leases.instance_id = given.instance_id
-        and chat_leases.chat_id = given.chat_id
-        and chat_leases.fence = given.fence
+    cross join lateral (
+        select * from chat_leases as leases
+        where
+            leases.tenant_id = given.tenant_id
+            and leases.instance_id = given.instance_id
+            and leases.chat_id = given.chat_id
+        offset 0
+    ) as chat_leases
+    where chat_leases.fence = given.fence
 ),
 
 finished as (

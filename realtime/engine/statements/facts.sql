@@ -6,11 +6,15 @@ held as materialized (
     select given.n, chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id
     from jsonb_to_recordset(%(turns)s::jsonb)
         as given (n integer, tenant_id uuid, instance_id uuid, chat_id text, fence bigint)
-    inner join chat_leases
-        on chat_leases.tenant_id = given.tenant_id
-        and chat_leases.instance_id = given.instance_id
-        and chat_leases.chat_id = given.chat_id
-        and chat_leases.fence = given.fence
+    cross join lateral (
+        select * from chat_leases as leases
+        where
+            leases.tenant_id = given.tenant_id
+            and leases.instance_id = given.instance_id
+            and leases.chat_id = given.chat_id
+        offset 0
+    ) as chat_leases
+    where chat_leases.fence = given.fence
 ),
 
 people as (

@@ -2,16 +2,22 @@
 with
 
 mine as (
-    select chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id
-    from jsonb_to_recordset(%(leases)s::jsonb)
-        as given (tenant_id uuid, instance_id uuid, chat_id text, fence bigint)
-    inner join chat_leases
-        on chat_leases.tenant_id = given.tenant_id
-        and chat_leases.instance_id = given.instance_id
-        and chat_leases.chat_id = given.chat_id
-        and chat_leases.fence = given.fence
-    order by chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id
-    for no key update of chat_leases
+    select given.tenant_id, given.instance_id, given.chat_id
+    from (
+        select *
+        from jsonb_to_recordset(%(leases)s::jsonb)
+            as given (tenant_id uuid, instance_id uuid, chat_id text, fence bigint)
+        order by given.tenant_id, given.instance_id, given.chat_id
+    ) as given
+    cross join lateral (
+        select leases.fence from chat_leases as leases
+        where
+            leases.tenant_id = given.tenant_id
+            and leases.instance_id = given.instance_id
+            and leases.chat_id = given.chat_id
+        for no key update
+    ) as chat_leases
+    where chat_leases.fence = given.fence
 )
 
 update chat_leases set leased_until = now() + %(seconds)s * interval '1 second'

@@ -22,11 +22,15 @@ held as materialized (
         wa_message_id text, at timestamptz, next_try_at timestamptz, error text, releases boolean,
         due_at timestamptz, usage_subject text
     )
-    inner join chat_leases
-        on chat_leases.tenant_id = given.tenant_id
-        and chat_leases.instance_id = given.instance_id
-        and chat_leases.chat_id = given.chat_id
-        and chat_leases.fence = given.fence
+    cross join lateral (
+        select * from chat_leases as leases
+        where
+            leases.tenant_id = given.tenant_id
+            and leases.instance_id = given.instance_id
+            and leases.chat_id = given.chat_id
+        offset 0
+    ) as chat_leases
+    where chat_leases.fence = given.fence
 ),
 
 marked as (

@@ -68,11 +68,14 @@ judged as materialized (
         tenant_id uuid, instance_id uuid, chat_id text, fence bigint, outbox_id uuid, wa_message_id text,
         quiet_seconds float8
     )
-    inner join chat_leases
-        on chat_leases.tenant_id = given.tenant_id
-        and chat_leases.instance_id = given.instance_id
-        and chat_leases.chat_id = given.chat_id
-        and chat_leases.fence = given.fence
+    cross join lateral (
+        select * from chat_leases as leases
+        where
+            leases.tenant_id = given.tenant_id
+            and leases.instance_id = given.instance_id
+            and leases.chat_id = given.chat_id
+        offset 0
+    ) as chat_leases
     -- Chat by chat: as a plain join it would look through what everybody has to send.
     cross join lateral (
         select * from outbox as open_rows
@@ -85,6 +88,7 @@ judged as materialized (
         offset 0
     ) as outbox
     inner join contacts on contacts.tenant_id = outbox.tenant_id and contacts.id = outbox.contact_id
+    where chat_leases.fence = given.fence
 ),
 
 started as (

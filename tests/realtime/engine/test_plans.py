@@ -11,6 +11,7 @@ from realtime.engine import sql
 from realtime.engine.pool import Pool, engine_pool
 
 _OPEN_ROWS = {"inbox_open_by_chat", "outbox_open_by_chat"}
+_OF_A_CHAT = ("commit", "echoes", "facts", "fail", "lock", "release", "renew", "sent", "start_sending")
 
 
 @pytest.fixture
@@ -30,14 +31,30 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(below)
 
 
-async def test_open_rows_are_found_chat_by_chat(pool: Pool) -> None:
+async def planned(pool: Pool, *names: str) -> dict[str, Any]:
     plans: dict[str, Any] = {}
     async with pool.connection() as connection:
-        for name in ("inbox", "outbox", "sent", "start_sending"):
+        for name in names:
             explain = f"explain (generic_plan, format json) {numbered(sql.statement(name))}"
-            plans[name] = (await (await connection.execute(explain.encode(), prepare=False)).fetchone() or ())[0][0][
-                "Plan"
-            ]
+            found = await (await connection.execute(explain.encode(), prepare=False)).fetchone() or ()
+            plans[name] = found[0][0]["Plan"]
+    return plans
+
+
+async def test_leases_are_found_chat_by_chat(pool: Pool) -> None:
+    plans = await planned(pool, *_OF_A_CHAT)
+
+    read = [node for plan in plans.values() for node in nodes(plan) if node.get("Relation Name") == "chat_leases"]
+    whole = [
+        node for node in read if node["Node Type"] != "ModifyTable" and "chat_id" not in node.get("Index Cond", "")
+    ]
+
+    assert len(read) > len(_OF_A_CHAT)
+    assert whole == []
+
+
+async def test_open_rows_are_found_chat_by_chat(pool: Pool) -> None:
+    plans = await planned(pool, "inbox", "outbox", "sent", "start_sending")
 
     whole = {
         name
