@@ -15,6 +15,8 @@ from warehouse.busy import WarehouseBusy
 
 # A schema's name says how far a row has come; `meta` is the warehouse's memory of its own runs.
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "meta")
+# About three million events.
+_SMALL_BYTES = 1 << 29
 _META = """
 create table if not exists meta.watermarks (
     source varchar, next_xid bigint, server varchar, landed_at timestamptz
@@ -62,6 +64,10 @@ def writer(settings: Settings, *, patience_seconds: float = 600) -> Iterator[duc
     with _opened(settings, patience_seconds) as connection:
         # Keeping the order, DuckDB 2.0 has lost every row of an insert larger than a row group, and said 0 rows.
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
+        if _is_small(settings):
+            # Threads that wait for one another cost more than they bring, and leave half-filled groups of rows behind,
+            # which the next run has to fill.
+            connection.execute("set threads = 1")
         connection.execute(";".join(f"create schema if not exists {schema}" for schema in SCHEMAS))
         connection.execute(_META)
         yield connection
@@ -77,6 +83,10 @@ def _opened(settings: Settings, patience_seconds: float) -> Iterator[duckdb.Duck
     path.parent.mkdir(parents=True, exist_ok=True)
     with _turn(path.with_suffix(".lock"), patience_seconds), duckdb.connect(str(path)) as connection:
         yield connection
+
+
+def _is_small(settings: Settings) -> bool:
+    return lake.of(settings.warehouse_url) is None and warehouse_file(settings).stat().st_size < _SMALL_BYTES
 
 
 def exists(settings: Settings) -> bool:

@@ -20,9 +20,9 @@ select
     (select system_identifier::text from pg_control_system()) || '/' || current_database() as server,
     now() as taken_at
 """
-_COLUMNS_OF_EVENTS = f"""
-    * exclude (facts, properties), cast(properties as varchar) as properties, facts.*
-    from (select *, {event_fields.parsed("properties")} as facts from stream)
+_FACTS_OF_EVENTS = f"""
+    select * exclude (facts), facts.*
+    from (select *, {event_fields.parsed("properties")} as facts from incoming)
 """
 _FORGET_TWINS = """
 delete from incoming where rowid in (
@@ -41,7 +41,9 @@ _TOUCH_SENT = """
 insert into meta.pending_days
 select distinct cast(timezone('UTC', sent.occurred_at) as date), $batch
 from incoming
-inner join raw.analytics_events as failed using (tenant_id, message_id)
+inner join raw.analytics_events as failed
+    on incoming.tenant_id = failed.tenant_id
+    and json_extract_string(incoming.properties, '$.message_id') = failed.message_id
 inner join raw.analytics_events as sent
     on failed.tenant_id = sent.tenant_id and failed.interaction_id = sent.interaction_id
 where incoming.event_type in ('message_failed', 'message_delivered')
@@ -136,9 +138,10 @@ def _land_appended(
             [window.start, window.end],
         )
     extraction.cursor.execute(f"{source.sql} where {' or '.join(f'({item})' for item in predicates)}")
-    columns = _COLUMNS_OF_EVENTS if source is EVENTS else "* from stream"
+    # The engine reads JSON from text of its own.
+    columns = "* replace (cast(properties as varchar) as properties)" if source is EVENTS else "*"
     with _streamed(warehouse, extraction):
-        warehouse.execute(f"create or replace temp table incoming as select {batch} as batch, {columns}")
+        warehouse.execute(f"create or replace temp table incoming as select {batch} as batch, {columns} from stream")
     if source is EVENTS:
         # One fact may be stored at two instants (seen live and read from history): its id says that it is one.
         warehouse.execute(_FORGET_TWINS)
@@ -175,19 +178,21 @@ def _watermark(warehouse: duckdb.DuckDBPyConnection, source: Source, extraction:
 
 def _replace_by_key(warehouse: duckdb.DuckDBPyConnection, source: Source) -> None:
     target = f"raw.{source.name}"
-    warehouse.execute(f"create table if not exists {target} as select * from incoming limit 0")
-    _widen(warehouse, target)
+    # Parsed where they are kept: a copy of so many columns on the way would cost as much as parsing them.
+    rows = _FACTS_OF_EVENTS if source is EVENTS else "select * from incoming"
+    warehouse.execute(f"create table if not exists {target} as from ({rows}) limit 0")
+    _widen(warehouse, target, rows)
     same = " and ".join(f"{target}.{column} = incoming.{column}" for column in source.key)
     if source.time_column:
         _touch_days(warehouse, source, f"{target} semi join incoming on {same}", 0)
     warehouse.execute(f"delete from {target} using incoming where {same}")
-    warehouse.execute(f"insert into {target} by name select * from incoming")
+    warehouse.execute(f"insert into {target} by name {rows}")
 
 
-def _widen(warehouse: duckdb.DuckDBPyConnection, target: str) -> None:
+def _widen(warehouse: duckdb.DuckDBPyConnection, target: str, rows: str) -> None:
     """A field that a newer version lands is unknown of the rows that an older one brought."""
     there, brought = (
-        {row[0]: row[1] for row in warehouse.execute(f"describe {table}").fetchall()} for table in (target, "incoming")
+        {row[0]: row[1] for row in warehouse.execute(f"describe {table}").fetchall()} for table in (target, rows)
     )
     for name, kind in brought.items():
         if name not in there:

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,9 @@ _COPIED_AT_ONCE = 1 << 30
 _CANNOT_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _REMEMBER = """
 insert into meta.unpublished by name
-select ? as model, unnest(?::timestamptz[]) as window_start, unnest(?::timestamptz[]) as window_end, ? as first_batch
+select
+    unnest(?::varchar[]) as model, unnest(?::timestamptz[]) as window_start, unnest(?::timestamptz[]) as window_end,
+    unnest(?::bigint[]) as first_batch
 """
 _EVERYTHING = "insert into meta.unpublished by name select null as model"
 _NAME = re.compile(r"marts-(\d{6,})\.duckdb")
@@ -82,14 +84,23 @@ def _versions(directory: Path) -> Iterator[tuple[int, Path]]:
 
 
 def remember(
-    warehouse: duckdb.DuckDBPyConnection, model: Model, windows: Sequence[Window] | None, *, first_batch: int
+    warehouse: duckdb.DuckDBPyConnection, changed: Iterable[tuple[Model, Sequence[Window] | None]], *, first_batch: int
 ) -> None:
-    """Note in the run's own transaction what of a mart the next publication must bring; None is all of it."""
-    if model.layer != "marts":
-        return
-    ends = [(None, None)] if windows is None else [(window.start, window.end) for window in windows]
-    batch = first_batch if model.promise.replaces == "batch" else 0
-    warehouse.execute(_REMEMBER, [model.name, [start for start, _ in ends], [end for _, end in ends], batch])
+    """Note in the run's own transaction what of each mart the next publication must bring; None is all of it."""
+    notes = [
+        (
+            model.name,
+            window.start if window else None,
+            window.end if window else None,
+            first_batch if model.promise.replaces == "batch" else 0,
+        )
+        for model, windows in changed
+        if model.layer == "marts"
+        for window in ((None,) if windows is None else windows)
+    ]
+    if notes:
+        # One statement for all: one a table would cost more than small tables themselves.
+        warehouse.execute(_REMEMBER, [list(column) for column in zip(*notes, strict=True)])
 
 
 def remember_everything(warehouse: duckdb.DuckDBPyConnection) -> None:

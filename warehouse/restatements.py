@@ -29,19 +29,25 @@ def remember(warehouse: duckdb.DuckDBPyConnection, model: Model, *, where: str) 
 def note(warehouse: duckdb.DuckDBPyConnection, model: Model, *, where: str, cause: Cause, at: datetime) -> int:
     """Compare the replaced rows with the ones set aside; returns how many numbers changed."""
     numbers = _numbers(warehouse, model)
+    grain = ", ".join(model.promise.grain)
     key = " || ' ' || ".join(f"cast({column} as varchar)" for column in model.promise.grain if column != "tenant_id")
-    spread = f"tenant_id, {key} as row_key, unnest({_pairs(numbers)}, recursive := true)"
+    is_other = " or ".join(f"coalesce(old.{name}, 0) <> coalesce(new.{name}, 0)" for name in numbers)
+    # Whole rows are compared first: a row a number of all that stayed would cost more than computing them.
     changed = warehouse.execute(
         f"""
         insert into meta.restatements by name
         with
-        old as (select {spread} from before),
-        new as (select {spread} from {model.table} where {_closed(model, where)})
+        new as (select * from {model.table} where {_closed(model, where)}),
+        changed as (
+            select {grain}, unnest({_pairs(numbers)}, recursive := true)
+            from before as old full join new using ({grain})
+            where {is_other}
+        )
         select
-            ? as model, tenant_id, row_key, column_name, old.value as old_value, new.value as new_value,
-            ? as cause, cast(? as timestamptz) as restated_at
-        from old full join new using (tenant_id, row_key, column_name)
-        where coalesce(old.value, 0) <> coalesce(new.value, 0)
+            ? as model, tenant_id, {key} as row_key, column_name, old_value, new_value, ? as cause,
+            cast(? as timestamptz) as restated_at
+        from changed
+        where coalesce(old_value, 0) <> coalesce(new_value, 0)
         """,
         [model.name, cause, at],
     ).fetchall()
@@ -53,7 +59,10 @@ def _closed(model: Model, where: str) -> str:
 
 
 def _pairs(numbers: list[str]) -> str:
-    structs = (f"{{'column_name': '{name}', 'value': cast({name} as double)}}" for name in numbers)
+    structs = (
+        f"{{'column_name': '{name}', 'old_value': cast(old.{name} as double), 'new_value': cast(new.{name} as double)}}"
+        for name in numbers
+    )
     return f"[{', '.join(structs)}]"
 
 

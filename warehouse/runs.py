@@ -27,8 +27,6 @@ select min(first_at), max(last_at) + interval 1 microsecond from (
 """
 # The counts of events that are gone reach further back than the events.
 _COUNTED = "intermediate.int_activity_quarter_hourly"
-
-
 _RECORD = """
 insert into meta.model_runs
 select
@@ -103,18 +101,17 @@ def history(warehouse: duckdb.DuckDBPyConnection) -> Window | None:
 def _run_all(
     warehouse: duckdb.DuckDBPyConnection, models: Sequence[Model], work: Work, *, at: datetime, data_through: datetime
 ) -> list[ModelRun]:
-    whole = history(warehouse)
     has_forgotten = kept.remember(warehouse)
+    changed = _changed(warehouse, models)
+    # Only then: finding its ends reads every fact there is.
+    whole = history(warehouse) if changed else None
     rebuild = Work(windows=(whole,) if whole else (), cause=work.cause)
-    known = dict(warehouse.execute("select model, sql_hash from meta.models").fetchall())
-    changed: set[str] = set()
-    runs = []
+    runs, replaced = [], []
     for model in models:
-        if known.get(model.table) != _hash(model) or changed.intersection(model.reads):
-            changed.add(model.table)
+        is_new = model.table in changed
+        if is_new:
             _create(warehouse, model, whole or _any_window(at))
         if not model.is_view:
-            is_new = model.table in changed
             may_change = kept.may_change(model) if has_forgotten else None
             todo = rebuild if is_new else work
             runs.append(
@@ -122,6 +119,9 @@ def _run_all(
                     warehouse, model, todo, at=at, is_new=is_new, may_change=may_change or "true", through=data_through
                 )
             )
+            is_whole = is_new or model.promise.replaces == "everything"
+            replaced.append((model, None if is_whole else work.windows))
+    publish.remember(warehouse, replaced, first_batch=work.first_batch)
     results = [result for done in runs for result in done.checks]
     broken = [result for result in results if not result.passed and result.severity == "block"]
     if broken:
@@ -129,6 +129,16 @@ def _run_all(
     checks.record(warehouse, results, at=at)
     _record(warehouse, runs, at=at, data_through=data_through)
     return runs
+
+
+def _changed(warehouse: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> set[str]:
+    """Tables whose definition is another than they were made by, and all that read them."""
+    known = dict(warehouse.execute("select model, sql_hash from meta.models").fetchall())
+    changed: set[str] = set()
+    for model in models:
+        if known.get(model.table) != _hash(model) or changed.intersection(model.reads):
+            changed.add(model.table)
+    return changed
 
 
 def _run_one(
@@ -146,8 +156,6 @@ def _run_one(
     results: list[CheckResult] = []
     # A table replaced whole takes one run, however many windows there are.
     windows: Iterable[Window | None] = (None,) if model.promise.replaces == "everything" else work.windows
-    is_whole = is_new or model.promise.replaces == "everything"
-    publish.remember(warehouse, model, None if is_whole else work.windows, first_batch=work.first_batch)
     for window in windows:
         if window is not None:
             _set_window(warehouse, window, work.first_batch)
@@ -206,9 +214,11 @@ def _scope(model: Model, first_batch: int) -> str:
 
 
 def _set_window(warehouse: duckdb.DuckDBPyConnection, window: Window, first_batch: int) -> None:
-    warehouse.execute("set variable window_start = cast(? as timestamptz)", [window.start])
-    warehouse.execute("set variable window_end = cast(? as timestamptz)", [window.end])
-    warehouse.execute("set variable first_batch = cast(? as bigint)", [first_batch])
+    warehouse.execute(
+        f"set variable window_start = timestamptz '{window.start.isoformat()}';"
+        f"set variable window_end = timestamptz '{window.end.isoformat()}';"
+        f"set variable first_batch = {first_batch}::bigint"
+    )
 
 
 def _create(warehouse: duckdb.DuckDBPyConnection, model: Model, window: Window) -> None:

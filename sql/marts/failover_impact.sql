@@ -45,6 +45,8 @@ replies as (
         events.event_type = 'message_sent'
         and events.author = 'agent'
         and events.part_of is null
+        -- Without an opening there is nothing to read.
+        and events.occurred_at >= (select min(openings.opened_at) - interval 7 days from openings)
 ),
 
 meanwhile as (

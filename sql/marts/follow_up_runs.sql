@@ -27,6 +27,7 @@ inbound as (
     where
         direction = 'incoming'
         and contact_id is not null
+        and occurred_at >= (select min(runs.started_at) from runs)
 ),
 
 answers as (
