@@ -9,6 +9,8 @@ from realtime.webhooks.http import WHOLE_ANSWER
 
 SLOWEST_HEADERS_SECONDS: Final = 10.0
 LARGEST_HEADERS: Final = 32 * 1024
+# Closing at once on a body that is still coming would cost its sender our answer; reading on for ever would cost us.
+REST_OF_BODY_SECONDS: Final = 2.0
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -26,6 +28,7 @@ class Connection(HttpToolsProtocol):
     _is_body_open = False
     _head_size = 0
     _head_deadline: asyncio.TimerHandle | None = None
+    _body_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -33,6 +36,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
+        self._forget_body()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -61,11 +65,13 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._is_body_open = False
+        self._forget_body()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         self._is_resting = True
+        if self._is_body_open and self._body_deadline is None:
+            self._body_deadline = self.loop.call_later(REST_OF_BODY_SECONDS, self.transport.close)
         super().on_response_complete()
 
     def _answer_whole(self, head: bytes, body: bytes) -> bool:
@@ -88,6 +94,12 @@ class Connection(HttpToolsProtocol):
         if self._head_deadline is not None:
             self._head_deadline.cancel()
             self._head_deadline = None
+
+    def _forget_body(self) -> None:
+        self._is_body_open = False
+        if self._body_deadline is not None:
+            self._body_deadline.cancel()
+            self._body_deadline = None
 
     def _refuse(self, answer: bytes) -> None:
         self._forget_deadline()

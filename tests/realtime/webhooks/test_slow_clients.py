@@ -100,6 +100,31 @@ async def test_a_head_without_end_is_refused(door: Door) -> None:
     assert sent < 2 * 2**20
 
 
+async def flood(writer: asyncio.StreamWriter) -> None:
+    """A body of chunks, for as long as anybody takes them."""
+    while True:
+        writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
+async def test_a_refused_body_that_goes_on_for_ever_ends_the_connection(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "REST_OF_BODY_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(door.base_url.rpartition(":")[2]))
+    writer.write(b"POST /api/webhooks/whatsapp HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    flooding = asyncio.create_task(flood(writer))
+    answer = await asyncio.wait_for(reader.readline(), 60)
+    done, _ = await asyncio.wait({flooding}, timeout=60)
+    flooding.cancel()
+    writer.close()
+
+    assert b" 413 " in answer
+    assert [type(task.exception()) for task in done] in ([ConnectionResetError], [BrokenPipeError])
+
+
 async def test_two_hundred_slow_clients_delay_nobody(door: Door) -> None:
     opening = b"POST /api/webhooks/whatsapp HTTP/1.1\r\nHost: x\r\n"
     await p99_of(door)
