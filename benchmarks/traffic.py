@@ -80,7 +80,7 @@ class Observed(Seen):
 
 def observe(traffic: Traffic, programs: Programs) -> Observed:
     """Start everything afresh, warm up for two seconds, write at the rate and wait until all have an answer."""
-    with _running(traffic, programs) as (running, tenant, gateway):
+    with under_way(traffic, programs) as (running, tenant, gateway):
         warm_up = replace(traffic, rate=min(traffic.rate, _WARM_UP_RATE))
         write(running.settings, tenant, warm_up, seconds=2.0, out="warm-up")
         until_answered(gateway, messages(running.settings, "warm-up"), traffic)
@@ -101,7 +101,7 @@ def observe(traffic: Traffic, programs: Programs) -> Observed:
 
 def count_statements(traffic: Traffic, programs: Programs) -> Asked:
     """What the same traffic asks of Postgres; a run of its own, since writing each statement down costs time."""
-    with _running(traffic, programs) as (running, tenant, gateway):
+    with under_way(traffic, programs) as (running, tenant, gateway):
         write(running.settings, tenant, traffic, seconds=2.0, out="warm-up")
         until_answered(gateway, messages(running.settings, "warm-up"), traffic)
         already = sum(len(rows) for rows in deliveries(gateway, tenant).values())
@@ -112,7 +112,7 @@ def count_statements(traffic: Traffic, programs: Programs) -> Asked:
 
 
 @contextmanager
-def _running(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installation, Tenant, str]]:
+def under_way(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installation, Tenant, str]]:
     ports = free_ports(3)
     with installation(web_port=ports[0]) as running:
         tenant = asyncio.run(a_busy_tenant(running.settings, traffic))
@@ -124,11 +124,11 @@ def _running(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installatio
         yield running, tenant, gateway
 
 
-async def a_busy_tenant(settings: Settings, traffic: Traffic) -> Tenant:
+async def a_busy_tenant(settings: Settings, traffic: Traffic, *, session: str = "bench") -> Tenant:
     store = Store(settings)
     tenant = await a_tenant(
         store,
-        session="bench",
+        session=session,
         plan="enterprise",
         typing_indicator_enabled=False,
         debounce_ms=traffic.debounce_ms,
@@ -159,7 +159,7 @@ def _start(running: Installation, programs: Programs, *, gateway: str, model: st
     for name, arguments in programs.items():
         running.start(name, *arguments, **environment)
     ready = f"http://127.0.0.1:{running.settings.web_port}/ready"
-    wait_for(lambda: answers(ready), seconds=60, what=f"web is ready\n{running.log('web')}")
+    wait_for(lambda: answers(ready), seconds=180, what=f"web is ready\n{running.log('web')}")
 
 
 @contextmanager

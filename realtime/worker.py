@@ -153,7 +153,7 @@ class Worker:
                 leaks=LeakRecord(self.store),
                 meanings=meanings,
             )
-            loop = Loop(pool, claims, agent.serve, rung=self.rung, stopping=self.stopping)
+            loop = Loop(pool, claims, agent, rung=self.rung, stopping=self.stopping)
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)
             resend = await stack.enter_async_context(Resend(settings))
             duty_mail = DutyMail(pool, resend, dashboards_url=settings.dashboards_url)

@@ -127,6 +127,11 @@ class Agent:
     leaks: LeakRecord
     meanings: Meanings
 
+    @property
+    def pending(self) -> int:
+        """Turns that are in a step of ours; those that wait for a model or the gateway are in none."""
+        return self.claims.pending + self.facts.pending + self.closer.pending + self.courier.pending
+
     async def serve(self, lease: Lease) -> bool:
         """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
 

@@ -33,11 +33,14 @@ class Batcher(Generic[Item, Result]):
         self._running: set[asyncio.Task[None]] = set()
         self.batches = 0
         self.items = 0
+        # Submitted and not answered.
+        self.pending = 0
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """The item's own result, to be awaited; the item is processed even if nobody waits any more."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
+        self.pending += 1
         if len(self._running) < self._concurrency:
             self._lead()
         return future
@@ -64,7 +67,10 @@ class Batcher(Generic[Item, Result]):
             batch = [self._waiting.popleft() for _ in range(size)]
             self.batches += 1
             self.items += size
-            await self._answer(batch)
+            try:
+                await self._answer(batch)
+            finally:
+                self.pending -= size
 
     async def _answer(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:

@@ -61,6 +61,10 @@ class Claims:
         self._releases: Batcher[Release, bool] = Batcher(self._release, max_size=500)
         self._echoes: Batcher[Chat, bool] = Batcher(self._finish_echoes, max_size=500)
 
+    @property
+    def pending(self) -> int:
+        return self._reads.pending + self._releases.pending
+
     async def inherit(self) -> None:
         """Free what a killed predecessor of the same name held."""
         await sql.run(self._pool, ("reopen", {"worker": self._worker}), is_durable=False)

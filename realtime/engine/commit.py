@@ -211,6 +211,10 @@ class TurnCloser:
         self._pool = pool
         self._batcher: Batcher[TurnEnd, Committed] = Batcher(self._write, max_size=200, splits_on=sql.SPLITS_ON)
 
+    @property
+    def pending(self) -> int:
+        return self._batcher.pending
+
     async def close(self, end: TurnEnd) -> Committed:
         """Raises LeaseLost, and psycopg's errors for what Postgres refuses."""
         return await self._batcher.submit(end)

@@ -59,6 +59,10 @@ class Courier:
         self._doubts = doubts
         self._vault = vault
 
+    @property
+    def pending(self) -> int:
+        return self._book.pending
+
     def client(self, chat: Chat, cipher: TenantCipher) -> WahaClient:
         return self._gateways.of(chat.number, instance_id=chat.lease.instance_id, cipher=cipher)
 

@@ -55,6 +55,10 @@ class FactWriter:
         self._pool = pool
         self._batcher: Batcher[Facts, Stored] = Batcher(self._write, max_size=200, splits_on=sql.SPLITS_ON)
 
+    @property
+    def pending(self) -> int:
+        return self._batcher.pending
+
     async def write(self, facts: Facts) -> Stored:
         """Raises LeaseLost, and psycopg's errors for what Postgres refuses."""
         return await self._batcher.submit(facts)

@@ -71,6 +71,10 @@ class DispatchBook:
         self._dispatches: Batcher[Dispatch, bool] = Batcher(self._mark, max_size=200, splits_on=sql.SPLITS_ON)
         self._starts: Batcher[Start, Started] = Batcher(self._start, max_size=200, splits_on=sql.SPLITS_ON)
 
+    @property
+    def pending(self) -> int:
+        return self._dispatches.pending + self._starts.pending
+
     async def mark(self, dispatch: Dispatch) -> bool:
         """Whether more work waits in a chat that was released with it. Raises LeaseLost."""
         return await self._dispatches.submit(dispatch)

@@ -1,5 +1,6 @@
 """A crowd that writes to one business delays nobody else's customers."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -8,8 +9,11 @@ import pytest
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from realtime.engine.claim import Claims
+from realtime.engine.loop import Loop
 from realtime.engine.pool import Pool, engine_pool
+from realtime.engine.work import Lease
 from tests.factories import Tenant, a_tenant
+from tests.journeys.conftest import until
 
 
 @pytest.fixture
@@ -57,3 +61,45 @@ async def test_a_crowded_claim_takes_no_chat_of_another_worker(store: Store, poo
 
     held = [lease.chat_id for leases in taken for lease in leases]
     assert len(held) == len(set(held)) == 25
+
+
+class Busy:
+    """An agent whose every turn waits in line until it is told to go on."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+        self.go_on = asyncio.Semaphore(0)
+        self.served: list[Lease] = []
+        self.pending = 0
+
+    async def serve(self, lease: Lease) -> bool:
+        self.served.append(lease)
+        self.pending += 1
+        await self.go_on.acquire()
+        self.pending -= 1
+        return await self._claims.release(lease)
+
+
+async def test_a_busy_worker_leaves_the_line_to_be_shared(store: Store, pool: Pool) -> None:
+    noisy, quiet = await a_tenant(store), await a_tenant(store)
+    await due_chats(pool, noisy, 200, seconds_ago=60)
+    claims, stopping = Claims(pool, index=1), asyncio.Event()
+    agent = Busy(claims)
+    running = asyncio.create_task(Loop(pool, claims, agent, rung=asyncio.Event(), stopping=stopping).run())
+
+    await until(lambda: agent.pending > 0)
+    await due_chats(pool, quiet, 1, seconds_ago=0)
+    begun = len(agent.served)
+    for _ in range(begun):
+        agent.go_on.release()
+    await until(lambda: any(lease.tenant_id == quiet.tenant_id for lease in agent.served))
+    place = next(n for n, lease in enumerate(agent.served) if lease.tenant_id == quiet.tenant_id)
+    for _ in range(201):
+        agent.go_on.release()
+    await until(lambda: len(agent.served) == 201)
+    stopping.set()
+    await running
+
+    # Among the first that were begun after it came, with most of the crowd still waiting.
+    assert begun <= 48
+    assert place <= 2 * 48
