@@ -23,6 +23,11 @@ class ByHand(StrEnum):
     SALE = "sale"
 
 
+def counted(words: str) -> ByHand:
+    """As which reason a hand-off counts whose reason is given in these words."""
+    return ByHand(words) if words in set(ByHand) else ByHand.MANUAL
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoffDecision:
     """`matched` is the tenant's keyword, or the built-in rule and the customer's own words."""

@@ -1,13 +1,17 @@
 """Who answers a contact: hand off, release, take over, hand back and resolve."""
 
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
+
 from mychatflow.events import EventType
+from mychatflow.rules import handoff
 from mychatflow.rules.handoff import ByHand
 from mychatflow.rules.role import Permission
 from mychatflow.store import analytics_events, colleagues, episodes, ownership
 from mychatflow.store.on_record import Change
-from realtime.api.bodies import Body
+from realtime.api.bodies import Body, Line, shown_as
 from realtime.api.contacts import Contact, must_find, shown
 from realtime.api.desk import AtDesk, Desk
 from realtime.api.episodes import Episode
@@ -18,15 +22,20 @@ router = tenant_router("conversations")
 
 
 class Handoff(Body):
-    reason: ByHand = ByHand.MANUAL
+    """Of the reasons that are counted, or in words of one's own: the contact shows them, and they count as manual."""
+
+    model_config = shown_as({"reason": ByHand.COMPLAINT})
+
+    reason: Annotated[Line, Field(description=f"{', '.join(ByHand)}, or other words.")] = ByHand.MANUAL
 
 
 @router.post("/contacts/{contact_id}/handoff", summary="A person must answer", **needs(Permission.TAKE_OVER))
 async def hand_off(desk: AtDesk, contact_id: UUID, wanted: Handoff | None = None) -> Contact:
-    reason = (wanted or Handoff()).reason
+    words = (wanted or Handoff()).reason
+    reason = handoff.counted(words)
     async with desk.changing("contact.handed_off", contact_id) as change:
         contact = await must_find(desk, change.transaction, contact_id)
-        await _to_human(desk, change, contact_id, reason=reason, is_handoff=True)
+        await _to_human(desk, change, contact_id, reason=words, is_handoff=True)
         await episodes.note_handoff(change.transaction, desk.tenant_id, contact_id, reason=reason)
         await analytics_events.record(
             change.transaction,
