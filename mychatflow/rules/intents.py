@@ -13,7 +13,7 @@ from mychatflow.rules.clauses import Clauses
 from mychatflow.rules.lexicon import KINDS, Kind, Lexicon, Request, Rule, Veto
 from mychatflow.rules.normalisation import Normalised
 
-EXTRACTOR_VERSION: Final = "intents_v4"
+EXTRACTOR_VERSION: Final = "intents_v5"
 # Nobody states a wish after two thousand characters that the first two thousand do not hold.
 LONGEST_READ: Final = 2_000
 _NEGATABLE: Final = frozenset({"urgent", "handoff", "scheduling_request"})
