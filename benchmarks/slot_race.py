@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import shutil
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import uvloop
@@ -30,37 +31,58 @@ from tests.factories import Tenant, a_contact, a_resource, a_service, a_tenant
 
 _SECRET = b"a key of the benchmark"
 _ALTERNATIVES = 3
-_TELLS_EVERY = 25
+_KEEPS_EVERY = 25
 
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    outcomes: Counter[str] = field(default_factory=Counter)
+    """What was counted so far; kept in a file, since a thousand rounds may need more than one sitting."""
+
+    path: Path | None = None
+    rounds: int = 0
     clean_rounds: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
 
+    @classmethod
+    def read(cls, path: Path | None) -> Self:
+        known = json.loads(path.read_text()) if path is not None and path.exists() else {}
+        return cls(path=path, **known | {"outcomes": Counter(known.get("outcomes", {}))})
 
-async def race(store: Store, tenant: Tenant, service: dict[str, Any], customers: list[UUID], rounds: int) -> Tally:
-    tally, tomorrow = Tally(), datetime.now(UTC).date() + timedelta(days=1)
+    def count(self, answers: list[str]) -> None:
+        counted = Counter(answers)
+        self.rounds += 1
+        self.outcomes += counted
+        self.clean_rounds += counted == {"booked": 1, "alternatives": len(answers) - 1}
+        if self.rounds % _KEEPS_EVERY == 0:
+            print(
+                f"{self.rounds} rounds, {self.clean_rounds} clean: {dict(self.outcomes)}", file=sys.stderr, flush=True
+            )
+            self.keep()
+
+    def keep(self) -> None:
+        if self.path is not None:
+            known = {name: getattr(self, name) for name in ("rounds", "clean_rounds", "outcomes", "seconds")}
+            self.path.write_text(json.dumps(known))
+
+
+async def race(
+    store: Store, tenant: Tenant, service: dict[str, Any], customers: list[UUID], rounds: int, tally: Tally
+) -> None:
     at = datetime.now(UTC)
+    tomorrow = at.date() + timedelta(days=1)
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         offered = await offers.offer(
             transaction, tenant.tenant_id, service, since=tomorrow, until=tomorrow + timedelta(days=700), at=at
         )
-    for number, slot in enumerate(offered.slots[:rounds]):
+    for number, slot in enumerate(offered.slots[: max(0, rounds - tally.rounds)]):
         wanted = booking.slot_id(slot, key=_SECRET)
-        answers = await asyncio.gather(
-            *(attempt(store, tenant, wanted, each, f"{number}:{each}", tally.seconds) for each in customers)
-        )
-        counted = Counter(answers)
-        tally.outcomes += counted
-        tally.clean_rounds += counted == {"booked": 1, "alternatives": len(customers) - 1}
-        # A thousand rounds take long: one that breaks off has said how far it came.
-        if (number + 1) % _TELLS_EVERY == 0:
-            print(
-                f"{number + 1} rounds, {tally.clean_rounds} clean, {dict(tally.outcomes)}", file=sys.stderr, flush=True
+        tally.count(
+            await asyncio.gather(
+                *(attempt(store, tenant, wanted, each, f"{number}:{each}", tally.seconds) for each in customers)
             )
-    return tally
+        )
+    tally.keep()
 
 
 async def connect(store: Store, tenant: Tenant, connections: int) -> None:
@@ -93,31 +115,34 @@ async def _booked(store: Store, tenant: Tenant, wanted: str, customer: UUID, key
     return "booked" if booked else "lost its hold"
 
 
-async def measure(settings: Settings, *, rounds: int, rivals: int, connections: int) -> dict[str, report.Value]:
+async def measure(
+    settings: Settings, *, rounds: int, rivals: int, connections: int, tally: Tally
+) -> dict[str, report.Value]:
     store = Store(settings, pool_size=connections)
     tenant = await a_tenant(store)
     service = await a_service(store, tenant, horizon_days=730)
     await a_resource(store, tenant)
     customers = [await a_contact(store, tenant) for _ in range(rivals)]
     await connect(store, tenant, connections)
+    booked_before = tally.outcomes["booked"]
     began = time.perf_counter()
-    tally = await race(store, tenant, service, customers, rounds)
+    await race(store, tenant, service, customers, rounds, tally)
     took = time.perf_counter() - began
     async with store.platform_transaction() as transaction:
         rows = (await transaction.execute(text("select count(*) from appointments where status = 'booked'"))).scalar()
     await store.close()
     return {
         "who": f"{rivals} for one slot",
-        "rounds": rounds,
+        "rounds": tally.rounds,
         "rounds_with_one_booking_and_no_error": tally.clean_rounds,
         "booked": tally.outcomes["booked"],
-        "rows_booked": rows,
+        "rows_booked_now": f"{rows} of {tally.outcomes['booked'] - booked_before}",
         "alternatives": tally.outcomes["alternatives"],
         "anything_else": sum(tally.outcomes.values()) - tally.outcomes["booked"] - tally.outcomes["alternatives"],
         "else": ", ".join(set(tally.outcomes) - {"booked", "alternatives"}) or "nothing",
         "p50_ms": report.percentile(tally.seconds, 0.5) * 1000,
         "p99_ms": report.percentile(tally.seconds, 0.99) * 1000,
-        "seconds": took,
+        "seconds_now": took,
     }
 
 
@@ -126,6 +151,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1_000)
     parser.add_argument("--rivals", type=int, default=50)
     parser.add_argument("--connections", type=int, default=50, help="how many ask Postgres at the same moment")
+    parser.add_argument("--tally", type=Path, help="a file that keeps the count, to go on with what is left of it")
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="mcf-race-"))
     settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=directory)
@@ -133,7 +159,10 @@ def main() -> None:
     server.start()
     try:
         schema.migrate(settings, today=datetime.now(UTC).date())
-        row = uvloop.run(measure(settings, rounds=given.rounds, rivals=given.rivals, connections=given.connections))
+        tally = Tally.read(given.tally)
+        row = uvloop.run(
+            measure(settings, rounds=given.rounds, rivals=given.rivals, connections=given.connections, tally=tally)
+        )
     finally:
         server.stop()
         shutil.rmtree(directory, ignore_errors=True)
