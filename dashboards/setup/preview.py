@@ -1,6 +1,7 @@
 """What the agent would do with a message now: the live rules as one types, the model's own words when asked for."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -31,6 +32,9 @@ _OUTCOMES: Final[Mapping[str, tuple[str, parts.Tone]]] = {
 def show(looking: Viewer, known: Mapping[str, Any], *, at: datetime) -> None:
     """Nothing is sent or stored; only the whole answer asks a model, and only at the press of its button."""
     st.html(parts.card_title("Try a message", "What the saved settings make of it now. Nothing is sent or stored"))
+    with suppress(InvalidHours):
+        for warning in preview.warnings(known):
+            st.warning(warning, icon=":material/warning:")
     text = st.text_area("A customer writes", max_chars=_LONGEST, height=80, key="preview", placeholder="Hola, ¿precio?")
     if not text.strip():
         states.empty("No message yet", "Type one as a customer would: in any language, with typos.")

@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from mychatflow.rules import activation, business_hours, handoff, intents, language, opt_out
-from mychatflow.rules.activation import ActivationFacts, ActivationMode, ActivationSettings
+from mychatflow.rules.activation import ActivationFacts, ActivationMode, ActivationReason, ActivationSettings
+
+_WARNINGS: Final = {
+    ActivationReason.NO_KEYWORDS_CONFIGURED: "No keyword is set: the agent never answers.",
+    ActivationReason.NO_HOURS_CONFIGURED: "No business hours are set: the agent answers at any hour.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,11 @@ def lines(settings: Mapping[str, Any], text: str, *, at: datetime) -> tuple[Line
     )
 
 
+def warnings(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was set up to have no effect, or more than it looks. Raises InvalidHours for unusable hours."""
+    return tuple(_WARNINGS[reason] for reason in activation.warnings(_switches(settings)))
+
+
 def _command(text: str) -> Line:
     command = opt_out.read(text)
     if command == "stop":
@@ -48,21 +58,24 @@ def _handoff(settings: Mapping[str, Any], text: str, signals: intents.Signals) -
 def _activation(settings: Mapping[str, Any], text: str, *, at: datetime) -> Line:
     if not settings["auto_reply_enabled"]:
         return Line(step="Activation", decision="no reply", because="answering is switched off", stops=True)
-    switches = ActivationSettings(
-        mode=ActivationMode(settings["agent_activation_mode"]),
-        keywords=tuple(settings["activation_keywords"]),
-        session_hours=settings["session_hours"],
-        hours=business_hours.parse(settings["business_hours"]),
-        exceptions=business_hours.parse_exceptions(settings["business_hours_exceptions"]),
-        timezone=settings["timezone"],
-    )
-    decided = activation.decide(switches, ActivationFacts(text=text, is_new_contact=True), at=at)
+    decided = activation.decide(_switches(settings), ActivationFacts(text=text, is_new_contact=True), at=at)
     answer = "answers" if decided.may_reply else ("the away message" if decided.sends_away else "no reply")
     return Line(
         step="Activation",
         decision=answer,
         because=decided.reason.value.replace("_", " "),
         stops=not decided.may_reply,
+    )
+
+
+def _switches(settings: Mapping[str, Any]) -> ActivationSettings:
+    return ActivationSettings(
+        mode=ActivationMode(settings["agent_activation_mode"]),
+        keywords=tuple(settings["activation_keywords"]),
+        session_hours=settings["session_hours"],
+        hours=business_hours.parse(settings["business_hours"]),
+        exceptions=business_hours.parse_exceptions(settings["business_hours_exceptions"]),
+        timezone=settings["timezone"],
     )
 
 

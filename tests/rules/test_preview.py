@@ -54,3 +54,16 @@ def test_what_stops_the_agent_is_named(text, changes, step, decision):
 def test_the_language_is_the_customers_among_those_spoken():
     assert told("Hola, ¿cuánto cuesta un corte de pelo?", supported_languages=("en", "es"))["Language"].decision == "es"
     assert told("Hola, ¿cuánto cuesta un corte de pelo?", supported_languages=("en",))["Language"].decision == "en"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ()),
+        ({"agent_activation_mode": "keyword_triggered"}, ("No keyword is set: the agent never answers.",)),
+        ({"agent_activation_mode": "keyword_triggered", "activation_keywords": ("menu",)}, ()),
+        ({"agent_activation_mode": "business_hours"}, ("No business hours are set: the agent answers at any hour.",)),
+    ],
+)
+def test_a_setting_without_its_effect_is_warned_about(changes, told):
+    assert preview.warnings(SettingsChange(**changes).model_dump()) == told
