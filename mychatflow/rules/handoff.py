@@ -13,6 +13,15 @@ class HandoffReason(StrEnum):
     ASKED_FOR_HUMAN = "asked_for_human"
 
 
+class Cause(StrEnum):
+    """Why the agent itself hands a conversation over, as it is stored, counted and shown."""
+
+    KEYWORD = "keyword"
+    CUSTOMER_REQUEST = "customer_request"
+    MISSING_KNOWLEDGE = "missing_knowledge"
+    UNSUPPORTED_REQUEST = "unsupported_request"
+
+
 class ByHand(StrEnum):
     """Why a colleague, or another system, hands a conversation off."""
 
@@ -34,6 +43,10 @@ class HandoffDecision:
 
     reason: HandoffReason
     matched: str
+
+    @property
+    def cause(self) -> Cause:
+        return Cause.KEYWORD if self.reason is HandoffReason.KEYWORD else Cause.CUSTOMER_REQUEST
 
 
 def decide(signals: Signals, text: str, *, keywords: Iterable[str], is_enabled: bool) -> HandoffDecision | None:

@@ -11,7 +11,7 @@ from mychatflow.events import EventType, named_id
 from mychatflow.rules import reply_parts
 from mychatflow.rules.activation import ActivationDecision
 from mychatflow.rules.gates import GateAction, GateDecision, GateReason
-from mychatflow.rules.handoff import HandoffReason
+from mychatflow.rules.handoff import Cause
 from realtime.agent import closing, phrases
 from realtime.agent.drafting import Decision, Draft
 from realtime.agent.scene import Scene
@@ -101,7 +101,7 @@ def _resumed(scene: Scene) -> Ownership | None:
     )
 
 
-def handed_off(scene: Scene, *, reason: str, matched: str | None, newer: Newer, text: str = "") -> TurnEnd:
+def handed_off(scene: Scene, *, cause: Cause, matched: str | None, newer: Newer, text: str = "") -> TurnEnd:
     """Flag, notice, notification and event in one transaction."""
     switches = scene.tenant.switches
     notice = text or phrases.say(
@@ -110,7 +110,7 @@ def handed_off(scene: Scene, *, reason: str, matched: str | None, newer: Newer, 
         own=switches.handoff_message,
         default=switches.default_language,
     )
-    typed = "customer_request" if reason == HandoffReason.ASKED_FOR_HUMAN else reason
+    typed = str(cause)
     return closing.end(
         scene,
         newer=newer,
@@ -213,8 +213,8 @@ def without_model(scene: Scene, decision: GateDecision) -> TurnEnd:
             return skipped(scene, decision)
         case GateAction.HANDOFF:
             wish = scene.understanding.handoff
-            reason = str(wish.reason) if wish else str(decision.reason)
-            return handed_off(scene, reason=reason, matched=wish.matched if wish else None, newer="ignored")
+            cause = wish.cause if wish else Cause.CUSTOMER_REQUEST
+            return handed_off(scene, cause=cause, matched=wish.matched if wish else None, newer="ignored")
         case GateAction.AWAY:
             return away(scene, decision)
         case GateAction.OPT_OUT_CONFIRMATION:
@@ -235,8 +235,8 @@ def _as_drafted(scene: Scene, draft: Draft, active: ActivationDecision, *, newer
     """A hand-over where a person is needed and the tenant allows it; else an answer or a question of ours."""
     is_handoff = draft.decision is Decision.HANDOFF and scene.tenant.switches.handoff_enabled
     if is_handoff:
-        reason = "missing_knowledge" if draft.text == "" else "unsupported_request"
-        return handed_off(scene, reason=reason, matched=draft.why, newer=newer, text=draft.text)
+        cause = Cause.MISSING_KNOWLEDGE if draft.text == "" else Cause.UNSUPPORTED_REQUEST
+        return handed_off(scene, cause=cause, matched=draft.why, newer=newer, text=draft.text)
     if draft.decision is Decision.SILENCE:
         return silent(scene, draft)
     if draft.decision is not Decision.REPLY:
