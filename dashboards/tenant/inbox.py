@@ -21,6 +21,7 @@ _EVERY = "1.5s"
 _LONGEST_ANSWER = 4_000
 _CHOSEN = "chosen-chat"
 _SEEN = "seen-through"
+_EMPTY = "no-chat-is-open"
 _FEWEST_NUMBERS = 2
 
 
@@ -109,6 +110,9 @@ def _chats(looking: Viewer, search: str, wanted: ChatFilter) -> None:
     chosen = _chosen(looking)
     if chosen is None:
         chosen = _choose(looking, contacts[0].contact_id)
+        if st.session_state.pop(_EMPTY, False):
+            # The first chat of all came while somebody looked: it opens beside the list as well.
+            st.rerun()
     shown = tuple(contact.contact_id for contact in contacts)
     newest = data.last_messages(looking.tenant_id, shown)
     unread = data.unread(looking.tenant_id, shown, member_id=wanted.reader_id)
@@ -151,6 +155,7 @@ def _choose(looking: Viewer, contact_id: UUID) -> UUID:
 def _opened(looking: Viewer, *, at: datetime) -> None:
     contact_id = _chosen(looking)
     contact = data.contact(looking.tenant_id, contact_id) if contact_id else None
+    st.session_state[_EMPTY] = contact is None
     if contact is None:
         states.empty("No chat is open", "Choose one on the left.")
         return

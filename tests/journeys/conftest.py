@@ -176,8 +176,10 @@ async def working(settings: Settings, *, index: int = 1) -> AsyncIterator[Worker
 
 
 @contextlib.asynccontextmanager
-async def a_house(settings: Settings, store: Store, gateway: FakeWaha, models: FakeModels) -> AsyncIterator[House]:
-    async with serving(settings) as (base_url, _web), working(settings) as worker:
+async def a_house(
+    settings: Settings, store: Store, gateway: FakeWaha, models: FakeModels, *, port: int = 0
+) -> AsyncIterator[House]:
+    async with serving(settings, port=port) as (base_url, _web), working(settings) as worker:
         yield House(
             settings=settings,
             store=store,

@@ -141,10 +141,10 @@ def signed_standard(raw: bytes, *, key: bytes = KEY) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[tuple[str, Web]]:
+async def serving(settings: Settings, *, port: int = 0) -> AsyncIterator[tuple[str, Web]]:
     web = Web(settings)
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("127.0.0.1", port))
         config = uvicorn.Config(
             web, lifespan="on", http=Connection, proxy_headers=False, log_config=None, access_log=False
         )
