@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from dashboards import sign_in, states
+from dashboards import assets, sign_in, states
 from dashboards.analytics import routes as analytics
 from mychatflow import settings as configuration
 from mychatflow.local import json_lines
@@ -34,7 +34,11 @@ async def _warm(_: st.App) -> AsyncIterator[None]:
     # Figures bring their whole look; merging the default template into each would cost more than drawing it.
     plotly.io.templates.default = "none"
     store = analytics.open_with(_ANALYTICS, configuration.load())
+    compressing = await assets.start_compressing()
     yield
+    if compressing is not None and compressing.returncode is None:
+        compressing.terminate()
+        await compressing.wait()
     await store.close()
 
 
@@ -47,7 +51,7 @@ app = st.App(
     lifespan=_warm,
     routes=[Route("/health", _health), Mount(analytics.PREFIX, _ANALYTICS)],
     # Streamlit serves its scripts uncompressed; here no proxy is expected to do it.
-    middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
+    middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5), Middleware(assets.Light)],
     on_script_error=states.explain_failure,
     secrets=sign_in.secrets(configuration.load()),
 )
