@@ -1,13 +1,19 @@
 """What goes wrong with the numbers shows on the pages as exactly what it is, and as nothing more."""
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser, expect
 from streamlit.testing.v1 import AppTest
 
 from mychatflow.events import EventType
@@ -15,6 +21,7 @@ from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from pipelines import answers, backfill_run, reconcile
 from tests import conftest
+from tests.dashboards import browsing
 from tests.dashboards.conftest import forget
 from tests.dashboards.test_pages import html_of, opened
 from tests.warehouse import history
@@ -184,3 +191,36 @@ def test_what_the_warehouse_lost_and_doubled_is_named_and_mended_from_the_page(
     assert reconcile.main([]) == answers.OK
     fault.rollup()
     assert "both_sides_agree" not in html_of(opened("operations"))
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(browsing.CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+def test_an_operator_finds_a_stale_table_and_mends_it(
+    fault: Fault, planted: tuple[Fault, dict[str, str]], browser: Browser, tmp_path: Path
+) -> None:
+    """From the menu to the table, from the table to its command, from the command to a page that says fresh."""
+    with connection.writer(fault.settings) as warehouse:
+        # As if no run had come for two days.
+        warehouse.execute(
+            "update meta.model_runs set data_through = data_through - interval 2 day where model = 'episodes'"
+        )
+    rollup.publish_marts(fault.settings, at=datetime.now(UTC))
+    with (
+        browsing.serving(planted[1], tmp_path / "dashboards.log") as address,
+        browsing.visiting(browser, address) as visit,
+    ):
+        visit.open("delivery")
+        visit.page.get_by_role("link", name="Pipeline & health").click()
+        row = visit.page.locator(".st-key-card-freshness tr", has_text=re.compile("^episodes "))
+        expect(row.get_by_text("Late", exact=True)).to_be_visible(timeout=browsing.PATIENCE)
+
+        visit.page.get_by_role("button", name="Command that mends it").click()
+        shown = visit.page.locator("[data-testid=stCode] code").inner_text(timeout=browsing.PATIENCE)
+        [command] = [line for line in shown.splitlines() if " episodes " in line]
+        arguments = [sys.executable, "-m", *command.split()]
+        subprocess.run(arguments, check=True, env=os.environ | planted[1], stdout=subprocess.DEVNULL)
+
+        # The page looks again by itself.
+        expect(row.get_by_text("Fresh", exact=True)).to_be_visible(timeout=browsing.PATIENCE)
+        assert visit.failures == []
