@@ -1,7 +1,9 @@
 """Rows in, figure out: what a chart shows, without a browser."""
 
+import ast
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -151,3 +153,13 @@ def test_names_of_close_days_never_overlap() -> None:
     assert first["yshift"] == third["yshift"] == 0
     assert second["yshift"] < 0
     assert (first["xanchor"], third["xanchor"]) == ("left", "right")
+
+
+def test_every_chart_and_table_says_in_words_what_it_shows() -> None:
+    """For who hears the page: a canvas and a drawing say nothing by themselves."""
+    pages = [ast.parse(path.read_text(encoding="utf-8")) for path in Path(charts.__file__).parent.rglob("*.py")]
+    calls = [node for page in pages for node in ast.walk(page) if isinstance(node, ast.Call)]
+    drawn = [call for call in calls if ast.unparse(call.func) in {"st.dataframe", "st.plotly_chart", "st.data_editor"}]
+
+    assert len(drawn) > 8
+    assert [ast.unparse(call) for call in drawn if "alt" not in {keyword.arg for keyword in call.keywords}] == []
