@@ -33,7 +33,7 @@ from realtime.engine.pool import FailFastPool, engine_pool
 from realtime.gauges import Readings
 from realtime.health import Probes
 from realtime.webhooks import clerk, whatsapp
-from realtime.webhooks.admission import InstanceAdmission
+from realtime.webhooks.admission import CountedAhead
 from realtime.webhooks.dead_letters import DeadLetters
 from realtime.webhooks.directory import Directory
 from realtime.webhooks.duplicates import Duplicates
@@ -99,7 +99,7 @@ class Web:
         acceptor = self._acceptor(
             pool,
             ring=bell.ring,
-            admission=InstanceAdmission(limiter, Rate.parse(settings.webhook_instance_rate)),
+            admission=CountedAhead(limiter, Rate.parse(settings.webhook_instance_rate), name="instance:{}".format),
         )
         stack.push_async_callback(acceptor.drain)
         duplicates = Duplicates(pool, opened.store)

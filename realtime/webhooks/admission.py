@@ -1,25 +1,25 @@
-"""The rate of a number's signed webhooks, asked of Redis a tenth of a second ahead and not before each commit."""
+"""A busy number's or model provider's rate, asked of Redis a tenth of a second ahead and not before each batch."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
+from typing import Final, Generic, TypeVar
 
 from realtime.webhooks.rate_limit import Rate, RateLimiter
 
-# A busy number's next tenth of a second is counted in Redis in advance, and is good for twice as long.
+Subject = TypeVar("Subject", bound=Hashable)
+# A busy subject's next tenth of a second is counted in Redis in advance, and is good for twice as long.
 _AHEAD_SECONDS: Final = 0.1
 _GOOD_SECONDS: Final = 0.2
 _LEAST_SECONDS: Final = 0.01
-# No more of what is left than that, so that other processes have theirs; near its limit a number gets nothing ahead.
+# No more of what is left than that, so that other processes have theirs; near its limit nobody gets any ahead.
 _PART: Final = 16
-_MOST_NUMBERS: Final = 20_000
+_MOST_SUBJECTS: Final = 20_000
 
 
 @dataclass(slots=True)
 class _Account:
-    """What a number may send without asking: counted already, so that nothing is ever admitted that was not."""
+    """What a subject may do without asking: counted already, so that nothing is ever admitted that was not."""
 
     asked_at: float
     ahead: int
@@ -28,20 +28,28 @@ class _Account:
     used: int
 
 
-class InstanceAdmission:
-    """Asked for a whole batch at once; most batches of a busy number need no round trip."""
+class CountedAhead(Generic[Subject]):
+    """Asked for a whole batch at once; most batches of a busy subject need no round trip."""
 
-    def __init__(self, limiter: RateLimiter, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limiter: RateLimiter,
+        rate: Rate,
+        *,
+        name: Callable[[Subject], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._limiter = limiter
         self._rate = rate
+        self._name = name
         self._clock = clock
-        self._accounts: dict[UUID, _Account] = {}
+        self._accounts: dict[Subject, _Account] = {}
 
-    async def __call__(self, asked: Mapping[UUID, int]) -> Mapping[UUID, tuple[int, int]]:
-        """Number → how many are admitted, and in how many seconds one more would be."""
+    async def __call__(self, asked: Mapping[Subject, int]) -> Mapping[Subject, tuple[int, int]]:
+        """Subject → how many are admitted, and in how many seconds one more would be."""
         now = self._clock()
-        admitted: dict[UUID, tuple[int, int]] = {}
-        unknown: dict[UUID, int] = {}
+        admitted: dict[Subject, tuple[int, int]] = {}
+        unknown: dict[Subject, int] = {}
         for key, count in asked.items():
             account = self._accounts.get(key)
             if account is not None and account.ahead >= count and now - account.asked_at < _GOOD_SECONDS:
@@ -52,21 +60,21 @@ class InstanceAdmission:
                 unknown[key] = count
         return admitted | await self._ask(unknown, now) if unknown else admitted
 
-    async def _ask(self, asked: Mapping[UUID, int], now: float) -> dict[UUID, tuple[int, int]]:
-        wanted = {f"instance:{key}": count + self._ahead_of(key, now) for key, count in asked.items()}
+    async def _ask(self, asked: Mapping[Subject, int], now: float) -> dict[Subject, tuple[int, int]]:
+        wanted = {self._name(key): count + self._ahead_of(key, now) for key, count in asked.items()}
         verdicts = await self._limiter.admit(wanted, self._rate)
-        if len(self._accounts) > _MOST_NUMBERS:
+        if len(self._accounts) > _MOST_SUBJECTS:
             self._accounts.clear()
         answers = {}
         for key, count in asked.items():
-            verdict = verdicts[f"instance:{key}"]
+            verdict = verdicts[self._name(key)]
             granted = min(count, verdict.admitted)
             self._accounts[key] = _Account(now, verdict.admitted - granted, verdict.left, granted)
             answers[key] = (granted, verdict.retry_after_seconds)
         return answers
 
-    def _ahead_of(self, key: UUID, now: float) -> int:
-        """As much as it sent lately in such a time; nothing for a number that sends now and then."""
+    def _ahead_of(self, key: Subject, now: float) -> int:
+        """As much as it did lately in such a time; nothing for one that comes now and then."""
         account = self._accounts.get(key)
         if account is None:
             return 0

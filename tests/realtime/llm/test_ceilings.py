@@ -1,6 +1,7 @@
 """No provider is asked more often in a minute than it allows; whoever has room answers instead."""
 
 import asyncio
+import itertools
 
 import pytest
 import redis.asyncio
@@ -43,6 +44,22 @@ async def test_what_many_ask_at_once_is_one_question(redis_client: redis.asyncio
 
     assert admitted == [True] * 29 + [False] * 11
     assert (await redis_client.info("commandstats"))["cmdstat_evalsha"]["calls"] == before + 1
+
+
+async def test_a_busy_provider_is_asked_about_now_and_then(redis_client: redis.asyncio.Redis):
+    moments = itertools.count()
+    # Each call to a model a hundredth of a second after the one before.
+    ceilings = Ceilings(
+        limiter=RateLimiter(redis_client), limits={"openai": 1_000}, patience=30, clock=lambda: next(moments) / 100
+    )
+    await ceilings.admits(a_target("openai"))
+    before = (await redis_client.info("commandstats"))["cmdstat_evalsha"]["calls"]
+
+    admitted = [await ceilings.admits(a_target("openai")) for _ in range(1_100)]
+
+    asked = (await redis_client.info("commandstats"))["cmdstat_evalsha"]["calls"] - before
+    assert 900 <= sum(admitted) <= 999
+    assert asked < 500
 
 
 async def test_a_tenants_own_key_has_a_window_of_its_own(redis_client: redis.asyncio.Redis):

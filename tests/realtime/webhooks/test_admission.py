@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import redis.asyncio
 
-from realtime.webhooks.admission import InstanceAdmission
+from realtime.webhooks.admission import CountedAhead
 from realtime.webhooks.rate_limit import Rate, RateLimiter
 
 HOUR = 3_600_000
@@ -31,6 +31,10 @@ class Counted(RateLimiter):
         return await super().admit(asked, rate)
 
 
+def counted_ahead(limiter: RateLimiter, rate: Rate, **clock: Clock) -> CountedAhead[UUID]:
+    return CountedAhead(limiter, rate, name="instance:{}".format, **clock)
+
+
 async def left_of(client: redis.asyncio.Redis, number: UUID, rate: Rate) -> int:
     name = f"instance:{number}"
     return (await RateLimiter(client).admit({name: 0}, rate))[name].left
@@ -38,7 +42,7 @@ async def left_of(client: redis.asyncio.Redis, number: UUID, rate: Rate) -> int:
 
 async def test_a_busy_number_is_asked_for_now_and_then(redis_client: redis.asyncio.Redis) -> None:
     limiter, clock, number = Counted(redis_client), Clock(), uuid4()
-    admission = InstanceAdmission(limiter, Rate(limit=100_000, window_ms=HOUR), clock=clock)
+    admission = counted_ahead(limiter, Rate(limit=100_000, window_ms=HOUR), clock=clock)
 
     for step in range(200):
         clock.now = step * 0.01
@@ -52,7 +56,7 @@ async def test_a_busy_number_is_asked_for_now_and_then(redis_client: redis.async
 
 async def test_a_quiet_number_pays_for_what_it_sends(redis_client: redis.asyncio.Redis) -> None:
     rate, clock, number = Rate(limit=6_000, window_ms=HOUR), Clock(), uuid4()
-    admission = InstanceAdmission(RateLimiter(redis_client), rate, clock=clock)
+    admission = counted_ahead(RateLimiter(redis_client), rate, clock=clock)
 
     for second in range(60):
         clock.now = float(second)
@@ -63,7 +67,7 @@ async def test_a_quiet_number_pays_for_what_it_sends(redis_client: redis.asyncio
 
 async def test_many_processes_never_admit_too_much(redis_client: redis.asyncio.Redis) -> None:
     rate, clock, number = Rate(limit=5_000, window_ms=HOUR), Clock(), uuid4()
-    processes = [InstanceAdmission(RateLimiter(redis_client), rate, clock=clock) for _ in range(20)]
+    processes = [counted_ahead(RateLimiter(redis_client), rate, clock=clock) for _ in range(20)]
     admitted = 0
 
     for step in range(60):
@@ -76,7 +80,7 @@ async def test_many_processes_never_admit_too_much(redis_client: redis.asyncio.R
 
 
 async def test_a_spent_number_is_told_when_to_come_again(redis_client: redis.asyncio.Redis) -> None:
-    admission = InstanceAdmission(RateLimiter(redis_client), Rate(limit=10, window_ms=HOUR))
+    admission = counted_ahead(RateLimiter(redis_client), Rate(limit=10, window_ms=HOUR))
     number = uuid4()
     await admission({number: 10})
 
