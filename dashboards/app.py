@@ -1,5 +1,6 @@
 """The dashboards as a web application: `python -m dashboards.app`, or `uvicorn --lifespan on dashboards.app:app`."""
 
+import gc
 import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,6 +36,9 @@ async def _warm(_: st.App) -> AsyncIterator[None]:
     plotly.io.templates.default = "none"
     store = analytics.open_with(_ANALYTICS, configuration.load())
     compressing = await assets.start_compressing()
+    # Streamlit collects garbage after every run of a page: what start-up made lives on and need not be looked at again.
+    gc.collect()
+    gc.freeze()
     yield
     if compressing is not None and compressing.returncode is None:
         compressing.terminate()
