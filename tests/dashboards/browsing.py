@@ -46,7 +46,8 @@ class Visit:
 
     def settled(self) -> None:
         self.page.wait_for_selector(".mcf-title", timeout=PATIENCE)
-        self.page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')", timeout=PATIENCE)
+        # The sign of a run comes up late and not for every run; this one says what is true.
+        self.page.wait_for_selector("[data-test-script-state=notRunning]", timeout=PATIENCE)
 
     def click_day(self, card: str) -> None:
         """The day in the middle of a chart. Plotly clicks what it hovers, and under load it takes its time to hover."""
