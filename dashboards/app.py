@@ -8,6 +8,7 @@ from pathlib import Path
 
 import plotly.io
 import streamlit as st
+import structlog
 import uvicorn
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -65,6 +66,9 @@ def main() -> None:
     """Serve until stopped."""
     settings = configuration.load()
     json_lines.put_before("dashboards")
+    # The usual tracebacks show every local variable, and with them what customers wrote.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     # No access log: addresses of pages carry filters, and health checks would drown the rest.
     uvicorn.run(
         app,
