@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from mychatflow.local.redis import EmbeddedRedis
 from mychatflow.settings import DATABASE, Settings
 from mychatflow.store import schema
 from mychatflow.store.session import Store
-from tests import asking
+from tests import asking, private_words
 
 _databases = itertools.count(1)
 _MEMORY = Path("/dev/shm")
@@ -44,6 +44,21 @@ structlog.configure(
 )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Whatever a test is about, what it logged holds nothing private."""
+    report = yield
+    private_words.judge(item, report)
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_of_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nor, when all is done, do the logs of the programs that tests started."""
+    yield
+    private_words.refuse_in(tmp_path_factory.getbasetemp())
+
+
 def _in_memory() -> Path | None:
     """Where databases come and go without a disk, or None where that has little room, as in a container."""
     if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ROOM:
@@ -60,7 +75,10 @@ def settings() -> Iterator[Settings]:
     """Settings of an installation of its own; nothing of the developer's environment or .env leaks in."""
     directory = Path(tempfile.mkdtemp(prefix=f"mcf-{os.getpid()}-", dir=_in_memory()))
     yield Settings(_env_file=None, MYCHATFLOW_DATA_DIR=directory, webhook_secret=SecretStr("test-hmac-key"))
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        private_words.refuse_in(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from mychatflow.local.redis import EmbeddedRedis
 from mychatflow.settings import Settings
 from mychatflow.store import schema
 from mychatflow.store.cipher import platform_cipher
+from tests import private_words
 from tests.architecture.test_docs import PAGES
 
 TESTS = Path(__file__).parents[1]
@@ -81,6 +82,7 @@ def installation() -> Iterator[Settings]:
         for command in (("demo", "--scale", "0.02"), ("rollup",)):
             assert typed(*command) == console.OK
         yield found
+        private_words.refuse_in(home)
 
 
 @pytest.fixture(scope="module")

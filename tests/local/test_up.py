@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from mychatflow.settings import Settings
-from tests import ports
+from tests import ports, private_words
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
@@ -76,7 +76,10 @@ def running() -> Iterator[Running]:
     yield started
     started.process.kill()
     started.process.communicate()
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        private_words.refuse_in(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_every_process_writes_its_pid(running):
