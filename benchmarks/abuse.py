@@ -1,0 +1,194 @@
+"""What abuse costs the others: a quiet tenant's p99 beside a noisy one ÷ without it, on both doors; memory of a flood.
+
+Run: `python -m benchmarks.abuse [--rounds 3] [--seconds 8]`. The web process serves; quiet and noise come from
+a process of their own each, and rounds with and without noise take turns, so that the ratio compares like with like. A
+round counts only when the noisy tenant really was refused, and the quiet one never. The flood is 64 bodies of 100 MB at
+once, in chunks, and counts only when none was taken: whoever sends on after the answer is cut off.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import multiprocessing
+import statistics
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+import aiohttp
+import psutil
+import uvloop
+
+from benchmarks import report
+from benchmarks.customers import Load, signed, webhook_body
+from benchmarks.processes import HMAC_KEY, Installation, installation, wait_for
+from benchmarks.traffic import answers
+from mychatflow.rules.role import Role
+from mychatflow.store import api_keys
+from mychatflow.store.session import Store
+from tests.factories import Tenant, a_contact, a_tenant
+
+_PORT = 18_660
+_QUIET_PER_SECOND = 20.0
+# A tenant's API allows 1,200 calls a minute, a number's webhook 6,000.
+_NOISE_PER_SECOND = {"webhook": 1_000.0, "api": 400.0}
+
+
+_FLOODS, _FLOOD_BYTES, _CHUNK = 64, 100 << 20, 64 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """One tenant at one door."""
+
+    door: str
+    key: str
+    session: str
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    latencies: list[float]
+    statuses: Mapping[int, int]
+
+
+async def call(caller: Caller, seconds: float) -> Heard:
+    """At a fixed rate, whether or not answers come; the time of a call begins when it was due."""
+    latencies: list[float] = []
+    statuses: Counter[int] = Counter()
+    run = uuid4().hex[:8].upper()
+    load = Load(url="", session=caller.session, key=HMAC_KEY.encode(), chats=50, rate=1.0, seconds=1.0)
+    async with aiohttp.ClientSession(
+        f"http://127.0.0.1:{_PORT}", connector=aiohttp.TCPConnector(limit=64), timeout=aiohttp.ClientTimeout(total=300)
+    ) as http:
+
+        async def once(number: int, due: float) -> None:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            if caller.door == "api":
+                asked = http.get("/api/v1/contacts", headers={"authorization": f"Bearer {caller.key}"})
+            else:
+                body = webhook_body(load, number, int(time.time() * 1000)).replace(b"_3EB0", f"_3EB0{run}".encode())
+                asked = http.post("/api/webhooks/whatsapp", data=body, headers=signed(body, load.key))
+            async with asked as answer:
+                await answer.read()
+                statuses[answer.status] += 1
+            latencies.append(time.perf_counter() - due)
+
+        begin = time.perf_counter() + 0.2
+        count = int(seconds * caller.per_second)
+        await asyncio.gather(*(once(number, begin + number / caller.per_second) for number in range(count)))
+    return Heard(latencies=latencies, statuses=statuses)
+
+
+def _in_a_process(caller: Caller, seconds: float) -> Heard:
+    return uvloop.run(call(caller, seconds))
+
+
+def measure(quiet: Caller, noise: Caller, *, rounds: int, seconds: float) -> dict[str, float | int | str]:
+    p99: dict[bool, list[float]] = {False: [], True: []}
+    refused = 0
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for _ in range(rounds):
+            for is_noisy in (False, True):
+                shouting = pool.apply_async(_in_a_process, (noise, seconds)) if is_noisy else None
+                heard = pool.apply(_in_a_process, (quiet, seconds))
+                if set(heard.statuses) != {200}:
+                    raise RuntimeError(f"the quiet tenant was answered {dict(heard.statuses)}")
+                if shouting is not None:
+                    refused += shouting.get().statuses.get(429, 0)
+                p99[is_noisy].append(report.percentile(heard.latencies, 0.99) * 1000)
+    if not refused:
+        raise RuntimeError("the noisy tenant was never refused: this measured nothing")
+    alone, beside = statistics.median(p99[False]), statistics.median(p99[True])
+    return {
+        "door": quiet.door,
+        "p99_ms_alone": round(alone, 1),
+        "p99_ms_beside_noise": round(beside, 1),
+        "ratio": round(beside / alone, 2),
+        "noise_refused": refused,
+        "calls_a_round": int(seconds * quiet.per_second),
+    }
+
+
+async def _a_flood() -> tuple[int, bytes]:
+    """The bytes that were taken of one body of chunks, and the first line of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", _PORT)
+    writer.write(
+        b"POST /api/webhooks/whatsapp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+    sent = 0
+    with contextlib.suppress(OSError):
+        while sent < _FLOOD_BYTES and not reader.at_eof():
+            writer.write(b"%x\r\n%b\r\n" % (_CHUNK, b"x" * _CHUNK))
+            await writer.drain()
+            sent += _CHUNK
+    line = b""
+    with contextlib.suppress(OSError):
+        line = await reader.readline()
+    writer.close()
+    return sent, line
+
+
+async def flood(web: psutil.Process) -> dict[str, float | int | str]:
+    """How far the web process grew while all of them came at once."""
+    before = peak = web.memory_info().rss
+    floods = [asyncio.create_task(_a_flood()) for _ in range(_FLOODS)]
+    while any(not each.done() for each in floods):
+        peak = max(peak, web.memory_info().rss)
+        await asyncio.sleep(0.01)
+    ended = [each.result() for each in floods]
+    if any(line and b" 413 " not in line for _, line in ended):
+        raise RuntimeError(f"a flood was not refused: {Counter(line for _, line in ended)}")
+    return {
+        "door": "webhook",
+        "bodies": len(ended),
+        "cut_off": sum(sent < _FLOOD_BYTES for sent, _ in ended),
+        "mib_taken_of_each_at_most": round(max(sent for sent, _ in ended) / 2**20, 1),
+        "mib_grown": round((peak - before) / 2**20, 1),
+    }
+
+
+async def _callers(running: Installation) -> tuple[dict[str, str], dict[str, str]]:
+    """Keys and sessions of a quiet and a noisy tenant."""
+    store = Store(running.settings)
+    try:
+        return await _a_caller(store), await _a_caller(store)
+    finally:
+        await store.close()
+
+
+async def _a_caller(store: Store) -> dict[str, str]:
+    tenant: Tenant = await a_tenant(store, plan="enterprise")
+    for _ in range(50):
+        await a_contact(store, tenant)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        _, key = await api_keys.create(transaction, tenant.tenant_id, name="benchmark", role=Role.VIEWER)
+    return {"key": key, "session": tenant.session}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8)
+    given = parser.parse_args()
+    with installation(web_port=_PORT) as running:
+        quiet, noisy = asyncio.run(_callers(running))
+        web = running.start("web", "realtime.web", WEB_PORT=str(_PORT))
+        wait_for(lambda: answers(f"http://127.0.0.1:{_PORT}/ready"), seconds=180, what="web")
+        report.show("A flood of bodies", [asyncio.run(flood(psutil.Process(web.pid)))])
+        for door, noise in _NOISE_PER_SECOND.items():
+            measured = measure(
+                Caller(door=door, per_second=_QUIET_PER_SECOND, **quiet),
+                Caller(door=door, per_second=noise, **noisy),
+                rounds=given.rounds,
+                seconds=given.seconds,
+            )
+            report.show("A noisy tenant", [measured])
+
+
+if __name__ == "__main__":
+    main()
