@@ -22,6 +22,8 @@ from tests.conftest import DatabaseSettings
 from tests.warehouse import history
 from warehouse import connection, rollup
 
+# A code server and a run start processes that import all of Dagster, which takes its time on a busy machine.
+pytestmark = pytest.mark.timeout(600)
 _DAYS = 90
 _RUNS = """
 query ($id: String!) {

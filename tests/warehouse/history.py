@@ -15,6 +15,14 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from warehouse.windows import Window, covering
 
+# Every published table that counts incoming messages by time: each tells when such a number changed.
+COUNTING_MESSAGES = (
+    "analytics_summary_daily",
+    "analytics_summary_hourly",
+    "instance_health_daily",
+    "messages_local_hourly",
+    "tenant_usage_daily",
+)
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 _EVENT_COLUMNS = "tenant_id, event_id, occurred_at, event_type, instance_id, contact_id, episode_id, properties"
 EVENT_TARGET = f"analytics_events ({_EVENT_COLUMNS})"

@@ -1,7 +1,6 @@
 """Each planted fault shows exactly what it should, on the numbers that people look at."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -19,42 +18,9 @@ from warehouse.windows import of_days
 _OF_REPLIES = ("messages_sent", "ai_replies", "provider_share", "failover", "credits", "hours_saved")
 _BREAKERS = "insert into breaker_history (target, from_state, to_state, reason, changed_at) values (%s, %s, %s, %s, %s)"
 
-_OLD_MESSAGE = (
-    "insert into interactions (tenant_id, occurred_at, contact_id, instance_id, direction, author, status, edited_at,"
-    " reactions) values (%s, %s, %s, %s, 'incoming', 'customer', 'received', now(), '{\"customer\": \"👍\"}')"
-)
-
 
 def _day(day: date) -> Filter:
     return Filter(period=Period(since=day, until=day + timedelta(days=1)))
-
-
-def test_an_event_thirty_hours_late_changes_its_own_day_alone(installation: Settings, published: Reader) -> None:
-    business = history.a_business(installation, timezone="America/New_York")
-    history.write(installation, history.a_past(business, turns=60, days=5, until=NOON - timedelta(hours=1)))
-    rollup.rollup(installation, at=NOON)
-    happened = NOON - timedelta(hours=30)
-    day = happened.astimezone(ZoneInfo("America/New_York")).date()
-    period = Filter(period=Period(since=day - timedelta(days=4), until=day + timedelta(days=3)))
-    before = metric_reads.series(business.tenant_id, "messages_received", period)
-
-    history.write_events(installation, [history.an_event(business, EventType.MESSAGE_RECEIVED, at=happened)])
-    rollup.rollup(installation, at=NOON + timedelta(hours=1))
-
-    after = metric_reads.series(business.tenant_id, "messages_received", period)
-    changed = {row["local_date"]: row["value"] - old["value"] for row, old in zip(after, before, strict=True)}
-    assert {at: by for at, by in changed.items() if by} == {day: 1}
-    restated = published.rows(
-        "select model, new_value - coalesce(old_value, 0) as difference, cause from restatements"
-        " where column_name = 'message_received_count' order by model"
-    )
-    assert restated == [
-        {"model": name, "difference": 1.0, "cause": "late_events"}
-        for name in ("analytics_summary_daily", "analytics_summary_hourly")
-    ]
-    assert len(metric_reads.facts(business.tenant_id, "messages_received", _day(day))) == next(
-        row["value"] for row in after if row["local_date"] == day
-    )
 
 
 def test_a_price_change_at_noon_splits_the_day(installation: Settings, published: Reader) -> None:
@@ -131,81 +97,6 @@ def test_the_first_reply_counts_whichever_day_is_computed(installation: Settings
 
     assert published.rows("from response_times_daily order by all") == whole
     assert sum(row["reply_count"] for row in whole) == 6
-
-
-def test_a_reply_that_failed_answered_nobody(installation: Settings, published: Reader) -> None:
-    business, person = history.a_business(installation), history.a_contact_id()
-    waits = NOON - timedelta(days=3)
-    asked = {"contact_id": person, "waits_since": waits.isoformat()}
-    lost = {"interaction_id": str(history.a_contact_id())}
-    replies = [
-        history.an_event(
-            business, EventType.MESSAGE_SENT, at=waits + timedelta(seconds=5), author="agent", **asked, **lost
-        ),
-        history.an_event(business, EventType.HUMAN_REPLY, at=waits + timedelta(hours=2), **asked),
-    ]
-    history.write_events(installation, replies)
-    rollup.rollup(installation, at=NOON)
-    assert _answers(published) == [("agent", 5_000)]
-
-    ticks = {"contact_id": person, "message_id": "m1"}
-    told = history.an_event(business, EventType.MESSAGE_FAILED, at=NOON - timedelta(days=1), **ticks, **lost)
-    history.write_events(installation, [told])
-    rollup.rollup(installation, at=NOON + timedelta(hours=1))
-    assert _answers(published) == [("human", 7_200_000)]
-    restated = "select row_key, old_value, new_value from restatements where column_name = 'reply_count' order by all"
-    with published.cursor() as cursor:
-        rows = cursor.execute(restated).fetchall()
-    assert [(key.rpartition(" ")[2], old, new) for key, old, new in rows] == [("agent", 1, None), ("human", None, 1)]
-    assert metric_reads.value(business.tenant_id, "response_time", Filter())["numerator"] == 1
-
-    told = history.an_event(business, EventType.MESSAGE_DELIVERED, at=NOON - timedelta(hours=1), **ticks)
-    history.write_events(installation, [told])
-    rollup.rollup(installation, at=NOON + timedelta(hours=2))
-    assert _answers(published) == [("agent", 5_000)]
-
-
-def test_what_is_told_days_later_restates_the_day_it_happened(installation: Settings, published: Reader) -> None:
-    business = history.a_business(installation, timezone="Asia/Kolkata")
-    past = history.a_past(business, turns=30, days=6)
-    history.write(installation, past)
-    rollup.rollup(installation, at=NOON)
-    before = _by_day(published)
-    read_at, person = NOON - timedelta(days=3), past.contacts[0][1]
-
-    # A read tick of three days ago that a phone without a network tells now; beside it what writes no fact:
-    # a reaction to an old message and an edit of one.
-    tick = history.an_event(
-        business, EventType.MESSAGE_READ, at=read_at, contact_id=person, message_id="m1", ms_since_sent=86_400_000
-    )
-    history.write_events(installation, [tick])
-    with psycopg.connect(installation.role_url("engine")) as engine:
-        engine.execute(_OLD_MESSAGE, (business.tenant_id, NOON - timedelta(days=4), person, business.instance_id))
-    rollup.rollup(installation, at=NOON + timedelta(hours=1))
-
-    day = read_at.astimezone(ZoneInfo("Asia/Kolkata")).date()
-    after = _by_day(published)
-    assert {key: row for key, row in after.items() if before.get(key) != row} == {day: (before[day][0], 1)}
-    restated = published.rows("select model, row_key, column_name, new_value, cause from restatements order by all")
-    told = {(row["model"], row["column_name"]): row["new_value"] for row in restated}
-    assert told[("analytics_summary_daily", "message_read_count")] == 1
-    assert told[("analytics_summary_hourly", "message_read_count")] == 1
-    assert told[("latency_sketches_daily", "value_count")] == 1
-    assert {row["cause"] for row in restated} == {"late_events"}
-    assert all(f"{day}" in row["row_key"] or "hourly" in row["model"] for row in restated)
-
-
-def _by_day(published: Reader) -> dict[date, tuple[int, int]]:
-    rows = published.rows(
-        "select local_date, sum(message_received_count)::bigint as received, sum(message_read_count)::bigint as read"
-        " from analytics_summary_daily group by all"
-    )
-    return {row["local_date"]: (row["received"], row["read"]) for row in rows}
-
-
-def _answers(published: Reader) -> list[tuple[str, int]]:
-    rows = published.rows("from response_times_daily order by all")
-    return [(row["author"], row["total_ms"]) for row in rows]
 
 
 def test_a_reply_in_parts_is_one_reply(installation: Settings, published: Reader) -> None:

@@ -84,7 +84,7 @@ def test_a_late_event_restates_its_day(installation: Settings, published: Reader
     )
     assert restated == [
         {"model": name, "old_value": 1.0, "new_value": 2.0, "cause": "late_events"}
-        for name in ("analytics_summary_daily", "analytics_summary_hourly")
+        for name in history.COUNTING_MESSAGES
     ]
 
 
