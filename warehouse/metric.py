@@ -8,9 +8,10 @@ NullRule = Literal[
     "zero when nothing happened",
     "no data when the denominator is zero",
     "no data without a value",
-    "not measured yet",
+    "not measured while nothing is graded",
 ]
-# How rows make the number: added up, counted as people, ranked, one divided by another, or one rate less another.
+# How rows make the number: added up, counted as people, ranked, one divided by another, one rate less another, or not
+# at all, as what is read elsewhere.
 Kind = Literal["sum", "people", "quantile", "ratio", "lift", "none"]
 
 

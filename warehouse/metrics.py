@@ -28,15 +28,18 @@ _ABOUT_THE_NUMBERS: Final = (
         facts=None,
         dimensions=(),
     ),
+    # It stands apart: of a sample that is weighted by language no rows sum to the number, so it has no chart, list or
+    # file. The agent's page reads the grades from Postgres, so that who grades sees it move at once.
     replace(
         EVENT,
         name="answer_quality",
-        question="Are the agent's answers good?",
+        question="How often does the agent answer well?",
         unit="rate",
         kind="none",
-        null_rule="not measured yet",
-        numerator="answers that a person graded as good, with n and interval",
-        denominator="answers a person graded",
+        null_rule="not measured while nothing is graded",
+        numerator="answers that a person graded as good, each language by its share of all answers, with n and the "
+        "95 % Wilson interval",
+        denominator="answers that a person graded",
         model="none",
         column="none",
         facts=None,

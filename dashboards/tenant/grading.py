@@ -20,12 +20,10 @@ from mychatflow.store import answer_grades
 from mychatflow.store.answer_grades import Answer
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
+from warehouse import metrics
 
 _SKIPPED = "skipped-answers"
-_EXPLAINED = (
-    "How often does the agent answer well? Graded good ÷ graded, each language weighted by its answers, with the 95 % "
-    "Wilson interval. The queue draws evenly over languages, by chance. Shows not measured while nothing is graded."
-)
+_EXPLAINED = f"{metrics.help_text('answer_quality')} The queue draws evenly over languages, by chance."
 
 
 def quality(looking: Viewer, choice: Choice, *, at: datetime) -> None:
