@@ -15,7 +15,7 @@ from benchmarks.processes import tree_seconds
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from mychatflow.store import schema
-from warehouse import rollup
+from warehouse import connection, rollup
 
 # Five in the afternoon: most of the day that the hour belongs to has happened.
 _AT = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
@@ -118,6 +118,9 @@ def _measured(
         admin.execute(_BUSINESSES)
         _write(admin, since=_AT - timedelta(days=_DAYS), until=hour_ago, events=options.history, first=0)
         rollup.rollup(settings, at=hour_ago)
+        with connection.writer(settings) as warehouse:
+            # This clock is ahead of the benchmark's: nothing of the coming hour was published yet, to be restated.
+            warehouse.execute("update meta.publications set data_through = ?", [hour_ago])
         _write(admin, since=hour_ago, until=_AT, events=options.events, first=options.history)
         admin.execute("analyze")
     parts: dict[str, Callable[[], object]] = {
