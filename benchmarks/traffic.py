@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from benchmarks import statements
+from benchmarks import history, statements
 from benchmarks.processes import CHECKOUT, HMAC_KEY, Cost, Installation, installation, wait_for
 from benchmarks.statements import Asked
-from mychatflow.settings import Settings
+from mychatflow.settings import DATABASE, Settings
 from mychatflow.store.session import Store
 from tests.factories import Tenant, a_quick_reply, a_tenant
 
@@ -32,7 +32,8 @@ _WARM_UP_RATE = 100.0
 class Traffic:
     """Messages per second for so long, over so many chats, with a model that takes so long.
 
-    With `burst` a customer writes that many in a row and gets one answer to all of them after the debounce.
+    With `burst` a customer writes that many in a row and gets one answer to all of them after the debounce. So many
+    `contacts`, the chats first among them, have written for two months before.
     """
 
     chats: int
@@ -41,6 +42,7 @@ class Traffic:
     model_ms: int
     burst: int = 1
     debounce_ms: int = 0
+    contacts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,12 @@ def under_way(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installati
     ports = free_ports(3)
     with installation(web_port=ports[0]) as running:
         tenant = asyncio.run(a_busy_tenant(running.settings, traffic))
+        if traffic.contacts:
+            admin_url = running.postgres.admin_url(DATABASE)
+            written = history.write(
+                running.settings, tenant, admin_url, first=_FIRST_CUSTOMER, contacts=traffic.contacts
+            )
+            asyncio.run(written)
         gateway, model = f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
         running.start("gateway", "tests.fakes.waha", "--port", str(ports[1]), "--no-receipts")
         running.start("model", "tests.fakes.llm", "--port", str(ports[2]), "--latency-ms", str(traffic.model_ms))
