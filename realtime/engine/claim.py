@@ -125,9 +125,7 @@ class Claims:
 
     async def _read(self, asked: list[tuple[Lease, str]]) -> Sequence[Chat | Exception]:
         chats = {"chats": sql.rows([_numbered(n, lease, wa_id) for n, (lease, wa_id) in enumerate(asked)])}
-        inbox, outbox, facts = await sql.run(
-            self._pool, ("inbox", chats), ("outbox", chats), ("chats", chats), is_durable=False
-        )
+        inbox, outbox, facts = await sql.run(self._pool, ("inbox", chats), ("outbox", chats), ("chats", chats))
         received, waiting = _by_chat(InboxRow, inbox), _by_chat(OutboxRow, outbox)
         known = {row["n"]: row for row in facts}
         return [

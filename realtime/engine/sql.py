@@ -75,7 +75,8 @@ async def run(pool: Pool, *steps: Step, is_durable: bool = True) -> list[list[Ro
     """The rows of every step, all in one transaction; tried again when Postgres breaks off.
 
     Every statement of the engine may be repeated. Without `is_durable` a crash of Postgres may forget the transaction
-    while the caller lives on: right only where nothing that follows in the caller relies on it.
+    while the caller lives on: right only where nothing that follows in the caller relies on it. What writes nothing
+    waits for no disk either way, and need not say so.
     """
     for pause in _PAUSES:
         try:
