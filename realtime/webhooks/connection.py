@@ -40,11 +40,13 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # The rest of a body may end in this piece, and the next head begin in it: none of it counts as that head.
+        is_rest_of_body = self._is_body_open
         super().data_received(data)
         is_head = self._is_head_open or (self._is_resting and not self._is_body_open)
         if not is_head or self.transport.is_closing():
             return
-        self._head_size += len(data)
+        self._head_size += 0 if is_rest_of_body else len(data)
         if self._head_size > LARGEST_HEADERS:
             self._refuse(_TOO_LARGE)
         elif self._head_deadline is None:
