@@ -14,7 +14,7 @@ from realtime import metrics
 from realtime.engine.pool import BROKEN_OFF
 from realtime.webhooks import clerk_events, standard
 from realtime.webhooks.clerk_events import Malformed
-from realtime.webhooks.http import ClientLeft, WebhookRefused, read_body, refusal, taken
+from realtime.webhooks.http import ClientLeft, Room, WebhookRefused, read_body, refusal, taken
 from realtime.webhooks.rate_limit import Rate, RateLimiter, client_address
 from realtime.webhooks.signature import SignatureRejected
 
@@ -33,6 +33,7 @@ class ClerkWebhook:
         self._limiter = limiter
         self._stranger_rate = Rate.parse(settings.webhook_unsigned_rate)
         self._trusted_proxies = settings.trusted_proxies
+        self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -55,7 +56,8 @@ class ClerkWebhook:
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)
         length = headers.get(b"content-length", [b""])[0]
-        raw = await read_body(receive, declared=int(length) if length.isdigit() and len(length) < 16 else None)
+        declared = int(length) if length.isdigit() and len(length) < 16 else None
+        raw = await read_body(receive, declared=declared, room=self._room)
         now = datetime.now(UTC)
         try:
             standard.verify(headers, raw, self._keys, at=now)

@@ -13,6 +13,9 @@ from starlette.types import Message, Receive, Scope, Send
 WHOLE_ANSWER: Final = "mychatflow.whole_answer"
 LARGEST_BODY: Final = 1 << 20
 SLOWEST_BODY_SECONDS: Final = 10.0
+# A gateway's message is a few kilobytes; so much of any body is read whatever others hold.
+_SMALL_BODY: Final = 64 << 10
+_LARGE_BODIES: Final = 8 << 20
 SECURITY_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -48,14 +51,31 @@ class ClientLeft(Exception):
     """The connection closed before the body was complete: there is nobody to answer."""
 
 
+class Room:
+    """What the large bodies of strangers may hold in this process, all together, while they arrive."""
+
+    def __init__(self, size: int = _LARGE_BODIES) -> None:
+        self._left = size
+
+    def hold(self, size: int) -> None:
+        """Raises WebhookRefused (429): whoever comes again in a second finds the slow ones gone."""
+        if size > self._left:
+            raise WebhookRefused(429, "crowded", retry_after_seconds=1)
+        self._left -= size
+
+    def leave(self, size: int) -> None:
+        self._left += size
+
+
 async def read_body(
     receive: Receive,
     *,
     declared: int | None,
     largest: int = LARGEST_BODY,
     seconds: float = SLOWEST_BODY_SECONDS,
+    room: Room | None = None,
 ) -> bytes:
-    """The whole body. Raises WebhookRefused (413, before more than the limit is read; 408) and ClientLeft."""
+    """The whole body. Raises WebhookRefused (413, before more than the limit is read; 408; 429) and ClientLeft."""
     if declared is not None and declared > largest:
         raise WebhookRefused(413, "too_large")
     first = cast("Coroutine[Any, Any, Message]", receive())
@@ -66,9 +86,9 @@ async def read_body(
         message = _still_there(arrived.value)
         if not message.get("more_body", False):
             return _within_limit(message.get("body", b""), largest)
-        reading = _read_on(receive, message.get("body", b""), largest)
+        reading = _read_on(receive, message.get("body", b""), largest, room)
     else:
-        reading = _read_from(_resumed(first, yielded), receive, largest)
+        reading = _read_from(_resumed(first, yielded), receive, largest, room)
     try:
         return await asyncio.wait_for(reading, seconds)
     except TimeoutError as error:
@@ -85,23 +105,31 @@ def _resumed(started: Coroutine[Any, Any, Message], yielded: Any) -> Generator[A
         started.close()
 
 
-async def _read_from(first: Awaitable[Message], receive: Receive, largest: int) -> bytes:
+async def _read_from(first: Awaitable[Message], receive: Receive, largest: int, room: Room | None) -> bytes:
     message = _still_there(await first)
     body: bytes = message.get("body", b"")
-    return await _read_on(receive, body, largest) if message.get("more_body", False) else _within_limit(body, largest)
+    more = message.get("more_body", False)
+    return await _read_on(receive, body, largest, room) if more else _within_limit(body, largest)
 
 
-async def _read_on(receive: Receive, first: bytes, largest: int) -> bytes:
-    parts, size, more = [first], len(first), True
-    while more:
-        message = _still_there(await receive())
-        part: bytes = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > largest:
-            raise WebhookRefused(413, "too_large")
-        more = message.get("more_body", False)
-    return b"".join(parts)
+async def _read_on(receive: Receive, first: bytes, largest: int, room: Room | None) -> bytes:
+    parts, size, more, held = [first], len(first), True, 0
+    try:
+        while more:
+            message = _still_there(await receive())
+            part: bytes = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
+            if size > largest:
+                raise WebhookRefused(413, "too_large")
+            if room is not None and size > _SMALL_BODY:
+                room.hold(size - _SMALL_BODY - held)
+                held = size - _SMALL_BODY
+            more = message.get("more_body", False)
+        return b"".join(parts)
+    finally:
+        if room is not None:
+            room.leave(held)
 
 
 def _still_there(message: Message) -> Message:

@@ -21,7 +21,7 @@ from realtime.webhooks.arrivals import arrival_of
 from realtime.webhooks.dead_letters import DeadLetters
 from realtime.webhooks.directory import Directory, Instance
 from realtime.webhooks.duplicates import Duplicates
-from realtime.webhooks.http import Answer, ClientLeft, WebhookRefused, read_body, refusal, taken
+from realtime.webhooks.http import Answer, ClientLeft, Room, WebhookRefused, read_body, refusal, taken
 from realtime.webhooks.messages import IncomingMessage
 from realtime.webhooks.normalise import Ignored, known_event, normalise
 from realtime.webhooks.rate_limit import Rate, RateLimiter, client_address
@@ -68,6 +68,7 @@ class WhatsAppWebhook:
         self._default_keys = tuple(default_keys)
         self._stranger_rate = stranger_rate
         self._trusted_proxies = trusted_proxies
+        self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -93,7 +94,7 @@ class WhatsAppWebhook:
         head = _head(scope)
         if head.encoding not in {None, b"identity"}:
             raise WebhookRefused(415, "encoding")
-        raw = await read_body(receive, declared=head.length)
+        raw = await read_body(receive, declared=head.length, room=self._room)
         envelope, instance = await self._authenticated(head, raw)
         if head.content_type not in _TYPES:
             raise WebhookRefused(415, "content_type")

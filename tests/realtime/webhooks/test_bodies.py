@@ -80,6 +80,30 @@ async def test_a_large_body_is_refused_unread(door: Door) -> None:
     assert sent < 20 * 2**20
 
 
+async def test_large_bodies_crowd_out_large_ones_alone(door: Door) -> None:
+    """Twelve strangers hold most of a MiB each and do not end; what a gateway sends is small and passes."""
+    port = int(door.base_url.rpartition(":")[2])
+    large = event(door.tenant.session, body="x" * 300_000)
+    held = []
+    for _ in range(12):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        held.append(writer)
+        head = "POST /api/webhooks/whatsapp HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+        writer.write(head.encode() + b"x" * 900_000)
+        await writer.drain()
+
+    async with asyncio.timeout(8):
+        while (await door.send_signed(large)).status != 429:  # noqa: ASYNC110  (what is awaited is state)
+            await asyncio.sleep(0.02)
+    assert (await door.say(body="Hello")).status == 200
+
+    for writer in held:
+        writer.close()
+    async with asyncio.timeout(30):
+        while (await door.send_signed(large)).status == 429:  # noqa: ASYNC110  (what is awaited is state)
+            await asyncio.sleep(0.05)
+
+
 async def test_a_body_that_never_ends_is_cut_off(door: Door) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(door.base_url.rpartition(":")[2]))
     began = time.monotonic()
