@@ -93,6 +93,7 @@ async def test_nothing_is_traced_unless_asked_for(house: House):
     assert not tracing.is_on()
 
 
+@pytest.mark.logs_canaries
 async def test_error_reports_are_scrubbed(settings: Settings):
     canaries = ("+34600123456", "ann@example.test", "sk-canarycanary", "mcf_canarycanary", "my secret wish")
     async with receiver() as (url, bodies):
