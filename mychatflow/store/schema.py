@@ -13,11 +13,7 @@ from psycopg import sql
 from mychatflow.settings import Settings
 
 # Why months are kept so, say the migrations that did the same to those before them.
-_ANALYSED = sql.SQL(
-    "autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = 20000,"
-    " autovacuum_analyze_threshold = 10000, autovacuum_analyze_scale_factor = 0.5"
-)
-_STORAGE = {"interactions": _ANALYSED + sql.SQL(", fillfactor = 70"), "analytics_events": _ANALYSED}
+_STORAGE = {"interactions": sql.SQL(" with (fillfactor = 70)"), "analytics_events": sql.SQL("")}
 PARTITIONED = tuple(_STORAGE)
 
 
@@ -73,8 +69,8 @@ def _ensure_month(connection: psycopg.Connection[tuple[object, ...]], table: str
     bounds = sql.SQL("for values from ({}) to ({})").format(
         sql.Literal(f"{month} 00:00:00+00"), sql.Literal(f"{_month(month, 1)} 00:00:00+00")
     )
-    storage = sql.SQL(" with ({})").format(_STORAGE[table])
-    connection.execute(sql.SQL("create table {} partition of {} ").format(partition, parent) + bounds + storage)
+    made = sql.SQL("create table {} partition of {} ").format(partition, parent)
+    connection.execute(made + bounds + _STORAGE[table])
     # A partition reached by its own name has no policy and no grant: nobody but the owner, and he sees no row.
     connection.execute(sql.SQL("alter table {} enable row level security").format(partition))
     connection.execute(sql.SQL("alter table {} force row level security").format(partition))

@@ -2,8 +2,8 @@
 
 from mychatflow.store.migrations.walls import run
 
-revision = "0050"
-down_revision = "0049"
+revision = "0049"
+down_revision = "0048"
 
 # Written once, then changed up to four times: its trace, or sent, delivered and read. None of these is indexed, so with
 # room on the page a change leaves the five indexes alone. Months that are made later get it from store/schema.py.
