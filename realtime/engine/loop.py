@@ -20,9 +20,9 @@ _POLL_SECONDS: Final = 0.25
 _REST_SECONDS: Final = 1.0
 _MOST_AT_ONCE: Final = 12_000
 # What is claimed waits in line in this process, first come, first served; what is not is shared among the tenants. So
-# no more is claimed than keeps the process busy (half as many cost a tenth more CPU a turn, since batches hold less),
+# no more is claimed than keeps the process busy (half as many cost a fifth more CPU a turn, since batches hold less),
 # and not one by one.
-_MOST_PENDING: Final = 48
+_MOST_PENDING: Final = 96
 _LEAST_CLAIM: Final = 12
 _BREATH_SECONDS: Final = 0.005
 _LAST_SECONDS: Final = 20.0
