@@ -90,7 +90,9 @@ async def read_body(
     else:
         reading = _read_from(_resumed(first, yielded), receive, largest, room)
     try:
-        return await asyncio.wait_for(reading, seconds)
+        # Not `wait_for`: its task and an error of the body hold each other, and with them a megabyte, for long.
+        async with asyncio.timeout(seconds):
+            return await reading
     except TimeoutError as error:
         raise WebhookRefused(408, "too_slow") from error
 

@@ -1,18 +1,23 @@
 """What a body may hold: hostile bytes are refused, odd messages are kept, nothing is lost or stored twice."""
 
 import asyncio
+import contextlib
+import gc
 import gzip
 import io
 import json
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from mychatflow.store.cipher import KeyRing, platform_cipher
 from mychatflow.store.session import Store
 from realtime.webhooks import messages
+from realtime.webhooks.http import LARGEST_BODY, WebhookRefused, read_body
 from realtime.webhooks.messages import IncomingMessage
 from tests.realtime.webhooks.conftest import Door, envelope, event, payload, signed
 
@@ -78,6 +83,25 @@ async def test_a_large_body_is_refused_unread(door: Door) -> None:
     assert declared == 413
     assert chunked == 413
     assert sent < 20 * 2**20
+
+
+async def test_a_refused_body_is_let_go_at_once() -> None:
+    """Without waiting for the collector, which looks seldom: a flood would fill the memory meanwhile."""
+    part = b"x" * LARGEST_BODY
+    coming = iter([{"type": "http.request", "body": part, "more_body": True} for _ in range(2)])
+
+    async def receive() -> Message:
+        await asyncio.sleep(0)
+        return next(coming)
+
+    gc.disable()
+    try:
+        before = sys.getrefcount(part)
+        with contextlib.suppress(WebhookRefused):
+            await read_body(receive, declared=None)
+        assert sys.getrefcount(part) <= before
+    finally:
+        gc.enable()
 
 
 async def test_large_bodies_crowd_out_large_ones_alone(door: Door) -> None:
