@@ -86,7 +86,7 @@ def _of(
 def open_dialog(looking: Viewer, behind: Behind, period: Period, *, at: datetime, renews: str = "") -> None:
     """The people in a dialog; closing it forgets the click that opened it."""
     dismissed: Any = partial(shell.renew, renews) if renews else "ignore"
-    dialog = st.dialog(behind.title, width="large", on_dismiss=dismissed)
+    dialog = st.dialog(shell.plain(behind.title), width="large", on_dismiss=dismissed)
     dialog(partial(states.guarded, partial(_people, looking, behind, period, at=at)))()
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboards import viewer
+from dashboards import shell, viewer
 from dashboards.operational import bridge
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
@@ -42,7 +42,7 @@ def make(looking: Viewer, permission: Permission, action: str, subject: UUID | s
             at=at,
         )
     except NotDone as refused:
-        st.toast(f"Nothing was changed: {refused}", icon=":material/info:")
+        st.toast(f"Nothing was changed: {shell.plain(str(refused))}", icon=":material/info:")
         return False
     except (SQLAlchemyError, OSError) as error:
         log.warning("change failed", action=action, error=type(error).__name__)

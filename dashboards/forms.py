@@ -15,7 +15,7 @@ def opened(title: str, form: Callable[[], None], *, renews: str | None = None) -
     """Show the form; `renews` names the selection that opened it, which a dismissal forgets."""
     st.session_state.pop(_DONE, None)
     dismissed: Any = partial(shell.renew, renews) if renews else "ignore"
-    st.dialog(title, width="large", on_dismiss=dismissed)(partial(_until_done, form, renews))()
+    st.dialog(shell.plain(title), width="large", on_dismiss=dismissed)(partial(_until_done, form, renews))()
 
 
 def button(

@@ -70,7 +70,7 @@ def as_id(value: object) -> UUID:
 def open_contact(looking: Viewer, contact_id: UUID, *, at: datetime, renews: str) -> None:
     """A contact's chat and score in a dialog; closing it forgets the row that opened it."""
     contact = data.people(looking.tenant_id, (contact_id,)).get(contact_id)
-    dialog = st.dialog(name(contact), width="large", on_dismiss=partial(shell.renew, renews))
+    dialog = st.dialog(shell.plain(name(contact)), width="large", on_dismiss=partial(shell.renew, renews))
     dialog(partial(one, looking, contact_id, contact, at=at))()
 
 

@@ -1,6 +1,7 @@
 """What surrounds every page: the style sheet, the logo, the choice of workspace and the time zone."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +23,7 @@ _THEME = Path(__file__).parent / "theme"
 _STYLE = (_THEME / "style.css").read_text(encoding="utf-8")
 # A file of ours: a `:material/` page icon would be fetched from the network.
 _MARK = str(_THEME / "icons" / "mark.svg")
+_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)", re.IGNORECASE)
 
 
 def dress() -> None:
@@ -128,7 +130,9 @@ def keyed(name: str, *shown: object) -> str:
 
 
 def plain(text: str) -> str:
-    """The text with markdown's signs taken literally, and no link or image ever."""
+    """The text with markdown's signs taken literally: never an image, never a link to a page."""
+    # Addresses become links even without a sign of markdown; a joiner that nobody sees keeps them words.
+    text = _ADDRESS.sub("\\g<0>\u2060", text)
     return "".join(f"\\{character}" if character in "\\`*_{}[]()<>#+-!|~:$&" else character for character in text)
 
 

@@ -144,7 +144,7 @@ def _runs(looking: Viewer, rows: Rows, *, at: datetime) -> None:
         return
     chosen = _table(found, timezone=looking.timezone)
     if chosen is not None:
-        dialog = st.dialog(found[chosen]["name"], width="large", on_dismiss=partial(shell.renew, "runs"))
+        dialog = st.dialog(shell.plain(found[chosen]["name"]), width="large", on_dismiss=partial(shell.renew, "runs"))
         dialog(partial(_run, looking, found[chosen], at=at))()
 
 

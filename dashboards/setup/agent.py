@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from dashboards import changes, parts, wording
+from dashboards import changes, parts, shell, wording
 from dashboards.changes import NotDone
 from dashboards.setup import data, preview
 from dashboards.viewer import Viewer
@@ -149,9 +149,14 @@ def _people(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _models(known: Mapping[str, Any]) -> dict[str, Any]:
-    presets = list(_PRESETS)
+    # What an older release wrote stays a choice, in its own word, until somebody makes another.
+    presets = list(dict.fromkeys([*_PRESETS, known["llm_preset"]]))
     preset = st.segmented_control(
-        "Preset", presets, default=known["llm_preset"], format_func=_PRESETS.__getitem__, required=True
+        "Preset",
+        presets,
+        default=known["llm_preset"],
+        format_func=lambda each: _PRESETS.get(each, shell.plain(each[:40])),
+        required=True,
     )
     left, right = st.columns(2)
     first = _provider(left, "First", known["primary_llm_provider"])

@@ -160,7 +160,8 @@ def _questions(looking: Viewer, *, at: datetime) -> None:
 def _question(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
     mark: UUID = row["id"]
     with st.expander(shell.plain(_line(row["words"])) or "The question is no longer kept", key=f"question-{mark}"):
-        st.caption(f"{wording.words(row['reason'])} · {row['language']} · {wording.ago(row['asked_at'], at=at)}")
+        asked = f"{wording.words(row['reason'])} · {row['language']} · {wording.ago(row['asked_at'], at=at)}"
+        st.caption(shell.plain(asked))
         answer = st.text_area("The answer", max_chars=20_000, key=f"answer-{mark}")
         title = st.text_input("Title", _line(row["words"]), max_chars=200, key=f"question-title-{mark}")
         with st.container(horizontal=True):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboards import api, forms, parts, states, wording
+from dashboards import api, forms, parts, shell, states, wording
 from dashboards.api import ApiRefused
 from dashboards.setup import data
 from dashboards.viewer import Viewer
@@ -37,7 +37,7 @@ def pace(looking: Viewer, row: dict[str, Any], field: str) -> None:
     try:
         api.ask(looking, "PATCH", f"/instances/{row['id']}", {"sends_per_minute": forms.value(field)})
     except ApiRefused as refused:
-        st.toast(f"Nothing was changed: {refused}", icon=":material/info:")
+        st.toast(f"Nothing was changed: {shell.plain(str(refused))}", icon=":material/info:")
 
 
 def _form(looking: Viewer) -> None:
@@ -54,7 +54,7 @@ def _add(looking: Viewer) -> bool:
     try:
         api.ask(looking, "POST", "/instances", {"name": name, "session": session_name(looking, name)})
     except ApiRefused as refused:
-        st.toast(f"Nothing was changed: {refused}", icon=":material/info:")
+        st.toast(f"Nothing was changed: {shell.plain(str(refused))}", icon=":material/info:")
         return False
     return True
 
@@ -94,7 +94,7 @@ def _told(looking: Viewer, path: str) -> None:
     try:
         api.ask(looking, "POST", path)
     except ApiRefused as refused:
-        st.toast(f"Not done: {refused}", icon=":material/info:")
+        st.toast(f"Not done: {shell.plain(str(refused))}", icon=":material/info:")
 
 
 def history(changes: data.Rows, *, at: datetime) -> list[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboards import api, chat, forms, parts, states, wording
+from dashboards import api, chat, forms, parts, shell, states, wording
 from dashboards.api import ApiRefused
 from dashboards.parts import Column
 from dashboards.viewer import Viewer
@@ -34,7 +34,7 @@ def show(looking: Viewer, known: Mapping[str, Any], *, at: datetime) -> None:
     st.html(parts.card_title("Try a message", "What the saved settings make of it now. Nothing is sent or stored"))
     with suppress(InvalidHours):
         for warning in preview.warnings(known):
-            st.warning(warning, icon=":material/warning:")
+            st.warning(shell.plain(warning), icon=":material/warning:")
     text = st.text_area("A customer writes", max_chars=_LONGEST, height=80, key="preview", placeholder="Hola, ¿precio?")
     if not text.strip():
         states.empty("No message yet", "Type one as a customer would: in any language, with typos.")
@@ -76,7 +76,7 @@ def _ask(looking: Viewer) -> None:
     try:
         found = api.ask(looking, "POST", "/agent/preview", {"text": said}, patience_seconds=_PATIENCE_SECONDS)
     except ApiRefused as refused:
-        st.toast(f"No reply to show: {refused}", icon=":material/info:")
+        st.toast(f"No reply to show: {shell.plain(str(refused))}", icon=":material/info:")
         return
     st.session_state[_ANSWER] = (text, found)
 

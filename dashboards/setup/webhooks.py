@@ -173,7 +173,7 @@ def _asked(
     try:
         return api.ask(looking, method, path, body) or {}
     except ApiRefused as refused:
-        st.toast(f"Nothing was changed: {refused}", icon=":material/info:")
+        st.toast(f"Nothing was changed: {shell.plain(str(refused))}", icon=":material/info:")
         return None
 
 

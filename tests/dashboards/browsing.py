@@ -10,9 +10,10 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from tests import ports
 
@@ -41,7 +42,7 @@ class Visit:
     failures: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> None:
-        self.page.goto(f"{self.address}/{path}")
+        self.page.goto(f"{self.address}/{path}", timeout=PATIENCE)
         self.settled()
 
     def settled(self) -> None:
@@ -69,9 +70,15 @@ def visiting(browser: Browser, address: str, *, width: int = 1440, scheme: str =
     visit = Visit(page=context.new_page(), address=address)
     visit.page.on("request", lambda asked: visit.hosts.add(asked.url.split("/")[2].partition(":")[0]))
     visit.page.on("pageerror", lambda error: visit.failures.append(str(error)))
-    visit.page.on("dialog", lambda dialog: visit.failures.append(f"a script ran: {dialog.message}"))
+    visit.page.on("dialog", partial(_script_ran, visit))
     yield visit
     context.close()
+
+
+def _script_ran(visit: Visit, dialog: Dialog) -> None:
+    visit.failures.append(f"a script ran: {dialog.message}")
+    # A page with an open dialog answers nothing any more.
+    dialog.dismiss()
 
 
 @contextmanager
@@ -96,7 +103,7 @@ def serving(environment: Mapping[str, str], log: Path, *, port: int = 0) -> Iter
 
 
 def wait_until_answered(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline:
         assert process.poll() is None, "the program stopped"
         try:
@@ -105,4 +112,4 @@ def wait_until_answered(address: str, process: subprocess.Popen[bytes]) -> None:
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise AssertionError(f"{address} did not answer in a minute")
+    raise AssertionError(f"{address} did not answer in time")

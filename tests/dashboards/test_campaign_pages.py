@@ -6,6 +6,7 @@ import psycopg
 from streamlit.testing.v1 import AppTest
 
 from dashboards import data as shared
+from dashboards import shell
 from dashboards.outreach import data
 from tests.dashboards.conftest import HOSTILE, Town
 from tests.dashboards.shop import Shop
@@ -69,7 +70,7 @@ def test_a_start_is_refused_while_a_variable_is_unknown_of_somebody(pages: Town)
 
     test = pressed(shop, "start", "start-campaign")
 
-    assert "not known: name of 1 contacts" in test.toast[0].value
+    assert shell.plain("not known: name of 1 contacts") in test.toast[0].value
     assert newest(shop)["state"] == "draft"
 
 

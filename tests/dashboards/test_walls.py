@@ -57,8 +57,9 @@ def mark_of(shop: Shop) -> str:
     return f"CANARY{shop.tenant_id.hex[:8]}"
 
 
-async def possess(settings: Settings, shop: Shop) -> None:
-    """One of each thing that a page may list, and the newest message of all."""
+async def possess(settings: Settings, shop: Shop, said: str | None = None) -> None:
+    """One of each thing that a page may list, and the newest message of all: the shop's mark, or those words."""
+    said = said or mark_of(shop)
     store = Store(settings)
     tenant = factories.Tenant(
         tenant_id=shop.tenant_id, instance_id=shop.instance_id, session=f"session-{shop.instance_id}"
@@ -66,8 +67,8 @@ async def possess(settings: Settings, shop: Shop) -> None:
     contact_id = await factories.a_contact(
         store, tenant, wa_id="4915999999999@c.us", name="Marked", last_message_at=possessions.NOW
     )
-    await possessions.a_message(store, tenant, contact_id, f"I want {mark_of(shop)}")
-    await possessions.a_question(store, tenant, contact_id, f"What is {mark_of(shop)}?")
+    await possessions.a_message(store, tenant, contact_id, f"I want {said}")
+    await possessions.a_question(store, tenant, contact_id, f"What is {said}?")
     await factories.a_quick_reply(store, tenant, title="Marked", body="Marked")
     await factories.a_campaign(store, tenant)
     await factories.a_sequence(store, tenant, "Are you there?")
