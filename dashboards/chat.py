@@ -113,11 +113,11 @@ def _steps(trace: Any) -> list[tuple[str, Any]]:
 def _line(name: str, step: Any) -> str:
     facts = dict(step) if isinstance(step, Mapping) else {"decision": step}
     decision, why, took = (facts.pop(key, "") for key in ("decision", "why", "ms"))
-    told = ", ".join(word for word in (str(why), _told(facts)) if word)
+    because = ", ".join(word for word in (str(why), told(facts)) if word)
     spent = f"{took:.0f} ms" if isinstance(took, int | float) else ""
     return (
-        f"<span>{escaped(wording.words(str(name)))}</span><b>{escaped(_told(decision))}</b>"
-        f"<em>{escaped(told)}</em><small>{escaped(spent)}</small>"
+        f"<span>{escaped(wording.words(str(name)))}</span><b>{escaped(told(decision))}</b>"
+        f"<em>{escaped(because)}</em><small>{escaped(spent)}</small>"
     )
 
 
@@ -125,11 +125,21 @@ def _step_name(step: Any) -> str:
     return str(step.get("step") or step.get("name") or "step") if isinstance(step, Mapping) else "step"
 
 
-def _told(value: Any) -> str:
-    """Facts on one line."""
+def told(value: Any) -> str:
+    """Facts on one line; of a yes or no the name alone, where it is yes."""
     if isinstance(value, Mapping):
-        shown = ((name, item) for name, item in value.items() if name not in {"step", "name"} and item is not None)
-        return ", ".join(f"{name} {_told(item)}" for name, item in shown)
+        named = {name: item for name, item in value.items() if name not in {"step", "name"}}
+        return ", ".join(_fact(str(name).replace("_", " "), item) for name, item in named.items() if _says(item))
     if isinstance(value, list):
-        return wording.listed([_told(item) for item in value])
+        return wording.listed([told(item) for item in value])
     return str(value)
+
+
+def _says(item: Any) -> bool:
+    return item is not None and item is not False and item != ""
+
+
+def _fact(name: str, item: Any) -> str:
+    if item is True:
+        return name
+    return f"{name} ({told(item)})" if isinstance(item, Mapping) else f"{name} {told(item)}"

@@ -82,11 +82,10 @@ def _resources(looking: Viewer, rows: Rows, services: Rows) -> None:
     if not rows:
         states.empty("Nobody serves yet", "Without a person, room or chair no time is free.")
         return
-    columns = [Column(title=name) for name in ("Name", "Hours", "Serves", "Time zone")]
+    columns = [Column(title=name) for name in ("Name", "Serves", "Time zone")]
     cells = [
         (
-            wording.escaped(row["name"]) + _resting(row),
-            wording.escaped(_hours(row)),
+            f"{wording.escaped(row['name'])}{_resting(row)}<br><small>{wording.escaped(_hours(row))}</small>",
             wording.escaped(wording.listed([names[each] for each in row["service_ids"] if each in names]))
             if row["service_ids"]
             else "everything",

@@ -87,5 +87,4 @@ def _steps(found: Mapping[str, list[dict[str, Any]]]) -> Iterator[_Step]:
         word, tone = _ACKS.get(row["ack"], (f"Ack {row['ack']}", "quiet"))
         yield row["occurred_at"], word, row["reason"] or "acknowledged", tone
     for row in found["events"]:
-        told = ", ".join(f"{name} {value}" for name, value in row["properties"].items() if value not in (None, ""))
-        yield row["occurred_at"], wording.words(row["event_type"]), told[:300], "quiet"
+        yield row["occurred_at"], wording.words(row["event_type"]), chat.told(row["properties"])[:400], "quiet"

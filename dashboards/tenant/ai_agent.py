@@ -173,36 +173,24 @@ def _failovers(looking: Viewer, choice: Choice) -> None:
         states.empty("No model was shut off in this period", "A breaker that opens is listed here, with whom it met.")
         return
     columns = [
-        Column(title="Model"),
-        Column(title="Shut off"),
-        *(
-            Column(title=name, is_number=True)
-            for name in ("For", "Replies", "People", "Slower by", "Dearer by", "Resolved")
-        ),
+        *(Column(title=name) for name in ("Model", "Shut off")),
+        *(Column(title=name, is_number=True) for name in ("Replies", "Slower by", "Dearer by", "Resolved")),
     ]
-    cells = [
-        (
-            _shut_off(row),
-            wording.clock(row["opened_at"], looking.timezone),
-            wording.age(row["closed_at"] - row["opened_at"]) if row["closed_at"] else "still",
-            f"{row['reply_count']:,}",
-            f"{row['contact_count']:,}",
-            wording.seconds(row["added_ms"]),
-            wording.small_usd(row["added_cost_usd"]),
-            _resolved(row),
-        )
-        for row in rows
-    ]
+    cells = [_failover(row, looking.timezone) for row in rows]
     st.html(parts.table(columns, cells, label="Openings of circuit breakers, with replies others wrote meanwhile"))
 
 
-def _resolved(row: dict[str, Any]) -> str:
-    """How many of the conversations that the other model answered were resolved without help, beside the usual."""
-    meanwhile, usual = (wording.share(row[f"{when}_autonomous_rate"], digits=0) for when in ("fallback", "usual"))
-    return f"{meanwhile} <small>usually {usual}</small>"
-
-
-def _shut_off(row: dict[str, Any]) -> str:
-    """Which model, and in small letters why."""
+def _failover(row: dict[str, Any], timezone: str) -> tuple[str, ...]:
+    """What explains a figure stands in small letters below it: a column each would not fit beside the quality."""
     reason = wording.escaped(wording.words(row["reason"]))
-    return f"{wording.escaped(wording.target(row['target']))} <small>{reason}</small>"
+    lasted = f"for {wording.age(row['closed_at'] - row['opened_at'])}" if row["closed_at"] else "still"
+    meanwhile, usual = (wording.share(row[f"{when}_autonomous_rate"], digits=0) for when in ("fallback", "usual"))
+    people = "one person" if row["contact_count"] == 1 else f"{row['contact_count']:,} people"
+    return (
+        f"{wording.escaped(wording.target(row['target']))}<br><small>{reason}</small>",
+        f"{wording.clock(row['opened_at'], timezone)}<br><small>{lasted}</small>",
+        f"{row['reply_count']:,}<br><small>{people}</small>",
+        wording.seconds(row["added_ms"]),
+        wording.small_usd(row["added_cost_usd"]),
+        f"{meanwhile}<br><small>usually {usual}</small>",
+    )

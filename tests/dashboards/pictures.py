@@ -50,6 +50,8 @@ def _stretch(visit: Visit, width: int) -> None:
     visit.page.evaluate("document.fonts.ready")
     # Charts grow into their cards and lists scroll to their ends after the last answer; nothing tells when.
     visit.page.wait_for_timeout(1500)
+    # Live parts are pale while they are asked anew.
+    visit.page.wait_for_function("!document.querySelector('[data-stale=true]')", timeout=browsing.PATIENCE)
 
 
 def small(png: bytes) -> Image.Image:

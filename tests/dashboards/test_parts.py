@@ -208,3 +208,9 @@ def test_an_unknown_zone_reads_as_utc() -> None:
 )
 def test_a_chats_last_message_is_dated_in_the_tenants_zone(written, words):
     assert wording.lately(written, "Europe/Madrid", at=datetime(2026, 3, 10, 12, 0, tzinfo=UTC)) == words
+
+
+def test_facts_are_told_in_words() -> None:
+    facts = {"won": True, "is_late": False, "error": None, "steps": {"send": 0.3}, "model_ms": 0, "intents": ["a", "b"]}
+
+    assert chat.told(facts) == "won, steps (send 0.3), model ms 0, intents a, b"
