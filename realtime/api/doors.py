@@ -15,6 +15,7 @@ from mychatflow.store.openings import Openings
 from mychatflow.store.session import Store
 from realtime.agent.rehearsal import Rehearsals
 from realtime.api.allowance import Allowance
+from realtime.api.crowds import Crowds
 from realtime.api.problems import Problem
 from realtime.engine.gateways import Gateways
 
@@ -35,6 +36,7 @@ class Doors:
     identities: Identities
     openings: Openings
     allowance: Allowance
+    crowds: Crowds
     gateways: Gateways
     rehearsals: Rehearsals
     # A rehearsal may ask a model, which costs money: few a minute, whatever else a tenant may call.
@@ -64,6 +66,7 @@ async def opened(
         identities=identities,
         openings=Openings(store),
         allowance=Allowance(client),
+        crowds=Crowds(),
         gateways=gateways,
         rehearsals=rehearsals,
         rehearsal_allowance=Allowance(client, per_minute=REHEARSALS_PER_MINUTE),

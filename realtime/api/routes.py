@@ -19,6 +19,7 @@ from mychatflow.store import audit
 from mychatflow.store.session import AWAY
 from realtime import metrics
 from realtime.api import document, doors, idempotency, problems
+from realtime.api.allowance import Left
 from realtime.api.doors import Doors
 from realtime.api.problems import Problem
 from realtime.webhooks.http import (
@@ -67,19 +68,20 @@ class TenantRoute(APIRoute):
             headers: Mapping[str, str] = {}
             try:
                 opened = doors.of(request)
-                caller = await _caller(request, opened)
-                left = await opened.allowance.spend(str(caller.tenant_id))
-                headers = left.headers()
-                if left.is_spent:
-                    wait = {"retry-after": str(left.reset_seconds)}
-                    raise Problem(
-                        429, "too_many_requests", "The tenant's calls of this minute are spent.", headers=wait
-                    )
-                await _refuse_others(caller, permission, request, opened)
-                request.state.caller = caller
-                response = await idempotency.once(
-                    await _whole(request, takes_files=takes_files), opened, caller, handle
-                )
+                token = _token(request)
+                async with opened.crowds.lane(token, request.method):
+                    left = opened.crowds.spent(token)
+                    if left is None:
+                        caller = await _caller(token, opened)
+                        left = await opened.allowance.spend(str(caller.tenant_id))
+                    headers = left.headers()
+                    if left.is_spent:
+                        opened.crowds.remember(token, left)
+                        raise _spent(left)
+                    await _refuse_others(caller, permission, request, opened)
+                    request.state.caller = caller
+                    whole = await _whole(request, takes_files=takes_files)
+                    response = await idempotency.once(whole, opened, caller, handle)
             except _KNOWN as error:
                 response = _answer(request, error)
             response.headers.update(headers)
@@ -131,9 +133,14 @@ _HELP: Final = {
 }
 
 
-async def _caller(request: Request, opened: Doors) -> Identity:
+def _spent(left: Left) -> Problem:
+    wait = {"retry-after": str(left.reset_seconds)}
+    return Problem(429, "too_many_requests", "The tenant's calls of this minute are spent.", headers=wait)
+
+
+async def _caller(token: str, opened: Doors) -> Identity:
     try:
-        return await opened.identities.of_bearer(_token(request), at=datetime.now(UTC), client_host=None)
+        return await opened.identities.of_bearer(token, at=datetime.now(UTC), client_host=None)
     except IdentityRefused as refused:
         headers = {"www-authenticate": "Bearer"} if refused.status_code == 401 else {}
         raise Problem(

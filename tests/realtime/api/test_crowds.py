@@ -1,0 +1,62 @@
+"""A caller's burst waits for itself alone, and a spent minute is refused without looking anything up."""
+
+import asyncio
+import time
+
+from realtime.api.allowance import PER_MINUTE, Left
+from realtime.api.crowds import Crowds
+
+
+async def test_a_burst_of_reads_holds_up_its_own_caller_alone():
+    crowds, go_on = Crowds(), asyncio.Event()
+    under_way: list[str] = []
+
+    async def called(credentials: str, method: str = "GET") -> None:
+        async with crowds.lane(credentials, method):
+            under_way.append(credentials)
+            await go_on.wait()
+
+    async with asyncio.TaskGroup() as calls:
+        for _ in range(20):
+            calls.create_task(called("noisy"))
+        await asyncio.sleep(0)
+        calls.create_task(called("quiet"))
+        calls.create_task(called("noisy", "POST"))
+        await asyncio.sleep(0)
+        seen = list(under_way)
+        go_on.set()
+
+    assert seen == ["noisy"] * 4 + ["quiet", "noisy"]
+    assert len(under_way) == 22
+
+
+def test_a_spent_minute_is_remembered_until_it_ends(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("realtime.api.crowds.time.monotonic", lambda: now)
+    crowds = Crowds()
+    crowds.remember("noisy", Left(limit=10, remaining=-1, reset_seconds=30))
+
+    now += 20.5
+    told = crowds.spent("noisy")
+
+    assert told is not None
+    assert (told.is_spent, told.reset_seconds) == (True, 10)
+    assert crowds.spent("quiet") is None
+    now += 10
+    assert crowds.spent("noisy") is None
+
+
+async def test_a_spent_caller_is_refused_at_once_whatever_is_asked(api, shop, redis_client):
+    minute = int(time.time()) // 60
+    keys = [f"mychatflow:api:{shop.tenant.tenant_id}:{each}" for each in (minute, minute + 1)]
+    for key in keys:
+        await redis_client.set(key, PER_MINUTE)
+
+    refused = await api.get("/tenant")
+    await redis_client.delete(*keys)
+    again = await api.post("/quick-replies", json={"title": "t", "body": "b"})
+
+    assert (refused.status_code, refused.headers["ratelimit-remaining"]) == (429, "0")
+    # No counter says so any more: it was remembered.
+    assert (again.status_code, again.json()["code"]) == (429, "too_many_requests")
+    assert 0 < int(again.headers["retry-after"]) <= 60
