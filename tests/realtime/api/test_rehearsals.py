@@ -144,7 +144,8 @@ async def test_when_no_model_answers_the_fallback_is_shown(asked, rows, models: 
 async def test_a_minute_holds_few_previews(asked, models: FakeModels):
     answers = [await asked.post(PATH, json={"text": "STOP"}) for _ in range(2 * doors.REHEARSALS_PER_MINUTE + 1)]
 
-    refused = answers[-1]
+    # The minute may end in the middle of them.
+    refused = next(answer for answer in answers if answer.status_code != 200)
     assert answers[0].status_code == 200
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_previews")
     assert int(refused.headers["retry-after"]) > 0
