@@ -17,6 +17,8 @@ USAGE: Final = 2
 DEPENDENCY_DOWN: Final = 3
 PARTIAL: Final = 4
 REFUSED: Final = 78
+# Another program reads what is piped: there each row is one line.
+_PIPED_WIDTH: Final = 10_000
 
 # Both honour NO_COLOR and lose their colours when they are not a terminal.
 out = Console(soft_wrap=True)
@@ -58,10 +60,13 @@ def give_line(line: str) -> None:
 
 def give_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
     """A table on stdout; what the rows hold is shown as it is, never read as markup."""
-    table = Table(*columns, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        # An id that is cut short helps nobody.
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(escape(shown(cell)) for cell in row))
-    out.print(table)
+    out.print(table, width=None if out.is_terminal else _PIPED_WIDTH)
 
 
 def give_record(record: Mapping[str, Any]) -> None:
