@@ -33,10 +33,10 @@ class Crowds:
         return lane
 
     def remember(self, credentials: str, left: Left) -> None:
-        """Nothing is left until the minute ends."""
+        """Nothing is left until the minute ends, however often the caller comes again before."""
         if len(self._spent) >= _MOST_REMEMBERED:
             self._spent.clear()
-        self._spent[credentials] = (left, time.monotonic() + left.reset_seconds)
+        self._spent.setdefault(credentials, (left, time.monotonic() + left.reset_seconds))
 
     def spent(self, credentials: str) -> Left | None:
         """What a caller was last told whose minute was spent, as long as it lasts."""

@@ -74,9 +74,10 @@ class TenantRoute(APIRoute):
                     if left is None:
                         caller = await _caller(token, opened)
                         left = await opened.allowance.spend(str(caller.tenant_id))
+                        if left.is_spent:
+                            opened.crowds.remember(token, left)
                     headers = left.headers()
                     if left.is_spent:
-                        opened.crowds.remember(token, left)
                         raise _spent(left)
                     await _refuse_others(caller, permission, request, opened)
                     request.state.caller = caller

@@ -46,6 +46,21 @@ def test_a_spent_minute_is_remembered_until_it_ends(monkeypatch):
     assert crowds.spent("noisy") is None
 
 
+def test_a_caller_who_goes_on_calling_waits_no_longer(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("realtime.api.crowds.time.monotonic", lambda: now)
+    crowds = Crowds()
+    crowds.remember("noisy", Left(limit=10, remaining=-1, reset_seconds=2))
+
+    for _ in range(5):
+        now += 0.5
+        told = crowds.spent("noisy")
+        if told is not None:
+            crowds.remember("noisy", told)
+
+    assert crowds.spent("noisy") is None
+
+
 async def test_a_spent_caller_is_refused_at_once_whatever_is_asked(api, shop, redis_client):
     minute = int(time.time()) // 60
     keys = [f"mychatflow:api:{shop.tenant.tenant_id}:{each}" for each in (minute, minute + 1)]
