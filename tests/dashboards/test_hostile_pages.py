@@ -18,7 +18,7 @@ from mychatflow.settings import Settings
 from tests.dashboards import browsing
 from tests.dashboards.browsing import CHROMIUM, Visit
 from tests.dashboards.conftest import Town
-from tests.dashboards.test_walls import NAMING, possess
+from tests.dashboards.test_walls import NAMING, TEXT_COLUMNS, possess
 
 pytestmark = [
     pytest.mark.browser,
@@ -38,26 +38,12 @@ HOSTILE = (
 VALUES = (HOSTILE + "W" * 200, HOSTILE, SHORT)
 # Words of ours alone, which no person types: a made-up zone or state would test nothing but the making.
 OURS = frozenset({"timezone", "language", "session", "engine", "status", "state", "kind", "role", "plan", "provider"})
-COLUMNS = """
-select class.relname, attribute.attname
-from pg_class as class
-inner join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.atttypid = 'text'::regtype
-where
-    class.relnamespace = 'public'::regnamespace
-    and class.relkind in ('r', 'p')
-    and not class.relispartition
-    and attribute.attgenerated = ''
-    and exists (
-        select from pg_attribute as tenant where tenant.attrelid = class.oid and tenant.attname = 'tenant_id'
-    )
-order by class.relname, attribute.attname
-"""
 
 
 def plant(connection: psycopg.Connection[Any], tenant_id: str) -> set[tuple[str, str]]:
     """Hostile words before what every text column of the tenant holds; the columns that took them."""
     taken = set()
-    for table, column in connection.execute(COLUMNS).fetchall():
+    for table, column in connection.execute(TEXT_COLUMNS).fetchall():
         if column not in OURS and any(_took(connection, table, column, value, tenant_id) for value in VALUES):
             taken.add((table, column))
     connection.execute("update tenants set name = %s where id = %s", (f"{SHORT} Bella", tenant_id))

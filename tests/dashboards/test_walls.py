@@ -34,9 +34,9 @@ NAMING = frozenset(
 )  # fmt: skip
 # These offer what they list as a file.
 OFFERING = frozenset({"overview", "leads", "conversations", "ai-agent", "audit"})
-# Looked up, so that what is named in a table made tomorrow is marked too. The names of the workspaces themselves stay:
-# whoever works in both may choose.
-NAMED = """
+# Looked up, so that a table made tomorrow is marked too. The names of the workspaces themselves stay: whoever works in
+# both may choose.
+TEXT_COLUMNS = """
 select class.relname, attribute.attname
 from pg_class as class
 inner join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.atttypid = 'text'::regtype
@@ -45,12 +45,13 @@ where
     and class.relkind in ('r', 'p')
     and not class.relispartition
     and class.relname <> 'tenants'
-    and attribute.attname in ('name', 'title', 'email', 'body', 'template', 'filename', 'key_prefix')
+    and attribute.attgenerated = ''
     and exists (
         select from pg_attribute as tenant where tenant.attrelid = class.oid and tenant.attname = 'tenant_id'
     )
 order by class.relname, attribute.attname
 """
+NAMES = frozenset({"name", "title", "email", "body", "template", "filename", "key_prefix"})
 
 
 def mark_of(shop: Shop) -> str:
@@ -86,7 +87,8 @@ async def possess(settings: Settings, shop: Shop, said: str | None = None) -> No
 
 
 def mark(connection: psycopg.Connection[Any], shop: Shop) -> None:
-    for table, column in connection.execute(NAMED).fetchall():
+    named = [place for place in connection.execute(TEXT_COLUMNS).fetchall() if place[1] in NAMES]
+    for table, column in named:
         change = sql.SQL("update {table} set {column} = {word} || {column} where tenant_id = {tenant}").format(
             table=sql.Identifier(table), column=sql.Identifier(column), word=mark_of(shop), tenant=str(shop.tenant_id)
         )
