@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from realtime.api.allowance import Left
 
-# As many as keep Postgres busy for one caller; whoever asks for more at once waits for oneself alone.
+# As many as keep whom they ask busy for one caller; whoever asks for more at once waits for oneself alone.
 _READS_AT_ONCE: Final = 4
 _MOST_REMEMBERED: Final = 10_000
 
@@ -20,16 +20,20 @@ class Crowds:
 
     def __init__(self) -> None:
         # A lane lasts as long as somebody is in it.
-        self._lanes: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._lanes: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
         self._spent: dict[str, tuple[Left, float]] = {}
 
-    def lane(self, credentials: str, method: str) -> AbstractAsyncContextManager[None]:
-        """A place among this caller's reads; what changes something may wait for a gateway or a model, and has none."""
+    def lane(self, credentials: str, method: str, *, asked: str) -> AbstractAsyncContextManager[None]:
+        """A place among this caller's reads of whom is asked: slow numbers of the dashboards hold up no short read.
+
+        What changes something may wait for a gateway or a model, and has no lane.
+        """
         if method != "GET":
             return nullcontext()
-        lane = self._lanes.get(credentials)
+        whose = (credentials, asked)
+        lane = self._lanes.get(whose)
         if lane is None:
-            lane = self._lanes[credentials] = asyncio.Semaphore(_READS_AT_ONCE)
+            lane = self._lanes[whose] = asyncio.Semaphore(_READS_AT_ONCE)
         return lane
 
     def remember(self, credentials: str, left: Left) -> None:

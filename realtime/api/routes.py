@@ -55,6 +55,7 @@ class TenantRoute(APIRoute):
         rule = options.get("openapi_extra") or {}
         self.permission = Permission(rule[_EXTENSION])
         self.takes_files = "requestBody" in rule
+        self.asked = "dashboards" if "analytics" in (options.get("tags") or ()) else "postgres"
         has_body = set(options.get("methods") or ()) != {"GET"}
         told = document.usual(has_body=has_body, takes_files=self.takes_files)
         super().__init__(path, endpoint, **options | {"responses": told | (options.get("responses") or {})})
@@ -63,13 +64,14 @@ class TenantRoute(APIRoute):
         handle = super().get_route_handler()
         permission = self.permission
         takes_files = self.takes_files
+        asked = self.asked
 
         async def handler(request: Request) -> Response:
             headers: Mapping[str, str] = {}
             try:
                 opened = doors.of(request)
                 token = _token(request)
-                async with opened.crowds.lane(token, request.method):
+                async with opened.crowds.lane(token, request.method, asked=asked):
                     left = opened.crowds.spent(token)
                     if left is None:
                         caller = await _caller(token, opened)

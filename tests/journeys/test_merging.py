@@ -16,6 +16,8 @@ async def test_messages_under_way_land_with_the_merged_person(house: House):
     await house.quiet(tenant)
     kept, other = house.contact(tenant, first), house.contact(tenant, second)
 
+    # Long enough for the turn to be seen under way.
+    house.models.providers["openai"].latency = 0.5
     for number in range(4):
         house.write(tenant, second, f"And another thing, number {number}")
         await asyncio.sleep(0)

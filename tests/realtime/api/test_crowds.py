@@ -12,7 +12,7 @@ async def test_a_burst_of_reads_holds_up_its_own_caller_alone():
     under_way: list[str] = []
 
     async def called(credentials: str, method: str = "GET") -> None:
-        async with crowds.lane(credentials, method):
+        async with crowds.lane(credentials, method, asked="postgres"):
             under_way.append(credentials)
             await go_on.wait()
 
