@@ -18,6 +18,7 @@ Outcome = Literal["stored", "known"]
 # Rows are sorted by chat: two processes that lock the same chats in another order would wait for each other for ever.
 # Our own message coming back, by an id that the outbox fixed before it was sent, is done as it arrives: no worker need
 # claim its chat and read all that a turn starts from.
+# A chat is left alone from the moment its row is written: counted from the statement's begin, a slow one took it away.
 # A row without first_at (our own message, a reaction, an edit) wakes its chat but never shortens a pending debounce.
 _INSERT: Final = """
 with
@@ -75,8 +76,8 @@ leases as (
         tenant_id,
         instance_id,
         chat_id,
-        case when is_customer then now() + debounce else now() end,
-        case when is_customer then now() end
+        case when is_customer then clock_timestamp() + debounce else clock_timestamp() end,
+        case when is_customer then clock_timestamp() end
     from woken
     order by tenant_id, instance_id, chat_id
     on conflict (tenant_id, instance_id, chat_id) do update set

@@ -95,6 +95,18 @@ async def test_our_own_message_leaves_the_debounce_alone(pool: Pool, tenant: Ten
     assert await leases(pool) == before
 
 
+async def test_a_slow_statement_shortens_no_settle(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+    async with pool.connection() as other, other.transaction():
+        await other.execute("lock table chat_leases in exclusive mode")
+        storing = asyncio.create_task(acceptor.accept(an_arrival(tenant)))
+        await asyncio.sleep(0.6)
+        went_on = datetime.now(UTC)
+    await storing
+
+    assert [due - went_on >= timedelta(milliseconds=500) for _, due, _ in await leases(pool)] == [True]
+
+
 async def test_a_known_message_wakes_nobody(pool: Pool, tenant: Tenant) -> None:
     acceptor = Acceptor(pool, ring=lambda: None)
     await acceptor.accept(an_arrival(tenant))
