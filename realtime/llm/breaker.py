@@ -113,7 +113,10 @@ class Breaker:
     async def report(
         self, permit: Permit, verdict: Verdict, *, wait: float | None = None
     ) -> tuple[BreakerTransition, ...]:
-        """Tells what became of a call; a neutral verdict only frees the probe."""
+        """Tells what became of a call; a neutral verdict only frees the probe.
+
+        That a usual call went well is told in passing: it closes nothing, and its customer does not wait for Redis.
+        """
         if verdict is Verdict.NEUTRAL and not permit.is_probe:
             return ()
         pause = round(min(wait if wait is not None else _DEFAULT_LIMIT, _LONGEST_LIMIT) * 1000)
@@ -126,6 +129,9 @@ class Breaker:
             "wait": pause,
         }
         try:
+            if verdict is Verdict.SUCCESS and not permit.is_probe:
+                self._script.tell(operation)
+                return ()
             _, moves = await self._script.ask(operation)
         except Unreachable:
             return self._report_locally(permit, verdict, pause=pause)

@@ -29,6 +29,8 @@ _KEPT = 2 * 86_400_000
 _LARGEST_BATCH = 256
 _PAUSE_AFTER_LOSS = 1.0
 _TURNS_TO_CATCH_UP = 5
+# How long good news waits for a question to go along with.
+_MOST_SECONDS_UNTOLD = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,8 @@ class Unreachable(Exception):
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
     operation: dict[str, Any]
-    answer: asyncio.Future[Answer]
+    # None where nobody waits.
+    answer: asyncio.Future[Answer] | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,13 +67,28 @@ class Script:
         """Raises Unreachable. Operations that come while a batch is under way go together in the next one."""
         if self.is_lost:
             raise Unreachable
-        waiting = _Waiting(operation=operation, answer=asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._flusher is None or self._flusher.done():
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(operation=operation, answer=answer))
+        self._begin_batch()
+        return await answer
+
+    def tell(self, operation: dict[str, Any]) -> None:
+        """For what changes nothing that anybody waits for: it goes along with the next question, in order.
+
+        Raises Unreachable; told to a Redis that is lost meanwhile, it is forgotten.
+        """
+        if self.is_lost:
+            raise Unreachable
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(_MOST_SECONDS_UNTOLD, self._begin_batch)
+        self._waiting.append(_Waiting(operation=operation, answer=None))
+
+    def _begin_batch(self) -> None:
+        if self._waiting and (self._flusher is None or self._flusher.done()):
             self._flusher = asyncio.create_task(self._flush(), name="breaker-batch")
-        return await waiting.answer
 
     async def close(self) -> None:
+        self._begin_batch()
         if self._flusher is not None:
             await self._flusher
 
@@ -86,20 +104,22 @@ class Script:
                 self._hand_over(waiting, result, tuple(_transition(move) for move in moves if move[0] == number))
 
     def _hand_over(self, waiting: _Waiting, result: list[int], moves: tuple[BreakerTransition, ...]) -> None:
+        if waiting.answer is None:
+            return
         if not waiting.answer.cancelled():
             waiting.answer.set_result((result, moves))
         elif "keys" in waiting.operation and result[0] >= 0 and result[2]:
             # Whoever asked was cancelled meanwhile and cannot give the probe back.
             key = waiting.operation["keys"][result[0]]
             back = {"key": key, "generation": result[1], "verdict": Verdict.NEUTRAL.value, "wait": 0}
-            self._waiting.append(_Waiting(operation=back, answer=asyncio.get_running_loop().create_future()))
+            self._waiting.append(_Waiting(operation=back, answer=None))
 
     def _lose(self, batch: list[_Waiting], error: Exception) -> None:
         log.warning("breaker lost redis", error=type(error).__name__)
         self._lost_until = time.monotonic() + _PAUSE_AFTER_LOSS
         self._waiting.clear()
         for waiting in batch:
-            if not waiting.answer.done():
+            if waiting.answer is not None and not waiting.answer.done():
                 waiting.answer.set_exception(Unreachable())
 
     async def _run(self, operations: list[dict[str, Any]]) -> tuple[list[list[int]], list[list[Any]]]:
