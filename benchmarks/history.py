@@ -1,5 +1,6 @@
 """Gives a tenant many contacts who have written for months: plans and caches are then those of a shop in use."""
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -21,6 +22,8 @@ select
     %(tenant_id)s, %(instance_id)s, number || '@c.us', number || '@c.us', 'Ann', '+' || number, 5, 'en',
     now() - interval '61 days', now() - interval '1 day', now() - interval '2 days', now() - interval '1 day'
 from generate_series(%(first)s::bigint, %(first)s::bigint + %(count)s - 1) as number
+-- In no order that the traffic follows: who writes today did not become a customer on the same day.
+order by md5(number::text)
 returning id
 """
 _IDENTITIES: Final = """
@@ -41,8 +44,10 @@ _TEXTS: Final = (
 )
 
 
-async def write(settings: Settings, tenant: Tenant, admin_url: str, *, first: int, contacts: int) -> None:
-    """Ten messages with each of `contacts` numbers from `first` on, a customer's and an answer in turn."""
+async def write(
+    settings: Settings, tenant: Tenant, admin_url: str, *, first: int, contacts: int, messages: int = len(_AGES)
+) -> None:
+    """So many messages (a multiple of ten) with each of `contacts` numbers from `first` on, asked and answered."""
     store = Store(settings)
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
@@ -52,21 +57,28 @@ async def write(settings: Settings, tenant: Tenant, admin_url: str, *, first: in
         ids = [row[0] for row in connection.execute(_CONTACTS, given)]
         connection.execute(_IDENTITIES, given)
         with connection.cursor().copy(_INTERACTIONS) as copy:
-            for row in _interactions(tenant, cipher, ids):
+            for row in _interactions(tenant, cipher, ids, rounds=messages // len(_AGES)):
                 copy.write_row(row)
         connection.execute("vacuum analyze contacts, contact_identities, interactions")
 
 
-def _interactions(tenant: Tenant, cipher: TenantCipher, contact_ids: list[Any]) -> Iterator[tuple[Any, ...]]:
+def _interactions(
+    tenant: Tenant, cipher: TenantCipher, contact_ids: list[Any], *, rounds: int
+) -> Iterator[tuple[Any, ...]]:
     now = datetime.now(UTC)
     hashes = [cipher.token_hashes(text) for text in _TEXTS]
-    for days in _AGES:
+    order = random.Random(7)
+    for moment in range(len(_AGES) * rounds):
+        days, hour = _AGES[moment // rounds], moment % rounds
+        is_ours = moment % 2 == 1
+        said = ("outgoing", "agent", "read") if is_ours else ("incoming", "customer", "received")
+        occurred_at = now - timedelta(days=days) + timedelta(hours=hour)
+        order.shuffle(contact_ids)
         for contact_id in contact_ids:
-            key, is_ours = uuid4(), days % 2 == 1
-            said = ("outgoing", "agent", "read") if is_ours else ("incoming", "customer", "received")
+            key = uuid4()
             content = cipher.encrypt(_TEXTS[is_ours], row_id=key)
             yield (
-                *(tenant.tenant_id, key, now - timedelta(days=days), contact_id, tenant.instance_id, str(key)),
+                *(tenant.tenant_id, key, occurred_at, contact_id, tenant.instance_id, str(key)),
                 *said,
                 *(content, len(_TEXTS[is_ours]), hashes[is_ours]),
             )

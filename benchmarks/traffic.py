@@ -33,7 +33,7 @@ class Traffic:
     """Messages per second for so long, over so many chats, with a model that takes so long.
 
     With `burst` a customer writes that many in a row and gets one answer to all of them after the debounce. So many
-    `contacts`, the chats first among them, have written for two months before.
+    `contacts`, the chats first among them, have written for two months before, so many messages each.
     """
 
     chats: int
@@ -43,6 +43,7 @@ class Traffic:
     burst: int = 1
     debounce_ms: int = 0
     contacts: int = 0
+    history: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +121,8 @@ def under_way(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installati
         tenant = asyncio.run(a_busy_tenant(running.settings, traffic))
         if traffic.contacts:
             admin_url = running.postgres.admin_url(DATABASE)
-            written = history.write(
-                running.settings, tenant, admin_url, first=_FIRST_CUSTOMER, contacts=traffic.contacts
-            )
-            asyncio.run(written)
+            size = {"contacts": traffic.contacts, "messages": traffic.history}
+            asyncio.run(history.write(running.settings, tenant, admin_url, first=_FIRST_CUSTOMER, **size))
         gateway, model = f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
         running.start("gateway", "tests.fakes.waha", "--port", str(ports[1]), "--no-receipts")
         running.start("model", "tests.fakes.llm", "--port", str(ports[2]), "--latency-ms", str(traffic.model_ms))
