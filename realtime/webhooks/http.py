@@ -1,6 +1,7 @@
 """The few things a plain ASGI door needs: a body read with a limit and a deadline, and an answer."""
 
 import asyncio
+import functools
 import types
 from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from http import HTTPStatus
@@ -186,13 +187,18 @@ def taken(outcome: str) -> Answer:
 
 def refusal(refused: WebhookRefused) -> Answer:
     """As problem+json (RFC 9457). A body we did not read to its end costs the sender its connection."""
+    return _refusal(refused.status, refused.reason, refused.retry_after_seconds)
+
+
+# A flood hears the same few words again and again.
+@functools.lru_cache(maxsize=256)
+def _refusal(status: int, reason: str, retry_after_seconds: int | None) -> Answer:
     headers = list(SECURITY_HEADERS)
-    if refused.retry_after_seconds is not None:
-        headers.append((b"retry-after", str(max(1, refused.retry_after_seconds)).encode()))
-    if refused.status in {405, 408, 413, 415}:
+    if retry_after_seconds is not None:
+        headers.append((b"retry-after", str(max(1, retry_after_seconds)).encode()))
+    if status in {405, 408, 413, 415}:
         headers.append((b"connection", b"close"))
-    if refused.status == 405:
+    if status == 405:
         headers.append((b"allow", b"POST"))
-    problem = {"type": "about:blank", "title": _TITLES[refused.status], "status": refused.status}
-    body = msgspec.json.encode(problem | {"code": refused.reason})
-    return Answer(refused.status, body, content_type=b"application/problem+json", headers=headers)
+    problem = {"type": "about:blank", "title": _TITLES[status], "status": status, "code": reason}
+    return Answer(status, msgspec.json.encode(problem), content_type=b"application/problem+json", headers=headers)

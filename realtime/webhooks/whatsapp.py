@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -26,6 +27,7 @@ from realtime.webhooks.messages import IncomingMessage
 from realtime.webhooks.normalise import Ignored, known_event, normalise
 from realtime.webhooks.rate_limit import Rate, RateLimiter, client_address
 from realtime.webhooks.signature import SignatureRejected, Signed, verify, verify_age
+from realtime.webhooks.spent import Spent
 
 PATH: Final = "/api/webhooks/whatsapp"
 _ANSWERS: Final = {outcome: taken(outcome) for outcome in ("stored", "known", "ignored", "kept")}
@@ -69,6 +71,7 @@ class WhatsAppWebhook:
         self._stranger_rate = stranger_rate
         self._trusted_proxies = trusted_proxies
         self._room = Room()
+        self._spent: Spent[UUID] = Spent()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -146,6 +149,9 @@ class WhatsAppWebhook:
         return WebhookRefused(429, "too_many", retry_after_seconds=verdict.retry_after_seconds)
 
     async def _store(self, envelope: wire.Envelope, instance: Instance, raw: bytes) -> str:
+        # Only who signs with its key can have spent it: what a stranger sends in a number's name stops above.
+        if seconds := self._spent.seconds_left(instance.instance_id):
+            raise _too_many(envelope.event, seconds)
         received_at = datetime.now(UTC)
         try:
             message = normalise(envelope, received_at=received_at)
@@ -170,8 +176,8 @@ class WhatsAppWebhook:
                 arrival_of(message, instance, received_at=received_at, trace_id=envelope.id)
             )
         except RateExceeded as exceeded:
-            _counted(envelope.event, "too_many")
-            raise WebhookRefused(429, "too_many", retry_after_seconds=exceeded.retry_after_seconds) from exceeded
+            self._spent.remember(instance.instance_id, exceeded.retry_after_seconds)
+            raise _too_many(envelope.event, exceeded.retry_after_seconds) from exceeded
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             # Postgres will never take this row, however often the gateway comes again.
             reason = f"refused: {type(error).__name__}"
@@ -228,6 +234,11 @@ def _counted(event: str, outcome: str) -> str:
 def _counter(event: str, outcome: str) -> Counter:
     # Both are of a fixed few values; finding the child anew costs several microseconds a webhook.
     return metrics.webhooks.labels(event, outcome)
+
+
+def _too_many(event: str, seconds: int) -> WebhookRefused:
+    _counted(event, "too_many")
+    return WebhookRefused(429, "too_many", retry_after_seconds=seconds)
 
 
 def database_down() -> Answer:

@@ -54,6 +54,31 @@ async def test_a_number_beyond_its_rate_is_asked_to_come_again(
     assert len(door.inbox()) == 12 - len(refused)
 
 
+async def test_a_spent_number_is_refused_without_asking_again(
+    fresh: Settings, tenant: Tenant, redis_client: redis.asyncio.Redis
+) -> None:
+    async with a_door(fresh.model_copy(update={"webhook_instance_rate": "3/hour"}), tenant) as door:
+        before = [(await door.say()).status for _ in range(5)]
+        # No counter says so any more: it was remembered.
+        await redis_client.flushall()
+        refused = await door.say()
+
+    assert before[-1] == refused.status == 429
+    assert int(refused.headers["Retry-After"]) > 60
+
+
+async def test_a_forged_flood_spends_nothing_of_the_number_it_names(
+    fresh: Settings, tenant: Tenant, redis_client: redis.asyncio.Redis
+) -> None:
+    assert await redis_client.ping()
+    async with a_door(fresh.model_copy(update={"webhook_instance_rate": "3/hour"}), tenant) as door:
+        raw = event(door.tenant.session)
+        forged = {(await door.send(raw, signed(raw, key=b"another key"))).status for _ in range(20)}
+        after = (await door.say()).status
+
+    assert (forged, after) == ({401}, 200)
+
+
 @pytest.mark.parametrize(
     ("forwarded", "proxies", "expected"),
     [
