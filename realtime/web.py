@@ -26,6 +26,7 @@ from mychatflow.store.cipher import KeyRing, platform_cipher
 from realtime import alerts, metrics, shared_metrics, start, tracing
 from realtime.api import docs, doors, problems, router
 from realtime.api.document import Documented
+from realtime.api.gate import Gate
 from realtime.api.security_headers import SecurityHeaders
 from realtime.engine.accept import Acceptor
 from realtime.engine.bell import Bell
@@ -53,7 +54,7 @@ class Web:
         self._webhook: ASGIApp = _starting
         self._directory: ASGIApp = _starting
         self._api = _api(self)
-        self._rest = metrics.Measured(SecurityHeaders(self._api))
+        self._rest = metrics.Measured(SecurityHeaders(Gate(self._api, lambda: doors.crowds_of(self._api))))
         self.probes: Probes | None = None
         self.readings: Readings | None = None
 

@@ -85,6 +85,12 @@ async def opened(
         await store.close()
 
 
+def crowds_of(app: FastAPI) -> Crowds | None:
+    """Nothing while the process is starting or stopping."""
+    doors = getattr(app.state, "doors", None)
+    return doors.crowds if isinstance(doors, Doors) else None
+
+
 def of(request: Request) -> Doors:
     """Raises Problem while the process is starting or stopping."""
     doors = getattr(request.app.state, "doors", None)

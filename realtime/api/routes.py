@@ -18,8 +18,8 @@ from mychatflow.rules.role import Permission
 from mychatflow.store import audit
 from mychatflow.store.session import AWAY
 from realtime import metrics
-from realtime.api import document, doors, idempotency, problems
-from realtime.api.allowance import Left
+from realtime.api import document, doors, gate, idempotency, problems
+from realtime.api.crowds import Crowded
 from realtime.api.doors import Doors
 from realtime.api.problems import Problem
 from realtime.webhooks.http import (
@@ -80,7 +80,8 @@ class TenantRoute(APIRoute):
                             opened.crowds.remember(token, left)
                     headers = left.headers()
                     if left.is_spent:
-                        raise _spent(left)
+                        raise gate.spent(left)
+                    await opened.crowds.take_time(str(caller.tenant_id))
                     await _refuse_others(caller, permission, request, opened)
                     request.state.caller = caller
                     whole = await _whole(request, takes_files=takes_files)
@@ -110,6 +111,7 @@ _KNOWN: Final = (
     RequestValidationError,
     HTTPException,
     DataError,
+    Crowded,
     *AWAY,
 )
 
@@ -118,6 +120,9 @@ def _answer(request: Request, error: Exception) -> Response:
     match error:
         case DataError():
             return problems.answer(422, "invalid", "A value cannot be stored.", errors=[])
+        case Crowded():
+            told = "Hundreds of your reads wait here already: ask for fewer at once."
+            return problems.answer(429, "too_many_at_once", told, headers={"retry-after": "1"})
         case _ if isinstance(error, AWAY):
             problems.log.warning("API without database", path=request.url.path, cause=type(error).__name__)
             metrics.database_errors.labels("api").inc()
@@ -134,11 +139,6 @@ _HELP: Final = {
     "no_membership": "You are signed in, but a member of no tenant here: ask its owner for an invitation.",
     "issuer_unavailable": "The sign-in service does not answer: try again in a moment.",
 }
-
-
-def _spent(left: Left) -> Problem:
-    wait = {"retry-after": str(left.reset_seconds)}
-    return Problem(429, "too_many_requests", "The tenant's calls of this minute are spent.", headers=wait)
 
 
 async def _caller(token: str, opened: Doors) -> Identity:
@@ -183,16 +183,15 @@ async def _whole(request: Request, *, takes_files: bool) -> Request:
 
 def _token(request: Request) -> str:
     """Never without one, not even on a developer's machine: any page in their browser could call us."""
-    header = request.headers.get("authorization", "")
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = gate.bearer(request.headers.get("authorization", ""))
+    if token is None:
         raise Problem(
             401,
             "malformed",
             "Send `Authorization: Bearer` with an API key (mcf_…) or a session token.",
             headers={"www-authenticate": "Bearer"},
         )
-    return token.strip()
+    return token
 
 
 async def _refuse_others(caller: Identity, permission: Permission, request: Request, opened: Doors) -> None:

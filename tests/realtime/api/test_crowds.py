@@ -3,8 +3,10 @@
 import asyncio
 import time
 
+import pytest
+
 from realtime.api.allowance import PER_MINUTE, Left
-from realtime.api.crowds import Crowds
+from realtime.api.crowds import Crowded, Crowds
 
 
 async def test_a_burst_of_reads_holds_up_its_own_caller_alone():
@@ -30,9 +32,47 @@ async def test_a_burst_of_reads_holds_up_its_own_caller_alone():
     assert len(under_way) == 22
 
 
+async def test_reads_that_nobody_would_wait_for_are_refused():
+    crowds, go_on = Crowds(), asyncio.Event()
+
+    async def called() -> None:
+        async with crowds.lane("noisy", "GET", asked="postgres"):
+            await go_on.wait()
+
+    async with asyncio.TaskGroup() as calls:
+        for _ in range(500):
+            calls.create_task(called())
+        await asyncio.sleep(0)
+        with pytest.raises(Crowded):
+            await called()
+        go_on.set()
+    await called()
+
+
+async def test_a_rush_is_spread_over_the_minute(monkeypatch):
+    now, pauses = 100.0, []
+    monkeypatch.setattr("realtime.api.crowds.time.monotonic", lambda: now)
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(round(seconds, 6))
+
+    monkeypatch.setattr("realtime.api.crowds.asyncio.sleep", sleep)
+    crowds = Crowds()
+
+    for _ in range(PER_MINUTE):
+        await crowds.take_time("noisy")
+    await crowds.take_time("quiet")
+    # All that were let in at once have passed, and it calls at its minute's pace again.
+    now += 60
+    await crowds.take_time("noisy")
+
+    felt = [pause for pause in pauses if pause]
+    assert (len(felt), felt[0], felt[-1]) == (PER_MINUTE - 100, 0.025, 27.5)
+
+
 def test_a_spent_minute_is_remembered_until_it_ends(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("realtime.api.crowds.time.monotonic", lambda: now)
+    monkeypatch.setattr("realtime.webhooks.spent.time.monotonic", lambda: now)
     crowds = Crowds()
     crowds.remember("noisy", Left(limit=10, remaining=-1, reset_seconds=30))
 
@@ -48,7 +88,7 @@ def test_a_spent_minute_is_remembered_until_it_ends(monkeypatch):
 
 def test_a_caller_who_goes_on_calling_waits_no_longer(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("realtime.api.crowds.time.monotonic", lambda: now)
+    monkeypatch.setattr("realtime.webhooks.spent.time.monotonic", lambda: now)
     crowds = Crowds()
     crowds.remember("noisy", Left(limit=10, remaining=-1, reset_seconds=2))
 
