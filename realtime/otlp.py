@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from realtime.tracing import Span
+from realtime.spans import Span
 
 _LOW: Final = (1 << 64) - 1
 _wanted: ContextVar[int | None] = ContextVar("wanted_trace_id", default=None)

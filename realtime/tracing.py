@@ -5,16 +5,15 @@ The ids follow from the message's own, so that web, workers and receipts agree o
 
 import hashlib
 import importlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from psycopg import AsyncConnection
 
 from mychatflow.settings import Settings
+from realtime.spans import Span
 
-Attributes = Mapping[str, str | int | float | bool]
 # The message that an acknowledged one of ours answered.
 _ANSWERED: Final = """
 select inbox.session, inbox.message_id, outbox.wa_message_id
@@ -22,18 +21,6 @@ from outbox
 inner join inbox on inbox.tenant_id = outbox.tenant_id and inbox.seq = outbox.inbox_seq
 where outbox.wa_message_id = any(%(message_ids)b::text[]) and outbox.tenant_id = any(%(tenant_ids)b::uuid[])
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Something that took time for a message; the webhook itself is the root of all others."""
-
-    name: str
-    began: float
-    ended: float
-    attributes: Attributes
-    is_root: bool = False
-    is_failed: bool = False
 
 
 class Exporter(Protocol):

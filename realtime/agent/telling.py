@@ -9,7 +9,7 @@ from realtime import tracing
 from realtime.agent.drafting import Draft
 from realtime.agent.scene import Scene
 from realtime.llm.contract import Outcome
-from realtime.tracing import Span
+from realtime.spans import Span
 
 _WELL: Final = frozenset({Outcome.OK, Outcome.LOST, Outcome.CANCELLED})
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from realtime import metrics, tracing
 from realtime.engine.accept import Acceptor, RateExceeded
 from realtime.engine.pool import BROKEN_OFF
-from realtime.tracing import Span
+from realtime.spans import Span
 from realtime.webhooks import envelope as wire
 from realtime.webhooks.arrivals import arrival_of
 from realtime.webhooks.dead_letters import DeadLetters
