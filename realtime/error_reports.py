@@ -6,7 +6,7 @@ import sentry_sdk
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.types import Event, Hint
 
-from mychatflow.local import logs
+from mychatflow.local import masking
 from mychatflow.settings import Settings
 
 
@@ -36,10 +36,10 @@ def scrubbed(event: Event, _hint: Hint) -> Event | None:
     for part in ("request", "user", "breadcrumbs"):
         event.pop(part, None)  # type: ignore[misc]  # keys of a TypedDict, by name
     for entry in _exceptions(event):
-        entry["value"] = logs.clean(entry.get("value"))
+        entry["value"] = masking.clean(entry.get("value"))
     for part in ("logentry", "message", "extra", "contexts", "tags"):
         if part in event:
-            event[part] = logs.clean(event[part])  # type: ignore[literal-required]  # as above
+            event[part] = masking.clean(event[part])  # type: ignore[literal-required]  # as above
     return event
 
 

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from mychatflow.local import logs
+from mychatflow.local import masking
 
 _LONGEST_LINE = 64 * 1024
 
@@ -39,7 +37,10 @@ def written(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
     for raw in lines:
         line = raw[:_LONGEST_LINE].decode(errors="replace").strip()
         if line:
-            yield msgspec.json.encode(_object(line, name)) + b"\n"
+            yield (
+                json.dumps(_object(line, name), ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+                + b"\n"
+            )
 
 
 def _object(line: str, name: str) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def _object(line: str, name: str) -> dict[str, Any]:
     # Dagster calls it so.
     message = said.pop("message", None) or said.pop("event", "")
     timestamp = said.pop("timestamp", datetime.now(UTC).isoformat())
-    said = logs.clean({"message": message, **said})
+    said = masking.clean({"message": message, **said})
     return {"timestamp": timestamp, "level": level, "process": name, **said}
 
 

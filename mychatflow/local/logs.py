@@ -1,35 +1,15 @@
 """One JSON object a line on stderr, without message text, secrets or phone numbers, for every program of ours."""
 
 import logging
-import re
 import sys
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_HIDDEN: Final = "[redacted]"
-_SECRET_KEYS: Final = re.compile(
-    r"(?i)(?:^|_)(?:password|passwd|secret|token|api_?key|authorization|cookie|signature|hmac|body|text|content|"
-    r"message_text|phone|phone_number|wa_id|chat_id|email|name|push_name|key)$"
-)
-_PATTERNS: Final = re.compile(
-    r"""
-    eyJ[\w-]{8,}\.[\w-]+\.[\w-]*            # a JWT
-    | \b(?:sk|pk|rk|whsec|mcf|re)[-_][\w-]{8,}  # keys of vendors and ours
-    | \bAIza[\w-]{20,}
-    | Bearer\s+[\w.~+/-]+=*
-    | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)       # user and password in an address
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+          # e-mail addresses, chat ids with a dot
-    | \b\d{5,20}@lid\b
-    | (?<![\w.-])\+?\d{10,15}(?![\w.-])     # phone numbers
-    | \+\d[\d\ ().-]{7,17}\d               # and as people write them
-    """,
-    re.VERBOSE,
-)
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
+from mychatflow.local import masking
+
 # What we write ourselves into every line.
 _OURS: Final = frozenset({"timestamp", "level", "logger", "process", "_record", "_from_structlog"})
 _ENCODER: Final = msgspec.json.Encoder()
@@ -37,24 +17,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Hide by key what is secret by name, and by pattern what looks secret anywhere else."""
-    return {key: value if key in _OURS else clean(value, key=key) for key, value in event.items()}
-
-
-def clean(value: Any, *, key: str = "") -> Any:
-    """The same value with everything secret in it hidden, however deep."""
-    if _SECRET_KEYS.search(key):
-        return None if value is None else _HIDDEN
-    if isinstance(value, str):
-        return _PATTERNS.sub(_HIDDEN, _CONTROL.sub("\ufffd", value))
-    if isinstance(value, bytes):
-        return f"[{len(value)} bytes]"
-    if isinstance(value, Mapping):
-        return {clean(str(name)): clean(inner, key=str(name)) for name, inner in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [clean(inner) for inner in value]
-    if value is None or isinstance(value, (bool, int, float)):
-        return value if not isinstance(value, int) or abs(value) < 10**9 else clean(str(value))
-    return clean(str(value), key=key)
+    return {key: value if key in _OURS else masking.clean(value, key=key) for key, value in event.items()}
 
 
 def configure(*, process: str, level: str = "info", is_production: bool = False) -> None:
