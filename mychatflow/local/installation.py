@@ -104,11 +104,7 @@ class Installation:
         """Start that program and keep it running."""
         launch = functools.partial(self._launch, program.name, program.command)
         patience = 6 if program.name == "dagster" else 25
-        # Dagster tells its own children on Ctrl-C alone.
-        stop_signal = signal.SIGINT if program.name == "dagster" else signal.SIGTERM
-        self.supervisor.start(
-            Spec(name=program.name, launch=launch, stop_signal=stop_signal, patience_seconds=patience)
-        )
+        self.supervisor.start(Spec(name=program.name, launch=launch, patience_seconds=patience))
 
     def start_first_steps(self, *, demo: bool) -> None:
         """Demo data and a first roll-up, beside everything else."""

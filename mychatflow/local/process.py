@@ -40,7 +40,7 @@ def spawn(
             env=dict(environment) if environment is not None else None,
             cwd=cwd,
             # Safe with threads here: what runs after the fork neither allocates locks nor imports.
-            preexec_fn=_dies_with_parent(stop_signal, os.getpid()),  # noqa: PLW1509
+            preexec_fn=dies_with_parent(stop_signal, os.getpid()),  # noqa: PLW1509
         )
 
 
@@ -67,7 +67,8 @@ def write_pid(path: Path, pid: int) -> None:
     path.write_text(f"{pid}\n")
 
 
-def _dies_with_parent(stop_signal: signal.Signals, parent: int) -> Callable[[], None]:
+def dies_with_parent(stop_signal: signal.Signals, parent: int) -> Callable[[], None]:
+    """What a child does between fork and exec, so that the kernel sends it that signal when `parent` dies."""
     if sys.platform != "linux":
         return lambda: None
     # Loaded before the fork: importing between fork and exec may deadlock.
