@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mychatflow.store import tenants
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 
@@ -45,6 +46,9 @@ async def forget(store: Store, vault: MediaVault, tenant_id: UUID, *, before: da
     total = 0
     while True:
         async with store.platform_transaction() as transaction:
+            if await tenants.is_on_legal_hold(transaction, tenant_id):
+                # Begun since the policies were read.
+                return total
             values = {"tenant_id": tenant_id, "before": before, "batch": _BATCH}
             ids = list((await transaction.execute(_OLD, values)).scalars())
             await asyncio.to_thread(vault.remove_these, tenant_id, ids)

@@ -99,7 +99,7 @@ _DELETE_EVENTS = text(
 # Written before the first event goes, so that nobody ever counts a day again that is half forgotten.
 _KEEP_FROM = text(
     "update tenants set events_kept_from = greatest(events_kept_from, :before) where id = :tenant_id"
-    " and events_kept_from is distinct from greatest(events_kept_from, :before)"
+    " and events_kept_from is distinct from greatest(events_kept_from, :before) and not is_on_legal_hold"
 )
 _EMPTY_INBOX = text(
     """
@@ -167,6 +167,12 @@ async def policies(store: Store) -> Sequence[TenantPolicy]:
         )
         for row in rows
     ]
+
+
+async def without_holds(store: Store, before: Mapping[UUID, datetime]) -> dict[UUID, datetime]:
+    """Those tenants' cutoffs, without whoever was put on hold since the policies were read."""
+    held = {policy.tenant_id for policy in await policies(store) if policy.settings.is_on_legal_hold}
+    return {tenant_id: instant for tenant_id, instant in before.items() if tenant_id not in held}
 
 
 async def clean_tenant(store: Store, tenant_id: UUID, cutoffs: Cutoffs) -> dict[str, int]:

@@ -39,7 +39,7 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
     counts["warehouse_facts"] = forgotten.event_count
     counts["warehouse_runs"] = warehouse_retention.forget_runs(installation.settings, at - _RUNS_KEPT)
     freed = {"warehouse_freed_bytes": forgotten.freed_bytes, "postgres_freed_bytes": 0}
-    if counts.get("events"):
+    if counts.get("events") and events_before:
         until = max(events_before.values()).date()
         freed["postgres_freed_bytes"] = old_months.free(installation.settings, until=until)
     return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), **counts, **freed})
@@ -60,4 +60,5 @@ async def _clean(store: Store, vault: MediaVault, at: datetime) -> tuple[dict[st
             totals["media"] = totals.get("media", 0) + forgotten
         for kind, count in (await kept.clean_tenant(store, policy.tenant_id, cutoffs)).items():
             totals[kind] = totals.get(kind, 0) + count
-    return totals, events_before
+    # The warehouse lets go of nothing that a hold begun meanwhile keeps in Postgres.
+    return totals, await kept.without_holds(store, events_before)

@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 
+from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from tests.pipelines.conftest import RunJob
 from tests.warehouse import history
@@ -119,6 +120,40 @@ def test_a_legal_hold_keeps_everything(run_job: RunJob, installation: Settings, 
     assert _fetch(installation, "select count(*) from analytics_events") == [(20,)]
     assert _fetch(installation, "select count(*) from webhook_deliveries") == [(1,)]
     assert _fetch(installation, "select events_kept_from from tenants") == [(None,)]
+
+
+# A court's letter comes while the first texts go.
+_HOLD_BEGINS = """
+create function begin_hold() returns trigger language plpgsql security definer as $$
+begin
+    update tenants set is_on_legal_hold = true;
+    return null;
+end $$;
+create trigger letter after update on interactions for each statement execute function begin_hold()
+"""
+
+
+def test_a_hold_that_begins_in_the_middle_stops_the_rest(
+    run_job: RunJob, installation: Settings, postgres: EmbeddedPostgres, now: datetime
+) -> None:
+    _spoken(installation, now=now)
+    rollup.rollup(installation, at=now)
+    landed = _landed(installation)
+    with psycopg.connect(postgres.admin_url(installation.database_name), autocommit=True) as admin:
+        admin.execute(_HOLD_BEGINS)
+
+    result = run_job("retention_cleanup")
+
+    assert result.success
+    # What had gone is gone; nothing after it went, in Postgres or in the warehouse.
+    assert _fetch(installation, "select count(*) from outbox where body = ''") == [(0,)]
+    assert _fetch(installation, "select count(*) from analytics_events") == [(20,)]
+    assert landed == _landed(installation) == 20
+
+
+def _landed(settings: Settings) -> int:
+    with connection.writer(settings) as warehouse:
+        return int(warehouse.execute("select count(*) from raw.analytics_events").fetchall()[0][0])
 
 
 def test_the_record_of_runs_ends_after_a_month(installation: Settings, published: Reader, now: datetime) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from mychatflow.local import checkup
 from mychatflow.settings import Settings
-from mychatflow.store import erasure, export, media_files, media_vault
+from mychatflow.store import erasure, export, media_files, media_vault, tenants
 from mychatflow.store.media_vault import Bucket, BucketFailed, Folder, MediaVault
 from mychatflow.store.privacy import Privacy
 from mychatflow.store.session import Store
@@ -86,7 +86,10 @@ async def test_retention_erasure_export_and_an_end_reach_every_file(kept: Settin
         copied = [archive.read(name) for name in archive.namelist() if name.startswith("media/")]
 
     assert (made.media_files, copied) == (4, [DATA] * 4)
-    assert await media_files.forget(store, vault, tenant.tenant_id, before=now - timedelta(days=90)) == 1
+    for is_on_hold, forgotten in ((True, 0), (False, 1)):
+        async with store.platform_transaction() as transaction:
+            await tenants.set_legal_hold(transaction, tenant.tenant_id, is_on=is_on_hold)
+        assert await media_files.forget(store, vault, tenant.tenant_id, before=now - timedelta(days=90)) == forgotten
     assert len(names(kept, tenant.tenant_id)) == 3
     async with store.platform_transaction() as transaction:
         erased = await erasure.erase(transaction, vault, tenant.tenant_id, ann, master=kept.master, at=now)
