@@ -1,11 +1,13 @@
-"""What a large audience costs: its preview, its freezing, and a spreadsheet of everybody without the memory for it."""
+"""What a large audience costs: its preview, its freezing, and spreadsheets in and out without the memory for them."""
 
 import argparse
+import asyncio
 import shutil
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import psycopg
@@ -15,9 +17,11 @@ from sqlalchemy import text
 from benchmarks import report
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.rules.contact_filter import ContactFilter
+from mychatflow.rules.contact_sheet import MOST_ROWS
 from mychatflow.settings import Settings
-from mychatflow.store import campaign_audience, campaign_freeze, campaigns, contact_export, schema
+from mychatflow.store import campaign_audience, campaign_freeze, campaigns, contact_export, contact_imports, schema
 from mychatflow.store.session import Store
+from realtime.contacts.importing import Imports
 from tests.factories import Tenant, a_campaign, a_tenant
 
 _PEOPLE = """
@@ -30,9 +34,10 @@ _PEOPLE = """
 """
 
 
-async def measure(settings: Settings, *, audience: int, contacts: int) -> None:
+async def measure(settings: Settings, *, audience: int, contacts: int, imported: int) -> None:
     at_start = psutil.Process().memory_info().rss
     store = Store(settings)
+    report.show(f"Import: {imported:,} rows", [await _import(store, await a_tenant(store), imported)])
     tenant, crowd = await a_tenant(store), await a_tenant(store)
     await _fill(store, tenant, audience)
     await _fill(store, crowd, contacts)
@@ -108,18 +113,65 @@ async def _export(store: Store, tenant: Tenant, before: int) -> tuple[int, int, 
     return rows, size, time.perf_counter() - began, most - before
 
 
+def _sheet(first: int) -> bytes:
+    """As many rows as one file may have; of a hundred, one has a phone that is none."""
+    head = "phone,name,tags,language,opt_in,opt_in_method\r\n"
+    phones = ("none" if n % 100 == 0 else f"+{34_600_000_000 + n}" for n in range(first, first + MOST_ROWS))
+    return (head + "".join(f"{phone},Customer {phone},vip; fair,es,yes,paper form\r\n" for phone in phones)).encode()
+
+
+async def _import(store: Store, tenant: Tenant, rows: int) -> dict[str, float | int | str | bool]:
+    """One full file after the other, as the worker reads them."""
+    process, imports, most, began = psutil.Process(), Imports(store), 0, time.perf_counter()
+    before, ended = process.memory_info().rss, asyncio.Event()
+
+    async def watch() -> None:
+        nonlocal most
+        while not ended.is_set():
+            most = max(most, process.memory_info().rss)
+            await asyncio.sleep(0.02)
+
+    watching = asyncio.create_task(watch())
+    for first in range(0, rows, MOST_ROWS):
+        async with store.tenant_transaction(tenant.tenant_id) as transaction:
+            cipher, at = await store.key_ring.for_tenant(tenant.tenant_id, transaction), datetime.now(UTC)
+            about = {"instance_id": tenant.instance_id, "opt_in_method": None, "row_count": MOST_ROWS, "at": at}
+            await contact_imports.create(
+                transaction, uuid4(), _sheet(first), cipher=cipher, created_by="benchmark", **about
+            )
+        while await imports.read_next(at=datetime.now(UTC)):
+            pass
+    ended.set()
+    await watching
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        counts = text("select sum(created_count), sum(skipped_count) from contact_imports")
+        created, skipped = (await transaction.execute(counts)).one()
+        named = (await transaction.execute(text("select count(*) from contact_import_issues"))).scalar_one()
+    return {
+        "what": "measured",
+        "created": int(created),
+        "left_out": int(skipped),
+        "rows_named_in_reports": int(named),
+        "import_seconds": time.perf_counter() - began,
+        "memory_over_start_mb": (most - before) / 1e6,
+        "under_100_mb": most - before < 100e6,
+    }
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.outreach", description=__doc__)
     parser.add_argument("--audience", type=int, default=100_000)
     parser.add_argument("--contacts", type=int, default=1_000_000)
+    parser.add_argument("--imported", type=int, default=1_000_000)
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="mcf-bench-"))
     settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=directory)
+    values = {"audience": given.audience, "contacts": given.contacts, "imported": given.imported}
     server = EmbeddedPostgres(settings)
     try:
         server.start()
         schema.migrate(settings, today=datetime.now(UTC).date())
-        uvloop.run(measure(settings, audience=given.audience, contacts=given.contacts))
+        uvloop.run(measure(settings, **values))
     finally:
         server.stop()
         shutil.rmtree(directory, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Reads spreadsheets of contacts in the background, a few hundred rows at a time, and goes on where it was."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
@@ -47,20 +48,19 @@ class Imports:
         failure = None
         if body is None or waiting.attempts > MOST_ATTEMPTS:
             failure = "the file could not be read; upload it again"
-        elif not await self._write(waiting, await asyncio.to_thread(_read, body), definitions, at=at):
+        elif not await self._write(waiting, await asyncio.to_thread(contact_sheet.decoded, body), definitions, at=at):
             return True
         async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
             await contact_imports.end(transaction, waiting, failure=failure, at=datetime.now(UTC))
         log.info("contacts imported", tenant_id=str(waiting.tenant_id), import_id=str(waiting.id), is_done=not failure)
         return True
 
-    async def _write(
-        self, waiting: Waiting, sheet: list[Cells], definitions: dict[str, Definition], *, at: datetime
-    ) -> bool:
+    async def _write(self, waiting: Waiting, sheet: str, definitions: dict[str, Definition], *, at: datetime) -> bool:
         """False when somebody else took over."""
-        first = _first_rows(sheet)
-        left, done = iter(sheet[waiting.done_count :]), waiting.done_count
-        while batch := list(islice(left, _BATCH)):
+        # Read twice, never held: ten megabytes of short cells would be two hundred of them.
+        first = await asyncio.to_thread(_first_rows, sheet)
+        left, done = islice(contact_sheet.rows(sheet), waiting.done_count, None), waiting.done_count
+        while batch := await asyncio.to_thread(_next_rows, left):
             entries, issues = _judged(batch, first, definitions)
             async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
                 is_ours = await contact_imports.write(
@@ -72,14 +72,14 @@ class Imports:
         return True
 
 
-def _read(body: bytes) -> list[Cells]:
-    return list(contact_sheet.rows(contact_sheet.decoded(body)))
+def _next_rows(left: Iterator[Cells]) -> list[Cells]:
+    return list(islice(left, _BATCH))
 
 
-def _first_rows(sheet: list[Cells]) -> dict[str, int]:
+def _first_rows(sheet: str) -> dict[str, int]:
     """The row in which each phone comes first: that one counts."""
     first: dict[str, int] = {}
-    for row, cells in sheet:
+    for row, cells in contact_sheet.rows(sheet):
         phone = contact_sheet.normal_phone(cells.get("phone", ""))
         if phone is not None:
             first.setdefault(phone, row)
