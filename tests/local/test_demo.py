@@ -36,6 +36,13 @@ def test_every_grade_and_outcome_occurs(made):
     assert outcomes == {"autonomous", "assisted", "handed_off", "abandoned", "blocked_by_quota", "open"}
 
 
+def test_only_what_is_open_has_no_end(made):
+    open_ones = [row for row in table(made, "episodes") if row["outcome"] == "open"]
+    endless_ones = [row for row in table(made, "episodes") if row["closed_at"] is None]
+
+    assert open_ones == endless_ones
+
+
 def test_every_kind_of_event_occurs(made):
     kinds = {row["event_type"] for row in table(made, "analytics_events")}
 

@@ -44,6 +44,28 @@ def test_every_kind_of_event_is_known_to_the_numbers() -> None:
     assert set(re.findall(r"'(\w+)'", known.holds)) == set(EventType)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "is_closed", "is_kept"),
+    [
+        ("open", False, True),
+        ("open", True, False),
+        ("handed_off", True, True),
+        ("handed_off", False, False),
+        # The turn that meets an empty quota says so at once; the customer still waits.
+        ("blocked_by_quota", False, True),
+        ("blocked_by_quota", True, True),
+    ],
+)
+def test_an_outcome_comes_with_an_end(outcome: str, is_closed: bool, is_kept: bool) -> None:
+    promised = {equation.name: equation.holds for equation in models.by_name("episodes").promise.equations}
+    holds = f"({promised['open_episodes_are_not_closed']}) and ({promised['ended_episodes_are_closed']})"
+    with duckdb.connect() as warehouse:
+        asked = f"select {holds} from (select $outcome as outcome, if($is_closed, now(), null) as closed_at)"
+        found = warehouse.execute(asked, {"outcome": outcome, "is_closed": is_closed}).fetchall()
+
+    assert found == [(is_kept,)]
+
+
 def test_what_is_unknown_keeps_no_promise() -> None:
     promise = Promise(
         description="Things.",

@@ -165,7 +165,6 @@ class Conversation:
             return self._leave_open()
         for number, text in enumerate(business.human[self._chat.language]):
             if at > self._until - timedelta(seconds=5):
-                self.episode.outcome = "handed_off" if outcome == "handed_off" else "open"
                 return self._leave_open()
             waits_since = asked_at if number == 0 else None
             sent = self._chat.say(
