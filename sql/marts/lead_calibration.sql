@@ -34,13 +34,14 @@ bounded as (
         booked_count,
         waiting_count,
         booking_rate,
-        greatest(
-            0,
+        -- Where nobody or everybody booked, the end is the rate itself, but for how it is rounded.
+        if(
+            booked_count = 0, 0,
             (booking_rate + squared / (2 * contact_count) - deviation)
             / (1 + squared / contact_count)
         ) as booking_rate_low,
-        least(
-            1,
+        if(
+            booked_count = contact_count, 1,
             (booking_rate + squared / (2 * contact_count) + deviation)
             / (1 + squared / contact_count)
         ) as booking_rate_high

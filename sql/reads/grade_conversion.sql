@@ -41,21 +41,20 @@ select
     booked_count,
     waiting_count,
     booking_rate,
-    if(
-        booking_rate is null, null,
-        greatest(
-            0,
-            (booking_rate + squared / (2 * contact_count) - deviation)
-            / (1 + squared / contact_count)
-        )
-    ) as booking_rate_low,
-    if(
-        booking_rate is null, null,
-        least(
-            1,
-            (booking_rate + squared / (2 * contact_count) + deviation)
-            / (1 + squared / contact_count)
-        )
-    ) as booking_rate_high
+    -- Where nobody or everybody booked, the end is the rate itself, but for how it is rounded.
+    case
+        when contact_count > 0 and booked_count = 0 then 0
+        when contact_count > 0
+            then
+                (booking_rate + squared / (2 * contact_count) - deviation)
+                / (1 + squared / contact_count)
+    end as booking_rate_low,
+    case
+        when contact_count > 0 and booked_count = contact_count then 1
+        when contact_count > 0
+            then
+                (booking_rate + squared / (2 * contact_count) + deviation)
+                / (1 + squared / contact_count)
+    end as booking_rate_high
 from rated
 order by grade

@@ -51,7 +51,7 @@ def _grade(
     history.write(settings, past)
     with psycopg.connect(settings.role_url("engine")) as engine:
         for number, contact in enumerate(past.contacts):
-            score = {"A": 80, "B": 60, "C": 40}[grade]
+            score = {"A": 80, "B": 60, "C": 40, "D": 20}[grade]
             who = {"tenant": business.tenant_id, "contact": contact[1]}
             engine.execute(_GRADED, who | {"at": at, "grade": grade, "score": score})
             if number < booked:
@@ -71,13 +71,18 @@ def test_only_bookings_within_thirty_days_count(installation: Settings, publishe
     _grade(installation, business, "B", people=8, booked=3, at=at, after=29 * day)
     _grade(installation, business, "B", people=4, booked=2, at=at, after=31 * day)
     _grade(installation, business, "B", people=5, booked=5, at=NOW - 2 * day, after=day)
+    # The interval's ends are rounded past these rates, where nothing would be published any more.
+    _grade(installation, business, "C", people=4, booked=4, at=at, after=day)
+    _grade(installation, business, "D", people=7, booked=0, at=at, after=day)
 
     rollup.rollup(installation, at=NOW)
 
     row = next(row for row in reads.grade_conversion(business.tenant_id, _PERIOD) if row["grade"] == "B")
     assert (row["contact_count"], row["booked_count"], row["waiting_count"]) == (12, 3, 5)
     assert (row["booking_rate_low"], row["booking_rate_high"]) == pytest.approx(_wilson(3, 12))
-    nobody = next(row for row in reads.grade_conversion(business.tenant_id, _PERIOD) if row["grade"] == "A")
+    certain = {row["grade"]: row for row in reads.grade_conversion(business.tenant_id, _PERIOD)}
+    assert (certain["C"]["booking_rate_high"], certain["D"]["booking_rate_low"]) == (1, 0)
+    nobody = certain["A"]
     assert nobody["booking_rate"] is nobody["booking_rate_low"] is nobody["booking_rate_high"] is None
 
 
