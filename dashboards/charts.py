@@ -1,7 +1,7 @@
 """Rows in, figure out: every chart as a plain dict, tested without a browser and cheap to make."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from dashboards import drawing, wording
 from dashboards.drawing import Figure, Rows
@@ -182,7 +182,17 @@ def grades(rows: Rows, *, palette: Palette, chosen: str | None = None, height: i
     return {"data": [trace], "layout": layout}
 
 
-def area(rows: Rows, *, at: str, value: str, palette: Palette, unit: str, height: int = 220) -> Figure:
+def area(
+    rows: Rows,
+    *,
+    at: str,
+    value: str,
+    since: datetime,
+    until: datetime,
+    palette: Palette,
+    unit: str,
+    height: int = 220,
+) -> Figure:
     """A level through time, in indigo: what waits."""
     values = [row[value] for row in rows]
     trace = drawing.line(unit, [row[at] for row in rows], values) | {
@@ -193,20 +203,32 @@ def area(rows: Rows, *, at: str, value: str, palette: Palette, unit: str, height
     layout = drawing.layout(palette, height) | {
         # A queue of one is no mountain.
         "yaxis": drawing.counts(palette, [*values, 8]),
-        "xaxis": drawing.hours(palette),
+        "xaxis": drawing.hours(palette, since, until),
     }
     return {"data": [trace], "layout": layout}
 
 
 def breaches(
-    rows: Rows, *, at: str, value: str, limit: float, palette: Palette, unit: str, height: int = 220
+    rows: Rows,
+    *,
+    at: str,
+    value: str,
+    limit: float,
+    slot: timedelta,
+    since: datetime,
+    until: datetime,
+    palette: Palette,
+    unit: str,
+    height: int = 220,
 ) -> Figure:
-    """Bars in grey, the ones above the limit in coral, the limit as a dotted line."""
+    """A bar for each slot of time in grey, the ones above the limit in coral, the limit as a dotted line."""
     values = [row[value] for row in rows]
     trace = {
         "type": "bar",
         "x": [row[at] for row in rows],
         "y": values,
+        # A bar alone has no neighbour that tells Plotly how wide it is.
+        "width": slot.total_seconds() * 750,
         "marker": {
             "color": [palette.coral if item > limit else palette.previous for item in values],
             "line": {"width": 0},
@@ -215,10 +237,9 @@ def breaches(
     }
     layout = drawing.layout(palette, height) | {
         "barcornerradius": 2,
-        "bargap": 0.25,
         "yaxis": drawing.axis(palette)
         | {"rangemode": "tozero", "ticksuffix": f" {unit}", "nticks": 5, "range": [0, max([*values, limit]) * 1.15]},
-        "xaxis": drawing.hours(palette),
+        "xaxis": drawing.hours(palette, since, until),
         "shapes": [drawing.threshold(limit, palette.coral)],
     }
     layout["margin"]["l"] = 46

@@ -104,8 +104,15 @@ def days(palette: Palette, dates: Sequence[date], *, ticks: int = 4, is_bars: bo
     }
 
 
-def hours(palette: Palette) -> Figure:
-    return axis(palette) | {"type": "date", "tickformat": "%H:%M", "nticks": 7, "hoverformat": "%H:%M"}
+def hours(palette: Palette, since: datetime, until: datetime) -> Figure:
+    """The whole window, however few things happened in it: around one of them the ticks would repeat a minute."""
+    return axis(palette) | {
+        "type": "date",
+        "tickformat": "%H:%M",
+        "nticks": 7,
+        "hoverformat": "%H:%M",
+        "range": [since, until],
+    }
 
 
 def line(name: str, x: Sequence[Any], y: Sequence[Any]) -> Figure:

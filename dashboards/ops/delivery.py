@@ -16,6 +16,7 @@ from mychatflow.store.watch import Sends
 _WINDOW = timedelta(hours=6)
 _QUEUE_LIMIT = 100
 _WAIT_LIMIT_SECONDS = 5.0
+_SLOT = timedelta(minutes=5)
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -36,7 +37,7 @@ def _live() -> None:
     tiles(queue, minutes, at=until)
     left, right = st.columns(2)
     with left.container(border=True, height="stretch", key="card-queue"):
-        queue_depth(minutes)
+        queue_depth(minutes, since, until)
     with right.container(border=True, height="stretch", key="card-waits"):
         waits(since, until)
     left, right = st.columns(2)
@@ -97,10 +98,12 @@ def tiles(queue: Queue, minutes: list[Minute], *, at: datetime) -> None:
     )
 
 
-def queue_depth(minutes: list[Minute]) -> None:
+def queue_depth(minutes: list[Minute], since: datetime, until: datetime) -> None:
     st.html(parts.card_title("Queue depth", "Messages waiting for a worker, per minute (UTC)"))
     rows = [{"at": minute.minute_at, "waiting": minute.waiting_count} for minute in minutes]
-    figure = charts.area(rows, at="at", value="waiting", palette=shell.palette(), unit="waiting")
+    figure = charts.area(
+        rows, at="at", value="waiting", since=since, until=until, palette=shell.palette(), unit="waiting"
+    )
     most = max((minute.waiting_count for minute in minutes), default=0)
     alt = f"Area chart: messages waiting per minute, {most:,} at most."
     shell.chart(figure, "queue", alt=alt)
@@ -114,7 +117,15 @@ def waits(since: datetime, until: datetime) -> None:
         return
     rows = [{"at": wait.slot_at, "seconds": wait.p95_seconds} for wait in found]
     figure = charts.breaches(
-        rows, at="at", value="seconds", limit=_WAIT_LIMIT_SECONDS, palette=shell.palette(), unit="s"
+        rows,
+        at="at",
+        value="seconds",
+        limit=_WAIT_LIMIT_SECONDS,
+        slot=_SLOT,
+        since=since,
+        until=until,
+        palette=shell.palette(),
+        unit="s",
     )
     slow = sum(wait.p95_seconds > _WAIT_LIMIT_SECONDS for wait in found)
     alt = f"Bars: p95 of handling time per 5 minutes, {slow} above 5 seconds."

@@ -43,7 +43,7 @@ def _live() -> None:
         providers.breakers(since, until)
     left, right = st.columns(2)
     with left.container(border=True, height="stretch", key="card-queue"):
-        delivery.queue_depth(minutes)
+        delivery.queue_depth(minutes, since, until)
     with right.container(border=True, height="stretch", key="card-waits"):
         delivery.waits(since, until)
 

@@ -26,6 +26,7 @@ BY_PROVIDER = [
 GRADES = [{"grade": grade, "contact_count": index * 10} for index, grade in enumerate("ABCDF")]
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SLOTS = [{"at": NOW + timedelta(minutes=5 * index), "value": float(index)} for index in range(10)]
+WINDOW = {"since": NOW - timedelta(hours=6), "until": NOW}
 OUTCOMES = [{"local_date": DAYS[0], "outcome": "autonomous", "episode_count": 3}]
 
 
@@ -37,10 +38,16 @@ def every_figure(palette: Palette) -> dict[str, dict[str, Any]]:
         "heatmap": charts.heatmap(CELLS, palette=palette, weeks=4),
         "providers": charts.providers(BY_PROVIDER, period_dates=DAYS, palette=palette),
         "grades": charts.grades(GRADES, palette=palette, chosen="B"),
-        "area": charts.area(SLOTS, at="at", value="value", palette=palette, unit="waiting"),
-        "breaches": charts.breaches(SLOTS, at="at", value="value", limit=5, palette=palette, unit="s"),
+        "area": charts.area(SLOTS, at="at", value="value", **WINDOW, palette=palette, unit="waiting"),
+        "breaches": breaches(SLOTS, palette),
         "outcomes": charts.outcomes(OUTCOMES, order={"autonomous": "#000000"}, period_dates=DAYS, palette=palette),
     }
+
+
+def breaches(slots: list[dict[str, Any]], palette: Palette) -> dict[str, Any]:
+    return charts.breaches(
+        slots, at="at", value="value", limit=5, slot=timedelta(minutes=5), **WINDOW, palette=palette, unit="s"
+    )
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
@@ -120,12 +127,17 @@ def test_a_silent_week_is_all_light() -> None:
 
 
 def test_only_breaching_bars_are_coral() -> None:
-    colours = charts.breaches(SLOTS, at="at", value="value", limit=5, palette=LIGHT, unit="s")["data"][0]["marker"][
-        "color"
-    ]
+    colours = breaches(SLOTS, LIGHT)["data"][0]["marker"]["color"]
 
     assert colours.count(LIGHT.coral) == 4
     assert set(colours[:6]) == {LIGHT.previous}
+
+
+def test_a_bar_alone_stands_in_its_hours() -> None:
+    figure = breaches(SLOTS[:1], LIGHT)
+
+    assert figure["layout"]["xaxis"]["range"] == [NOW - timedelta(hours=6), NOW]
+    assert figure["data"][0]["width"] == 0.75 * 5 * 60_000
 
 
 def test_the_busiest_provider_stands_at_the_bottom() -> None:
