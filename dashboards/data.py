@@ -48,13 +48,13 @@ def as_of(tenant_id: UUID) -> datetime | None:
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
-def first_date(tenant_id: UUID) -> date | None:
-    return reads.first_date(tenant_id)
+def kept_from(tenant_id: UUID) -> date | None:
+    return reads.kept_from(tenant_id)
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=500, show_spinner=False)
-def kept_from(tenant_id: UUID) -> date | None:
-    return reads.kept_from(tenant_id)
+def restated(tenant_id: UUID, period: Period) -> Rows:
+    return reads.restated(tenant_id, period)
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=1000, show_spinner=False)

@@ -39,6 +39,11 @@ def differing_days() -> Row | None:
     return found if found["first_date"] else None
 
 
+def restated(since: datetime) -> list[Row]:
+    """How many published numbers of each table changed since then, and why."""
+    return questions.ask("ops_restated", since=since)
+
+
 def breakers(since: datetime) -> list[Row]:
     """Breaker changes since then, newest first."""
     return questions.ask("ops_breakers", since=since)

@@ -24,10 +24,9 @@ def kept_from(tenant_id: UUID) -> date | None:
     return found
 
 
-def first_date(tenant_id: UUID) -> date | None:
-    """The tenant's first local date with any event."""
-    found: date | None = questions.ask("first_date", tenant_id=tenant_id)[0]["first_date"]
-    return found
+def restated(tenant_id: UUID, period: Period, *, limit: int = 200) -> list[Row]:
+    """Numbers of the period's days that changed after they were published, newest change first."""
+    return questions.ask("restated", tenant_id=tenant_id, since=period.since, until=period.until, limit=limit)
 
 
 def timezone(tenant_id: UUID) -> str:

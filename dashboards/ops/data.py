@@ -38,6 +38,11 @@ def differing_days() -> dict[str, Any] | None:
 
 
 @st.cache_data(ttl=_PUBLISHED, max_entries=4, show_spinner=False)
+def restated(since: datetime) -> Rows:
+    return ops_reads.restated(since)
+
+
+@st.cache_data(ttl=_PUBLISHED, max_entries=4, show_spinner=False)
 def provider_health(since: datetime) -> Rows:
     return ops_reads.provider_health(since)
 

@@ -13,6 +13,7 @@ from warehouse import metrics, windows
 _WINDOW = timedelta(hours=6)
 # How far back a table without any data is computed at first.
 _NEVER_RAN = timedelta(days=28)
+_RESTATED = timedelta(days=7)
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -97,10 +98,32 @@ def _freshness(rows: data.Rows, *, at: datetime) -> None:
         st.html(
             "".join(parts.chip(f"{check['check_name']}: {check['failed_count']:,} rows", "bad") for check in broken)
         )
+    _restated(at=at)
     late = [row for row, _, tone, _ in measured if tone == "bad"]
     if late:
         with st.popover("Command that mends it", type="tertiary", icon=":material/terminal:"):
             st.code("\n".join([*_differing(), *_backfill(late, at=at)]), language="bash")
+
+
+def _restated(*, at: datetime) -> None:
+    """Which published numbers late facts or a backfill changed in the last week; nothing while all stand."""
+    # By the hour, so that a look every ten seconds asks the same question.
+    rows = data.restated((at - _RESTATED).replace(minute=0, second=0, microsecond=0))
+    if not rows:
+        return
+    total = sum(row["number_count"] for row in rows)
+    columns = [Column(title="Table"), *(Column(title=name, is_number=True) for name in ("Numbers", "Last", "Why"))]
+    cells = [
+        (
+            wording.escaped(row["model"]),
+            f"{row['number_count']:,} <small>of {row['tenant_count']:,} workspaces</small>",
+            wording.ago(row["restated_at"], at=at),
+            wording.escaped(wording.words(row["cause"])),
+        )
+        for row in rows
+    ]
+    with st.popover(f"{total:,} numbers restated this week", type="tertiary", icon=":material/history:"):
+        st.html(parts.table(columns, cells, label="Restated numbers by table"))
 
 
 def _differing() -> list[str]:

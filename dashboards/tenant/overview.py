@@ -8,7 +8,7 @@ from dashboards import behind, charts, data, exports, filters, parts, shell, sta
 from dashboards.data import Rows
 from dashboards.filters import Choice
 from dashboards.parts import Column
-from dashboards.tenant import timeline_notes
+from dashboards.tenant import restated, timeline_notes
 from dashboards.theme import tokens
 from dashboards.viewer import Viewer
 from warehouse import metrics
@@ -34,6 +34,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
         at=at,
         updated=data.as_of(looking.tenant_id),
     )
+    restated.note(looking, choice)
     pressed = tiles.overview(looking.tenant_id, choice)
     if pressed:
         _open_tile(looking, choice, pressed, at=at)

@@ -61,6 +61,9 @@ def _written(settings: Settings, environment: dict[str, str], at: datetime) -> T
             (HOSTILE, dental.tenant_id),
         )
     rollup.rollup(settings, at=at)
+    # One number of a day that everybody has seen changes afterwards.
+    shop.a_late_message(settings, dental, at=at - timedelta(hours=30))
+    rollup.rollup(settings, at=at)
     return Town(settings=settings, environment=environment, dental=dental, hotel=hotel, at=at)
 
 

@@ -109,6 +109,14 @@ def open_shop(
     return shop
 
 
+def a_late_message(settings: Settings, shop: Shop, *, at: datetime) -> None:
+    """What a customer wrote then, and the database hears of only now."""
+    late = Shop(name=shop.name, timezone=shop.timezone, tenant_id=shop.tenant_id, instance_id=shop.instance_id)
+    _asked(late, shop.rows["contacts"][0][1], uuid4(), at)
+    with psycopg.connect(settings.role_url("engine")) as connection:
+        rows.copy_rows(connection, "analytics_events", _EVENTS, late.rows["events"])
+
+
 def an_incident(settings: Settings, *, at: datetime) -> None:
     """A breaker that opened and closed an hour later."""
     changes = (

@@ -88,7 +88,9 @@ def test_an_operator_finds_stale_tables_with_their_command(pages: Town, monkeypa
 
     test = opened("operations")
 
-    assert "tables are late" in html_of(test)
+    shown = html_of(test)
+    assert "tables are late" in shown
+    assert "Restated numbers by table" in shown
     assert f"--from {pages.at.date()} --to" in test.code[0].value
     assert " analytics_events " in test.code[0].value
 

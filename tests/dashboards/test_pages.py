@@ -60,6 +60,14 @@ def test_the_overview_counts_what_happened(pages: Town) -> None:
     assert all(metric.value != "no data" for metric in test.metric)
 
 
+def test_the_overview_tells_which_past_numbers_changed(pages: Town) -> None:
+    changed, unchanged = (html_of(opened("overview", workspace=shop.name)) for shop in (pages.dental, pages.hotel))
+
+    assert '<td class="text">Messages received</td>' in changed
+    assert "told late" in changed
+    assert "Restated numbers" not in unchanged
+
+
 @pytest.mark.parametrize("place", ["message_count", "contact_count", "reply_p50_ms", "cost_usd", "answered_rate"])
 def test_every_tile_opens_the_people_behind_it(pages: Town, place: str) -> None:
     test = opened("overview", workspace=pages.dental.name).button(key=f"cover-{place}").click().run()

@@ -9,7 +9,7 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import metric_reads, rollup
+from warehouse import metric_reads, ops_reads, reads, rollup
 from warehouse.metric_filter import Filter
 from warehouse.periods import Period
 from warehouse.reader import Reader
@@ -62,9 +62,20 @@ def test_an_event_thirty_hours_late_changes_its_own_day_alone(installation: Sett
         " where column_name = 'cost_micro_usd' group by all order by model"
     )
     assert {row["model"]: row["difference"] for row in cost} == dict.fromkeys(_COUNTING_COST, 412.0)
-    assert len(metric_reads.facts(business.tenant_id, "messages_received", _day(day))) == next(
-        row["value"] for row in after if row["local_date"] == day
-    )
+    value = next(row["value"] for row in after if row["local_date"] == day)
+    assert len(metric_reads.facts(business.tenant_id, "messages_received", _day(day))) == value
+    told = {row["column_name"]: row for row in reads.restated(business.tenant_id, _day(day).span)}
+    assert told["message_received_count"] == {
+        "local_date": day,
+        "column_name": "message_received_count",
+        "cause": "late_events",
+        "restated_at": NOON + timedelta(hours=1),
+        "old_value": value - 1,
+        "new_value": value,
+    }
+    assert reads.restated(business.tenant_id, _day(day - timedelta(days=1)).span) == []
+    assert "analytics_summary_daily" in {row["model"] for row in ops_reads.restated(NOON)}
+    assert ops_reads.restated(NOON + timedelta(hours=2)) == []
 
 
 def test_a_reply_that_failed_answered_nobody(installation: Settings, published: Reader) -> None:
