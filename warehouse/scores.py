@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +13,7 @@ import pyarrow as pa
 
 from mychatflow import events
 from mychatflow.rules import intents, lead_score
-from mychatflow.rules.lead_score import Score, ScoreFacts
+from mychatflow.rules.lead_score import Score
 from mychatflow.settings import Settings
 from warehouse import postgres
 
@@ -23,15 +25,9 @@ from contacts left join settings on settings.tenant_id = contacts.tenant_id
 where lead_last_inbound_at is not null and coalesce(settings.lead_scoring_enabled, true)
 """
 # In the order in which they are taken apart below.
-_SCORED = (
-    "lead_inbound_count",
-    "lead_question_count",
-    "lead_intents",
-    "lead_reply_latencies",
-    "lead_base",
-    "lead_score",
-    "lead_grade",
-)
+_LISTS = ("lead_intents", "lead_reply_latencies")
+_NUMBERS = ("lead_inbound_count", "lead_question_count", "lead_base", "lead_score", "lead_grade")
+_MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = (
     "id, tenant_id, contact_id, cause, message_points, speed_points, question_points, intent_points, base, decay, "
@@ -95,26 +91,35 @@ def _stored_facts(settings: Settings) -> Iterator[pa.RecordBatch]:
 
 def _rescored(contacts: pa.RecordBatch, at: datetime) -> Iterator[tuple[Any, ...]]:
     """The rows to write back. Only of these more is read than the score needs: most contacts stay as they are."""
+    summed = cache(lead_score.summed)
+    until = (at - _EPOCH) // _MICROSECOND
     # Arrow makes a number of an instant ten times as fast as a datetime.
     instants = contacts.column("lead_last_inbound_at").cast(pa.int64()).to_pylist()
-    columns = (contacts.column(name).to_pylist() for name in _SCORED)
-    tenant_ids, contact_ids = contacts.column("tenant_id"), contacts.column("contact_id")
-    for index, (since, inbound, questions, found, latencies, *before) in enumerate(
-        zip(instants, *columns, strict=True)
+    numbers = (contacts.column(name).to_pylist() for name in _NUMBERS)
+    lists = (_lists(contacts.column(name)) for name in _LISTS)
+    ids = contacts.column("tenant_id"), contacts.column("contact_id")
+    for index, (since, found, latencies, inbound, questions, *before) in enumerate(
+        zip(instants, *lists, *numbers, strict=True)
     ):
-        facts = ScoreFacts(
-            inbound_count=inbound,
-            question_count=questions,
-            intents=frozenset(found),
-            reply_latencies=tuple(latencies),
-            last_inbound_at=_EPOCH + timedelta(microseconds=since),
+        now = summed(
+            inbound,
+            questions,
+            frozenset(found),
+            is_fast=lead_score.is_fast(latencies),
+            decay=lead_score.decay_of(timedelta(microseconds=until - since)),
         )
-        now = lead_score.score(facts, as_of=at)
         base, *points = before
         if [now.score, now.grade] != points:
-            ids = UUID(str(tenant_ids[index].as_py())), UUID(str(contact_ids[index].as_py()))
+            tenant_id, contact_id = (column[index].as_py() for column in ids)
             cause = "decay" if now.base == base else "recalculation"
-            yield (*_scored(*ids, cause, now, at), *points, facts.last_inbound_at)
+            last_inbound_at = _EPOCH + timedelta(microseconds=since)
+            yield (*_scored(tenant_id, contact_id, cause, now, at), *points, last_inbound_at)
+
+
+def _lists(column: pa.ListArray) -> Iterator[list[Any]]:
+    """Each row's list; made of one flat list, which is six times as fast as Arrow's own way."""
+    flat, ends = column.values.to_pylist(), column.offsets.to_pylist()
+    return (flat[start:end] for start, end in pairwise(ends))
 
 
 def _scored(tenant_id: UUID, contact_id: UUID, cause: str, now: Score, at: datetime) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """How warm a lead is, from 0 to 100: the one place the scoring rule lives."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -154,14 +154,33 @@ def facts_from_messages(
 
 def score(facts: ScoreFacts, *, as_of: datetime, policy: ScorePolicy = DEFAULT_POLICY) -> Score:
     """All parts of the score at `as_of`."""
-    message_points = min(policy.message_cap, policy.points_per_message * facts.inbound_count)
-    speed_points = policy.fast_reply_points if _is_fast(facts.reply_latencies, policy.fast_reply_seconds) else 0
-    question_points = policy.points_per_question * facts.question_count
+    return summed(
+        facts.inbound_count,
+        facts.question_count,
+        facts.intents,
+        is_fast=is_fast(facts.reply_latencies, policy),
+        decay=0 if facts.last_inbound_at is None else decay_of(as_of - facts.last_inbound_at),
+        policy=policy,
+    )
+
+
+def summed(
+    inbound_count: int,
+    question_count: int,
+    intents: frozenset[str],
+    *,
+    is_fast: bool,
+    decay: int,
+    policy: ScorePolicy = DEFAULT_POLICY,
+) -> Score:
+    """The score of whoever has this in common: of a million contacts there are a few thousand kinds."""
+    message_points = min(policy.message_cap, policy.points_per_message * inbound_count)
+    speed_points = policy.fast_reply_points if is_fast else 0
+    question_points = policy.points_per_question * question_count
     if policy.question_cap is not None:
         question_points = min(policy.question_cap, question_points)
-    intent_points = sum(policy.intent_points.get(intent, 0) for intent in facts.intents)
+    intent_points = sum(policy.intent_points.get(intent, 0) for intent in intents)
     base = min(100, message_points + speed_points + question_points + intent_points)
-    decay = 0 if facts.last_inbound_at is None else decay_of(as_of - facts.last_inbound_at)
     points = max(0, base - decay)
     return Score(
         message_points=message_points,
@@ -190,13 +209,14 @@ def decay_of(age: timedelta) -> int:
     return 0
 
 
-def _is_fast(latencies: tuple[float, ...], limit: float) -> bool:
+def is_fast(latencies: Sequence[float], policy: ScorePolicy = DEFAULT_POLICY) -> bool:
+    """Whether the median of the last answers came soon enough for points."""
     recent = sorted(latencies[-REMEMBERED_PAIRS:])
     if not recent:
         return False
     middle = len(recent) // 2
     median = recent[middle] if len(recent) % 2 else (recent[middle - 1] + recent[middle]) / 2
-    return median < limit
+    return median < policy.fast_reply_seconds
 
 
 def _delivery_order(message: ScoredMessage) -> tuple[datetime, datetime, bool]:
