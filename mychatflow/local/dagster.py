@@ -24,6 +24,9 @@ def main() -> None:
             *("--host", programs.LOOPBACK, "--port", str(settings.dagster_port)),
         ],
         DAGSTER_HOME=str(home),
+        # A machine that was paused or starved for half a minute would lose its code, and schedules would stop for good:
+        # `dagster dev` does not start it again.
+        DAGSTER_GRPC_PROXY_HEARTBEAT_TTL_SECONDS="3600",
     )
 
 
