@@ -87,6 +87,11 @@ def described(todo: Plan, skipped: Sequence[Kept], *, is_dry: bool) -> dict[str,
     }
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _quarters(window: Window) -> list[Window]:
     step = timedelta(days=_DAYS_A_RUN)
     starts = [window.start + step * index for index in range(-(-window.days // _DAYS_A_RUN))]
@@ -97,7 +102,9 @@ def _start(options: argparse.Namespace) -> int:
     todo = asked(options)
     if options.dry_run:
         days, skipped = sum(window.days for window in todo.windows), forgotten(configuration.load(), todo)
-        sentence = f"would compute {', '.join(todo.tables)} over {days} days in {len(todo.windows)} runs"
+        sentence = (
+            f"would compute {', '.join(todo.tables)} over {counted(days, 'day')} in {counted(len(todo.windows), 'run')}"
+        )
         if skipped:
             sentence += f"; {kept.told(skipped)}"
         answers.give(described(todo, skipped, is_dry=True), as_json=options.json, sentence=sentence)

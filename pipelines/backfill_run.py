@@ -42,7 +42,8 @@ def _run_all(options: argparse.Namespace) -> int:
     answers.give(
         backfill.described(todo, skipped, is_dry=False) | {"seconds": round(seconds, 3)},
         as_json=options.json,
-        sentence=f"{len(todo.tables)} tables in {len(todo.windows)} runs, published in {seconds:.1f} s",
+        sentence=f"{backfill.counted(len(todo.tables), 'table')} in {backfill.counted(len(todo.windows), 'run')}, "
+        f"published in {seconds:.1f} s",
     )
     return answers.OK
 
