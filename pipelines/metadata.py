@@ -1,10 +1,11 @@
 """What Dagster is told of each table: how many rows, of which window, and until when the data is complete."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
-from warehouse import models
+from warehouse import checks, models
 from warehouse.checks import CheckResult
 from warehouse.landing import Landed
 from warehouse.publish import Published
@@ -49,5 +50,14 @@ def evaluated(results: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:
             check_name=result.name,
             passed=result.passed,
             severity=dg.AssetCheckSeverity.ERROR if result.severity == "block" else dg.AssetCheckSeverity.WARN,
-            metadata={"failed_rows": result.failed_count},
+            metadata=_checked(result),
         )
+
+
+def _checked(result: CheckResult) -> Metadata:
+    """How many rows broke it, and the command that shows those of a warning; what blocked a run was not kept."""
+    model = models.by_name(result.model)
+    if result.passed or result.severity == "block" or model.layer != "marts":
+        return {"failed_rows": result.failed_count}
+    question = shlex.quote(checks.broken_rows(model, result.name))
+    return {"failed_rows": result.failed_count, "see_them_with": f"mychatflow query {question}"}

@@ -58,6 +58,22 @@ def names(model: Model) -> tuple[tuple[str, Severity], ...]:
     )
 
 
+def told(model: Model, name: str) -> str:
+    """The fact that a check states, in words or as the condition itself."""
+    for equation in model.promise.equations:
+        if equation.name == name:
+            return f"Every row: `{equation.holds}`"
+    if name == "grain_is_unique":
+        return f"No two rows have the same {', '.join(model.promise.grain)}."
+    return f"Every row has a value of {name.removesuffix('_is_not_null')}."
+
+
+def broken_rows(model: Model, name: str) -> str:
+    """The question that shows which rows of the table do not keep an equation."""
+    [condition] = [equation.holds for equation in model.promise.equations if equation.name == name]
+    return f"select * from {model.table} where ({condition}) is not true"
+
+
 def test(warehouse: duckdb.DuckDBPyConnection, model: Model, *, where: str) -> list[CheckResult]:
     """One scan for conditions on single rows, one aggregation for the grain."""
     promise = model.promise

@@ -57,7 +57,12 @@ def _spec(model: Model) -> dg.AssetSpec:
 
 def _check_specs(model: Model) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(name=name, asset=[model.layer, model.name], blocking=severity == "block")
+        dg.AssetCheckSpec(
+            name=name,
+            asset=[model.layer, model.name],
+            blocking=severity == "block",
+            description=checks.told(model, name),
+        )
         for name, severity in checks.names(model)
     ]
 

@@ -1,15 +1,20 @@
 """The code location loads, and every asset says what it is, whose it is and how fresh it must be."""
 
+import shlex
+
 import dagster as dg
+import duckdb
 import pytest
 
 from mychatflow.settings import Settings
+from pipelines import metadata
 from pipelines.definitions import ASSETS, defs
 from pipelines.partitions import POOL
 from pipelines.resources import Installation
 from pipelines.schedules import SCHEDULES, follow_up_check_schedule, hourly_analytics_schedule
 from tests.warehouse.history import NOON
 from warehouse import checks, models
+from warehouse.checks import CheckResult
 from warehouse.sources import APPENDED, SNAPSHOTS
 
 RUN = [spec for asset in ASSETS for spec in asset.specs]
@@ -43,6 +48,27 @@ def test_every_promise_is_an_asset_check() -> None:
         (model.name, name) for model in models.discover() if not model.is_view for name, _ in checks.names(model)
     }
     assert promised == found
+
+
+def test_every_check_says_what_it_states() -> None:
+    specs = [spec for asset in ASSETS for spec in asset.check_specs]
+
+    assert [spec.name for spec in specs if not spec.description] == []
+
+
+def test_a_warning_says_how_to_see_its_rows() -> None:
+    broken = CheckResult(model="episodes", name="times_run_forward", severity="warn", failed_count=2)
+    doubled = CheckResult(model="episodes", name="grain_is_unique", severity="block", failed_count=1)
+
+    (told, unpublished) = metadata.evaluated([broken, doubled])
+
+    command = shlex.split(str(told.metadata["see_them_with"].value))
+    assert command[:2] == ["mychatflow", "query"]
+    with duckdb.connect() as warehouse:
+        warehouse.execute("create schema marts")
+        warehouse.execute("create table marts.episodes as select -1 as first_response_ms, 3 as resolution_ms")
+        assert warehouse.execute(command[2]).fetchall() == [(-1, 3)]
+    assert "see_them_with" not in unpublished.metadata
 
 
 def test_whoever_writes_the_warehouse_takes_turns() -> None:
