@@ -62,6 +62,7 @@ def test_dagster_ends_as_a_whole(dagster):
     program, port = dagster
     _until(lambda: "hourly_analytics" in _jobs(port).get("pipelines.definitions", []))
     family = program.children(recursive=True)
+    assert min(each.nice() for each in family) >= 10, "numbers stand behind customers"
     (daemon,) = [each for each in family if "dagster._daemon" in each.cmdline()]
 
     daemon.send_signal(signal.SIGKILL)
