@@ -2,7 +2,7 @@
 
 Run: `python -m benchmarks.abuse [--rounds 5] [--seconds 15]`. The web process serves; quiet and noise come from
 a process of their own each, and rounds with and without noise take turns, so that the ratio compares like with like.
-The noise comes at ten times its limit from the lowest priority, and a round counts only when it came on time all the
+The noise comes at ten times its limit from a lower priority, and a round counts only when it came on time all the
 same, when it was refused, and when the quiet tenant never was: what is measured is what our process makes the quiet one
 wait for, not who gets a core first. It has spent its limit before the first round: what a minute lets in comes during
 the rounds like everything else. The flood is 64 bodies of 100 MB at once, in chunks, and counts only when none was
@@ -18,7 +18,7 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -40,6 +40,8 @@ _QUIET_PER_SECOND = 15.0
 # Ten times its limit: a number's webhook allows 6,000 calls a minute, a tenant's API 1,200.
 _NOISE_PER_SECOND = {"webhook": 1_000.0, "api": 200.0}
 _LEAST_ON_TIME, _LATE_SECONDS = 0.95, 0.25
+# How much nicer than the rest the noise is.
+_LESS_URGENT = 5
 _FLOODS, _FLOOD_BYTES, _CHUNK = 64, 100 << 20, 64 << 10
 
 
@@ -102,36 +104,37 @@ def _in_a_process(caller: Caller, seconds: float) -> Heard:
 def measure(quiet: Caller, noise: Caller, *, rounds: int, seconds: float) -> dict[str, float | int | str]:
     p99: dict[bool, list[float]] = {False: [], True: []}
     noises: list[Heard] = []
+    tried = 0
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as quietly, context.Pool(1, initializer=os.nice, initargs=(19,)) as loudly:
+    with context.Pool(1) as quietly, context.Pool(1, initializer=os.nice, initargs=(_LESS_URGENT,)) as loudly:
         loudly.apply(_in_a_process, (noise, seconds))
-        for _ in range(rounds):
-            for is_noisy in (False, True):
-                shouting = loudly.apply_async(_in_a_process, (noise, seconds)) if is_noisy else None
-                heard = quietly.apply(_in_a_process, (quiet, seconds))
-                if set(heard.statuses) != {200}:
-                    raise RuntimeError(f"the quiet tenant was answered {dict(heard.statuses)}")
-                if shouting is not None:
-                    noises.append(shouting.get())
+        while len(noises) < rounds:
+            tried += 1
+            if tried > 3 * rounds:
+                raise RuntimeError("the noise did not come on time: no core was left for it")
+            alone = quietly.apply(_in_a_process, (quiet, seconds))
+            shouting = loudly.apply_async(_in_a_process, (noise, seconds))
+            beside, shouted = quietly.apply(_in_a_process, (quiet, seconds)), shouting.get()
+            if {*alone.statuses, *beside.statuses} != {200}:
+                raise RuntimeError(f"the quiet tenant was answered {alone.statuses} and {beside.statuses}")
+            if min(alone.on_time, beside.on_time, shouted.on_time) < _LEAST_ON_TIME:
+                continue
+            noises.append(shouted)
+            for is_noisy, heard in ((False, alone), (True, beside)):
                 p99[is_noisy].append(report.percentile(heard.latencies, 0.99) * 1000)
-    _refuse_what_was_no_noise(noises)
-    alone, beside = statistics.median(p99[False]), statistics.median(p99[True])
+    refused = sum(heard.statuses.get(429, 0) for heard in noises)
+    if not refused:
+        raise RuntimeError("the noisy tenant was never refused: this measured nothing")
     return {
         "door": quiet.door,
-        "p99_ms_alone": round(alone, 1),
-        "p99_ms_beside_noise": round(beside, 1),
-        "ratio": round(beside / alone, 2),
-        "noise_refused": sum(heard.statuses.get(429, 0) for heard in noises),
+        "p99_ms_alone": statistics.median(p99[False]),
+        "p99_ms_beside_noise": statistics.median(p99[True]),
+        "ratio": statistics.median(p99[True]) / statistics.median(p99[False]),
+        "noise_refused": refused,
         "noise_let_in": sum(heard.statuses.get(200, 0) for heard in noises),
+        "rounds_void": tried - rounds,
         "calls_a_round": int(seconds * quiet.per_second),
     }
-
-
-def _refuse_what_was_no_noise(noises: Sequence[Heard]) -> None:
-    if not any(heard.statuses.get(429) for heard in noises):
-        raise RuntimeError("the noisy tenant was never refused: this measured nothing")
-    if (least := min(heard.on_time for heard in noises)) < _LEAST_ON_TIME:
-        raise RuntimeError(f"only {least:.0%} of the noise came on time: no core was left for it")
 
 
 async def _a_flood() -> tuple[int, bytes]:
