@@ -1,8 +1,8 @@
 """Many concurrent requests become few database round trips: whoever waits while a batch runs forms the next one."""
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -15,6 +15,10 @@ class Batcher(Generic[Item, Result]):
     `run` answers one result or exception per item, in order. When it raises one of `splits_on` (a bad row fails
     its whole batch) the batch is halved until the bad item stands alone and gets the exception by itself; any
     other exception reaches every item of the batch.
+
+    While a batch runs in which one tenant has a crowd, a further leader takes what the others have: they wait for
+    their own few items alone. A crowd is never in two batches at once, and without one there is no such leader, since
+    two half batches cost more than a whole one.
     """
 
     def __init__(
@@ -24,11 +28,17 @@ class Batcher(Generic[Item, Result]):
         max_size: int,
         concurrency: int = 1,
         splits_on: tuple[type[Exception], ...] = (),
+        tenant: Callable[[Item], Hashable] | None = None,
+        crowd: int = 16,
     ) -> None:
         self._run = run
         self._max_size = max_size
         self._concurrency = concurrency
         self._splits_on = splits_on
+        self._tenant = tenant
+        self._crowd = crowd
+        # Of the batches under way.
+        self._crowds: set[Hashable] = set()
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self.batches = 0
@@ -41,7 +51,7 @@ class Batcher(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self.pending += 1
-        if len(self._running) < self._concurrency:
+        if len(self._running) < self._concurrency or self._is_held_up(item):
             self._lead()
         return future
 
@@ -61,16 +71,41 @@ class Batcher(Generic[Item, Result]):
         if self._waiting and len(self._running) < self._concurrency and not task.cancelled():
             self._lead()
 
+    def _is_held_up(self, item: Item) -> bool:
+        """By a crowd that it is no part of, and no further leader is there yet."""
+        if not self._crowds or self._tenant is None or len(self._running) > self._concurrency:
+            return False
+        return self._tenant(item) not in self._crowds
+
     async def _drain_waiting(self) -> None:
-        while self._waiting:
-            size = min(len(self._waiting), self._max_size)
-            batch = [self._waiting.popleft() for _ in range(size)]
+        while batch := self._next_batch():
             self.batches += 1
-            self.items += size
+            self.items += len(batch)
+            crowds = self._crowds_of(batch)
+            self._crowds |= crowds
             try:
                 await self._answer(batch)
             finally:
-                self.pending -= size
+                self._crowds -= crowds
+                self.pending -= len(batch)
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        """The first that wait, but for those whose tenant has a crowd in a batch under way."""
+        if not self._crowds or self._tenant is None:
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_size))]
+        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+        left: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        for entry in self._waiting:
+            is_free = len(batch) < self._max_size and self._tenant(entry[0]) not in self._crowds
+            (batch if is_free else left).append(entry)
+        self._waiting = left
+        return batch
+
+    def _crowds_of(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> set[Hashable]:
+        if self._tenant is None or len(batch) < self._crowd:
+            return set()
+        counts = Counter(self._tenant(item) for item, _ in batch)
+        return {tenant for tenant, count in counts.items() if count >= self._crowd}
 
     async def _answer(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:

@@ -57,7 +57,9 @@ class Claims:
         self._sweeps_at = 0.0
         # The last claim took all that it could: some tenant may have more chats due than a claim holds.
         self._is_crowded = False
-        self._reads: Batcher[tuple[Lease, str], Chat] = Batcher(self._read, max_size=200, splits_on=sql.SPLITS_ON)
+        self._reads: Batcher[tuple[Lease, str], Chat] = Batcher(
+            self._read, max_size=200, splits_on=sql.SPLITS_ON, tenant=lambda asked: asked[0].tenant_id
+        )
         self._releases: Batcher[Release, bool] = Batcher(self._release, max_size=500)
         self._echoes: Batcher[Chat, bool] = Batcher(self._finish_echoes, max_size=500)
 

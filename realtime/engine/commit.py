@@ -209,7 +209,9 @@ class _Head(Record, frozen=True, kw_only=True):
 class TurnCloser:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._batcher: Batcher[TurnEnd, Committed] = Batcher(self._write, max_size=200, splits_on=sql.SPLITS_ON)
+        self._batcher: Batcher[TurnEnd, Committed] = Batcher(
+            self._write, max_size=200, splits_on=sql.SPLITS_ON, tenant=lambda end: end.lease.tenant_id
+        )
 
     @property
     def pending(self) -> int:

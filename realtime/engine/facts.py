@@ -53,7 +53,9 @@ class Stored(Record, frozen=True, kw_only=True):
 class FactWriter:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._batcher: Batcher[Facts, Stored] = Batcher(self._write, max_size=200, splits_on=sql.SPLITS_ON)
+        self._batcher: Batcher[Facts, Stored] = Batcher(
+            self._write, max_size=200, splits_on=sql.SPLITS_ON, tenant=lambda facts: facts.lease.tenant_id
+        )
 
     @property
     def pending(self) -> int:

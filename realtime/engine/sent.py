@@ -68,8 +68,12 @@ _GONE: Final = Started(wa_message_id=None, first_try_at=datetime.max.replace(tzi
 class DispatchBook:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._dispatches: Batcher[Dispatch, bool] = Batcher(self._mark, max_size=200, splits_on=sql.SPLITS_ON)
-        self._starts: Batcher[Start, Started] = Batcher(self._start, max_size=200, splits_on=sql.SPLITS_ON)
+        self._dispatches: Batcher[Dispatch, bool] = Batcher(
+            self._mark, max_size=200, splits_on=sql.SPLITS_ON, tenant=lambda dispatch: dispatch.lease.tenant_id
+        )
+        self._starts: Batcher[Start, Started] = Batcher(
+            self._start, max_size=200, splits_on=sql.SPLITS_ON, tenant=lambda start: start.lease.tenant_id
+        )
 
     @property
     def pending(self) -> int:

@@ -33,6 +33,7 @@ PATH: Final = "/api/webhooks/whatsapp"
 _ANSWERS: Final = {outcome: taken(outcome) for outcome in ("stored", "known", "ignored", "kept")}
 # The second is what many a client says when it says nothing.
 _TYPES: Final = (b"application/json", b"application/octet-stream", None)
+_TRICKLE_SECONDS: Final = 0.1
 log = structlog.get_logger(__name__)
 
 
@@ -176,8 +177,10 @@ class WhatsAppWebhook:
                 arrival_of(message, instance, received_at=received_at, trace_id=envelope.id)
             )
         except RateExceeded as exceeded:
-            self._spent.remember(instance.instance_id, exceeded.retry_after_seconds)
-            raise _too_many(envelope.event, exceeded.retry_after_seconds) from exceeded
+            told = exceeded.retry_after_seconds
+            # A second is rounded up from anything: what a window lets in again in so long must not come as one batch.
+            self._spent.remember(instance.instance_id, told if told > 1 else _TRICKLE_SECONDS)
+            raise _too_many(envelope.event, told) from exceeded
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             # Postgres will never take this row, however often the gateway comes again.
             reason = f"refused: {type(error).__name__}"

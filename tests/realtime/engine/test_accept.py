@@ -191,3 +191,37 @@ async def test_those_who_wait_form_the_next_batch() -> None:
 
     assert await asyncio.gather(first, *rest) == list(range(41))
     assert sizes == [1, 40]
+
+
+async def test_nobody_waits_for_another_tenants_crowd() -> None:
+    batches: list[list[str]] = []
+    is_open = asyncio.Event()
+
+    async def run(items: list[str]) -> list[str]:
+        batches.append(items)
+        if "crowd" in items:
+            await is_open.wait()
+        return items
+
+    batcher: Batcher[str, str] = Batcher(run, max_size=100, tenant=lambda item: item, crowd=4)
+    few = [batcher.submit("crowd") for _ in range(3)]
+    await asyncio.sleep(0)
+    # Three are no crowd: whoever comes now waits like everybody.
+    waiting = batcher.submit("quiet")
+    await asyncio.sleep(0)
+    assert batches == [["crowd"] * 3]
+    is_open.set()
+    await asyncio.gather(*few, waiting)
+    is_open.clear()
+
+    crowd = [batcher.submit("crowd") for _ in range(50)]
+    await asyncio.sleep(0)
+    more = [batcher.submit("crowd") for _ in range(50)]
+    others = [batcher.submit(name) for name in ("quiet", "other", "quiet")]
+    assert await asyncio.gather(*others) == ["quiet", "other", "quiet"]
+    assert batches[2:] == [["crowd"] * 50, ["quiet", "other", "quiet"]]
+    is_open.set()
+    await asyncio.gather(*crowd, *more)
+
+    assert batches[4:] == [["crowd"] * 50]
+    assert batcher.pending == 0
