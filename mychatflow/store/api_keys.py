@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -51,6 +51,7 @@ _TOUCH = text(
         and (last_used_at is null or last_used_at < cast(:at as timestamptz) - interval '1 minute')
     """
 )
+_TOUCHED_EVERY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,8 @@ async def by_secret(transaction: AsyncConnection, secret: str, *, at: datetime) 
     if row is None:
         return None
     key = _key(row)
-    await transaction.execute(_TOUCH, {"tenant_id": key.tenant_id, "key_id": key.key_id, "at": at})
+    if key.last_used_at is None or at - key.last_used_at > _TOUCHED_EVERY:
+        await transaction.execute(_TOUCH, {"tenant_id": key.tenant_id, "key_id": key.key_id, "at": at})
     return key
 
 
