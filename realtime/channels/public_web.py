@@ -5,12 +5,14 @@ import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 WEB_PORTS: Final = frozenset({80, 443})
+# Of a provider's or a translator's own network, and global to Python: 192.0.0.192 gives out a cloud's credentials.
+_INNER: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24")))
 
 
 class AddressRefused(Exception):
@@ -23,29 +25,31 @@ def is_public(address: Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is not None:
             return is_public(inner)
-        # Addresses that a translator turns into IPv4 ones of its own network.
-        if address in ipaddress.ip_network("64:ff9b::/96") or address in ipaddress.ip_network("64:ff9b:1::/48"):
-            return False
+    if any(address in network for network in _INNER):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def check(url: str, *, allows: Callable[[Address], bool] = is_public, ports: frozenset[int] | None = WEB_PORTS) -> None:
     """Raises AddressRefused for what, by its words, is no public web address; without `ports` any port will do."""
     try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        # As whoever calls it reads it: to them ①②⑦.⓪.⓪.① is 127.0.0.1, which they do not look up.
+        parts = URL(url)
+        host, port = parts.raw_host, parts.port
     except ValueError as error:
         raise AddressRefused("this is not a web address") from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not host:
         raise AddressRefused("the address must begin with https:// or http://")
-    if parts.username or parts.password:
+    if parts.user or parts.password:
         raise AddressRefused("the address must not hold a user name or password")
     if ports is not None and port not in ports:
         raise AddressRefused(f"the port {port} is none of the web's")
     # A number in place of a name is not looked up, so it is checked here.
-    literal = _literal(parts.hostname)
+    literal = _literal(host)
     if literal is not None and not allows(literal):
         raise AddressRefused("the address lies in a private network")
+    if literal is None and (":" in host or host.replace(".", "").isdigit()):
+        raise AddressRefused("this is not a web address")
 
 
 class CheckedResolver(AbstractResolver):
@@ -78,6 +82,8 @@ class CheckedResolver(AbstractResolver):
 
 
 def _literal(host: str) -> Address | None:
+    # A dot at the end makes a name absolute, and an address stays one.
+    host = host.rstrip(".")
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

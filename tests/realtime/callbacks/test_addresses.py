@@ -26,6 +26,15 @@ INNER = [
     "gopher://example.com/",
     "https://user:pass@example.com/",
     "https://[half",
+    # What the client makes of them is an address, and an address it does not look up.
+    "https://①②⑦.⓪.⓪.①/",
+    "https://127。0。0。1/",
+    "https://１２７.0.0.1/",
+    "https://169.254.169.254./",
+    "https://1.2.3.4.5/",
+    "https://192.0.0.192/",
+    "https://[fec0::1]/",
+    "https://[64:ff9b::7f00:1]/",
 ]
 
 

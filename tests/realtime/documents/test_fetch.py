@@ -42,6 +42,8 @@ def test_the_web_is_public(address):
         ("http://2130706433/", "private"),
         ("http://0x7f.1/", "private"),
         ("http://017700000001/", "private"),
+        ("http://①②⑦.⓪.⓪.①/", "private"),
+        ("http://127.0.0.1./", "private"),
         ("http://[half", "not a web address"),
     ],
 )
