@@ -16,9 +16,6 @@ EVERY_PAGE = tuple(place.path for place in navigation.PLACES)
 ANALYTICS = frozenset(place.path for place in navigation.PLACES if place.group == "Analytics")
 
 
-MONTH = filters.preset(28, today=datetime.now(UTC).astimezone(ZoneInfo("Europe/Madrid")).date())
-
-
 def opened(page: str, **parameters: str) -> AppTest:
     test = AppTest.from_file(_SCRIPT, default_timeout=60)
     test.query_params["page"] = page
@@ -80,7 +77,8 @@ def test_a_step_of_the_funnel_counts_its_people(pages: Town) -> None:
     test = opened("leads", workspace=pages.dental.name)
     step = next(button for button in test.button if button.key == "cover-booked").click().run()
 
-    booked = {row["stage"]: row["contact_count"] for row in data.lead_funnel(pages.dental.tenant_id, MONTH)}["booked"]
+    month = filters.preset(28, today=datetime.now(UTC).astimezone(ZoneInfo("Europe/Madrid")).date())
+    booked = {row["stage"]: row["contact_count"] for row in data.lead_funnel(pages.dental.tenant_id, month)}["booked"]
     assert any(f"with {booked} people" in caption.value for caption in step.caption)
 
 

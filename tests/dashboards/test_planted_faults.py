@@ -28,7 +28,6 @@ from tests.warehouse import history
 from tests.warehouse.history import Business
 from warehouse import connection, rollup
 
-TODAY = datetime.now(UTC).date()
 # The last night of each kind whose clocks the year's calendar of zones knows.
 CLOCK_CHANGES = (
     ("Europe/Madrid", date(2026, 10, 25), 100),
@@ -63,7 +62,7 @@ def planted(
         values: dict[str, Any] = dict(environment)
         installation = Settings(_env_file=None, **values)
         business = _named(installation, "Quiet Shop", "America/New_York")
-        noons = [_at(TODAY - timedelta(days=days)) for days in range(2, 7)]
+        noons = [_at(datetime.now(UTC).date() - timedelta(days=days)) for days in range(2, 7)]
         rows = [_received(business, noon + timedelta(minutes=number)) for noon in noons for number in range(12)]
         history.write_events(installation, [*rows, *_nights(installation)])
         rollup.rollup(installation, at=datetime.now(UTC))
@@ -117,7 +116,7 @@ def _tiles(workspace: str, day: date) -> dict[str, str]:
 
 def test_an_event_thirty_hours_late_is_seen_on_its_own_day_alone(fault: Fault) -> None:
     happened = datetime.now(UTC) - timedelta(hours=30)
-    days = [TODAY - timedelta(days=back) for back in range(1, 4)]
+    days = [datetime.now(UTC).date() - timedelta(days=back) for back in range(1, 4)]
     before = {day: int(_tiles("Quiet Shop", day)["Messages"]) for day in days}
 
     history.write_events(fault.settings, [_received(fault.business, happened)])
@@ -130,7 +129,7 @@ def test_an_event_thirty_hours_late_is_seen_on_its_own_day_alone(fault: Fault) -
 
 
 def test_a_price_change_at_noon_prices_each_call_at_its_own_hour(fault: Fault) -> None:
-    day = TODAY - timedelta(days=8)
+    day = datetime.now(UTC).date() - timedelta(days=8)
     calls = [
         history.an_event(
             fault.business, EventType.LLM_ATTEMPT, at=_at(day) + timedelta(minutes=minute), provider="openai",
@@ -159,7 +158,10 @@ def test_what_the_warehouse_lost_and_doubled_is_named_and_mended_from_the_page(
 ) -> None:
     of_day = "occurred_at >= ? and occurred_at < ? and event_type = 'message_received'"
     days = {
-        back: [_at(TODAY - timedelta(days=back), time()), _at(TODAY - timedelta(days=back - 1), time())]
+        back: [
+            _at(datetime.now(UTC).date() - timedelta(days=back), time()),
+            _at(datetime.now(UTC).date() - timedelta(days=back - 1), time()),
+        ]
         for back in (5, 3)
     }
     with connection.writer(fault.settings) as warehouse:
@@ -184,7 +186,7 @@ def test_what_the_warehouse_lost_and_doubled_is_named_and_mended_from_the_page(
     page = opened("operations")
     assert "both_sides_agree: 2 rows" in html_of(page)
     command = page.code[0].value.splitlines()[0]
-    first, until = TODAY - timedelta(days=5), TODAY - timedelta(days=2)
+    first, until = datetime.now(UTC).date() - timedelta(days=5), datetime.now(UTC).date() - timedelta(days=2)
     assert command == f"mychatflow backfill --asset analytics_events --from {first} --to {until}"
 
     assert backfill_run.main(command.split()[2:]) == answers.OK

@@ -9,8 +9,9 @@ from tests.fakes.llm import answer_json
 from tests.fakes.llm_wire import ToolUse
 from tests.journeys.conftest import House, until, varied, working
 
-TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date()
-LATER = TOMORROW + timedelta(days=1)
+# Still to come when midnight passes during the run.
+SOON = (datetime.now(UTC) + timedelta(days=2)).date()
+LATER = SOON + timedelta(days=1)
 MODELS = {"openai": "gpt-5.4-mini", "anthropic": "claude-haiku-4-5", "gemini": "gemini-3.5-flash-lite"}
 
 
@@ -29,7 +30,7 @@ async def a_salon(house: House, provider: str = "openai", **settings):
 
 
 def look(hour=15):
-    window = {"service": "haircut", "from": f"{TOMORROW}T{hour:02}:00", "to": f"{TOMORROW}T{hour + 1:02}:00", "tz": ""}
+    window = {"service": "haircut", "from": f"{SOON}T{hour:02}:00", "to": f"{SOON}T{hour + 1:02}:00", "tz": ""}
     return ToolUse((("find_slots", window),))
 
 
@@ -66,7 +67,7 @@ async def test_a_customer_books_by_chat(house: House, provider):
     (row,) = appointments(house, tenant)
     assert row["status"] == "booked"
     assert text.startswith("Your appointment is booked: Haircut, ")
-    assert f"{TOMORROW:%A, %B} {TOMORROW.day}" in text
+    assert f"{SOON:%A, %B} {SOON.day}" in text
     assert "3:00 PM (Coordinated Universal Time)" in text
     assert len(house.models.calls(provider)) == 4
     assert len(house.events(tenant, "appointment_booked")) == 1
@@ -84,12 +85,12 @@ async def test_free_times_may_be_named(house: House, provider):
     chat = house.a_customer()
     house.models.say(
         provider,
-        lambda call: answer_json(f"We are free at 15:00 on {TOMORROW:%d.%m.}, shall I?") if call.told else look(),
+        lambda call: answer_json(f"We are free at 15:00 on {SOON:%d.%m.}, shall I?") if call.told else look(),
     )
 
     house.write(tenant, chat, "When are you free tomorrow?")
 
-    assert await house.answers(tenant, chat, 1) == [f"We are free at 15:00 on {TOMORROW:%d.%m.}, shall I?"]
+    assert await house.answers(tenant, chat, 1) == [f"We are free at 15:00 on {SOON:%d.%m.}, shall I?"]
     assert appointments(house, tenant) == []
 
 

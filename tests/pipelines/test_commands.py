@@ -15,7 +15,6 @@ from warehouse import connection
 from warehouse.reader import Reader
 from warehouse.windows import Window
 
-NOW = datetime.now(UTC)
 Captured = pytest.CaptureFixture[str]
 
 
@@ -28,7 +27,7 @@ def commanded(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> Settin
 
 def test_rollup_answers_what_it_did(commanded: Settings, capsys: Captured) -> None:
     business = history.a_business(commanded)
-    history.write(commanded, history.a_past(business, turns=20, days=2, until=NOW))
+    history.write(commanded, history.a_past(business, turns=20, days=2, until=datetime.now(UTC)))
 
     code = rollup.main(["--json"])
 
@@ -40,7 +39,7 @@ def test_rollup_answers_what_it_did(commanded: Settings, capsys: Captured) -> No
 
 def test_a_rollup_shows_on_dagsters_pages(commanded: Settings, capsys: Captured) -> None:
     business = history.a_business(commanded)
-    history.write(commanded, history.a_past(business, turns=20, days=2, until=NOW))
+    history.write(commanded, history.a_past(business, turns=20, days=2, until=datetime.now(UTC)))
 
     assert rollup.main(["--json"]) == answers.OK
 
@@ -67,7 +66,7 @@ def test_a_rollup_shows_on_dagsters_pages(commanded: Settings, capsys: Captured)
 
 def test_reconcile_names_and_backfill_mends(commanded: Settings, capsys: Captured, published: Reader) -> None:
     business = history.a_business(commanded)
-    past = history.a_past(business, turns=20, days=4, until=NOW - timedelta(days=1))
+    past = history.a_past(business, turns=20, days=4, until=datetime.now(UTC) - timedelta(days=1))
     history.write(commanded, past)
     rollup.main(["--json"])
     whole = published.rows("select event_id from analytics_events order by all")
@@ -119,7 +118,7 @@ def test_a_backwards_range_is_a_usage_error(capsys: Captured) -> None:
 
 
 def test_an_asset_from_postgres_backfills_its_readers() -> None:
-    window = Window(start=NOW - timedelta(days=3), end=NOW)
+    window = Window(start=datetime.now(UTC) - timedelta(days=3), end=datetime.now(UTC))
 
     plan = backfill.plan(["marts.llm_usage_daily"], window)
 

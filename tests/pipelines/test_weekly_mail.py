@@ -16,7 +16,6 @@ from warehouse import reads, rollup
 from warehouse.periods import Period
 from warehouse.reader import Reader
 
-NOW = datetime.now(UTC)
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -38,13 +37,13 @@ def mails(settings: Settings) -> list[tuple[UUID, UUID, str, str, str]]:
 def busy(installation: Settings, published: Reader) -> Business:
     """A business with two weeks of messages, an owner, an admin and people who only work there."""
     business = history.a_business(installation)
-    history.write(installation, history.a_past(business, turns=300, days=20, until=NOW))
+    history.write(installation, history.a_past(business, turns=300, days=20, until=datetime.now(UTC)))
     for email, role in (("Owner@a.test", "owner"), ("admin@a.test", "admin"), ("agent@a.test", "agent")):
         a_member(installation, business, email, role)
     with psycopg.connect(installation.role_url("engine")) as connection:
         connection.execute("update tenants set name = %s where id = %s", (HOSTILE, business.tenant_id))
         connection.execute("update settings set business_name = null where tenant_id = %s", (business.tenant_id,))
-    rollup.rollup(installation, at=NOW)
+    rollup.rollup(installation, at=datetime.now(UTC))
     return business
 
 
@@ -54,7 +53,7 @@ def test_each_owner_and_admin_gets_the_week_once(run_job: RunJob, installation: 
 
     found = mails(installation)
     assert [row[2] for row in found] == ["admin@a.test", "owner@a.test"]
-    week = weekly_mail.week_before(NOW, "UTC")
+    week = weekly_mail.week_before(datetime.now(UTC), "UTC")
     received = reads.overview_kpis(busy.tenant_id, week)[0]["message_received_count"]
     assert f"Messages received: {received:,}" in found[0][3]
     assert "<script>" not in found[0][4]

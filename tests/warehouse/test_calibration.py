@@ -37,8 +37,10 @@ select %(tenant)s, %(contact)s, service.id, resource.id, %(at)s, %(at)s, tstzran
     %(at)s, %(contact)s::text, %(contact)s::text
 from service cross join resource
 """
-NOW = datetime.now(UTC)
-_PERIOD = Period(since=NOW.date() - timedelta(days=90), until=NOW.date() + timedelta(days=2))
+
+
+def _period(now: datetime) -> Period:
+    return Period(since=now.date() - timedelta(days=90), until=now.date() + timedelta(days=2))
 
 
 def _grade(
@@ -67,20 +69,21 @@ def _wilson(booked: int, count: int) -> tuple[float, float]:
 
 def test_only_bookings_within_thirty_days_count(installation: Settings, published: Reader) -> None:
     del published
-    business, at, day = history.a_business(installation), NOW - timedelta(days=50), timedelta(days=1)
+    business, day, now = history.a_business(installation), timedelta(days=1), datetime.now(UTC)
+    at = now - 50 * day
     _grade(installation, business, "B", people=8, booked=3, at=at, after=29 * day)
     _grade(installation, business, "B", people=4, booked=2, at=at, after=31 * day)
-    _grade(installation, business, "B", people=5, booked=5, at=NOW - 2 * day, after=day)
+    _grade(installation, business, "B", people=5, booked=5, at=now - 2 * day, after=day)
     # The interval's ends are rounded past these rates, where nothing would be published any more.
     _grade(installation, business, "C", people=4, booked=4, at=at, after=day)
     _grade(installation, business, "D", people=7, booked=0, at=at, after=day)
 
-    rollup.rollup(installation, at=NOW)
+    rollup.rollup(installation, at=now)
 
-    row = next(row for row in reads.grade_conversion(business.tenant_id, _PERIOD) if row["grade"] == "B")
+    row = next(row for row in reads.grade_conversion(business.tenant_id, _period(now)) if row["grade"] == "B")
     assert (row["contact_count"], row["booked_count"], row["waiting_count"]) == (12, 3, 5)
     assert (row["booking_rate_low"], row["booking_rate_high"]) == pytest.approx(_wilson(3, 12))
-    certain = {row["grade"]: row for row in reads.grade_conversion(business.tenant_id, _PERIOD)}
+    certain = {row["grade"]: row for row in reads.grade_conversion(business.tenant_id, _period(now))}
     assert (certain["C"]["booking_rate_high"], certain["D"]["booking_rate_low"]) == (1, 0)
     nobody = certain["A"]
     assert nobody["booking_rate"] is nobody["booking_rate_low"] is nobody["booking_rate_high"] is None
@@ -90,11 +93,12 @@ def test_only_bookings_within_thirty_days_count(installation: Settings, publishe
 def test_a_colder_grade_that_books_more_is_warned_of(
     installation: Settings, published: Reader, cold_booked: int, *, is_in_order: bool
 ) -> None:
-    business, at = history.a_business(installation), NOW - timedelta(days=50)
+    business, now = history.a_business(installation), datetime.now(UTC)
+    at = now - timedelta(days=50)
     _grade(installation, business, "A", people=30, booked=15, at=at, after=timedelta(days=2))
     _grade(installation, business, "C", people=30, booked=cold_booked, at=at, after=timedelta(days=2))
 
-    rollup.rollup(installation, at=NOW)
+    rollup.rollup(installation, at=now)
 
     assert [row["is_in_order"] for row in reads.calibration(business.tenant_id)] == [True, is_in_order]
     failed = published.rows("from ops.check_results where check_name = 'warmer_grades_book_more'")[0]["failed_count"]

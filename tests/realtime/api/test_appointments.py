@@ -8,12 +8,13 @@ import pytest
 from tests.factories import a_contact
 from tests.realtime.api.conftest import a_shop
 
-TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
-LATER = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
+# Still to come when midnight passes during the run.
+SOON = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+LATER = (datetime.now(UTC) + timedelta(days=4)).date().isoformat()
 
 
 async def free(api, shop, **parameters):
-    asked = {"service_id": str(shop.service_id), "from": TOMORROW, "to": LATER} | parameters
+    asked = {"service_id": str(shop.service_id), "from": SOON, "to": LATER} | parameters
     return (await api.get("/appointments/slots", params=asked)).json()["data"]
 
 

@@ -13,8 +13,6 @@ from mychatflow.store.privacy import Privacy
 from tests.factories import a_campaign, a_contact
 from tests.realtime.api.possessions import a_data_request, a_file, a_message, a_run, an_episode
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 async def twin(store, shop):
@@ -25,8 +23,8 @@ async def twin(store, shop):
         wa_id="34699111222@c.us",
         name=None,
         tags=["late"],
-        last_inbound_at=NOW,
-        last_message_at=NOW,
+        last_inbound_at=datetime.now(UTC),
+        last_message_at=datetime.now(UTC),
     )
 
 
@@ -93,7 +91,7 @@ async def test_merging_again_changes_nothing(api, shop, store, rows, twin):
     # A colleague has read both chats: they are unread or not as the first was.
     async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
         for each in (shop.contact_id, twin):
-            await read_markers.read(transaction, shop.tenant.tenant_id, each, reader_id=None, through=NOW)
+            await read_markers.read(transaction, shop.tenant.tenant_id, each, reader_id=None, through=datetime.now(UTC))
     first = await merged(api, shop, twin)
     ledger = rows("select count(*) as rows from lead_score_events")
 
@@ -140,7 +138,7 @@ async def test_the_stricter_consent_wins(api, shop, store, rows, twin, opted_out
 
 async def test_the_score_is_that_of_all_messages(api, shop, store, rows, twin):
     for minutes, who in ((9, shop.contact_id), (8, twin), (7, twin)):
-        await a_message(store, shop.tenant, who, "how much?", at=NOW - timedelta(minutes=minutes))
+        await a_message(store, shop.tenant, who, "how much?", at=datetime.now(UTC) - timedelta(minutes=minutes))
     async with store.platform_transaction() as transaction:
         await transaction.execute(
             text("update interactions set is_countable = true, is_question = true, intents = '{price_inquiry}'")
@@ -197,7 +195,7 @@ async def test_an_erasure_under_way_comes_first(api, shop, store, rows, twin):
 async def test_forgetting_either_forgets_the_person(api, shop, store, fresh, rows, twin):
     await merged(api, shop, twin)
 
-    await Privacy(store, fresh).forget(shop.tenant.tenant_id, twin, actor="test", at=NOW)
+    await Privacy(store, fresh).forget(shop.tenant.tenant_id, twin, actor="test", at=datetime.now(UTC))
 
     assert rows("select 1 from contacts where id in (%s, %s)", twin, shop.contact_id) == []
     assert rows("select 1 from contact_identities where value = '+34699111222'") == []
