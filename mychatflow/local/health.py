@@ -4,16 +4,20 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from http import HTTPStatus
+from http.client import HTTPException
 from types import TracebackType
 from typing import Final, Self
-
-import httpx
+from urllib.request import ProxyHandler, build_opener
 
 from mychatflow.local.programs import Program
 
 _EAGER_SECONDS: Final = 0.15
 _CALM_SECONDS: Final = 2.0
 _SILENCES_THAT_COUNT: Final = 3
+_PATIENCE_SECONDS: Final = 2.0
+# A proxy of this machine's environment is not asked for loopback.
+_OPENER: Final = build_opener(ProxyHandler({}))
 
 
 class Health:
@@ -40,17 +44,15 @@ class Health:
         return all(program.name in self.up for program in programs if program.health)
 
     def _ask_for_ever(self) -> None:
-        # A proxy of this machine's environment is not asked for loopback.
-        with httpx.Client(timeout=2, trust_env=False) as client:
-            while not self._is_over.is_set():
-                started = time.monotonic()
-                self._ask(client)
-                pause = _CALM_SECONDS if self.are_up(self._asked) else _EAGER_SECONDS
-                self._is_over.wait(max(0, pause - (time.monotonic() - started)))
+        while not self._is_over.is_set():
+            started = time.monotonic()
+            self._ask()
+            pause = _CALM_SECONDS if self.are_up(self._asked) else _EAGER_SECONDS
+            self._is_over.wait(max(0, pause - (time.monotonic() - started)))
 
-    def _ask(self, client: httpx.Client) -> None:
+    def _ask(self) -> None:
         for program in self._asked:
-            if _answers(client, program):
+            if _answers(program):
                 self._silences[program.name] = 0
                 self.up |= {program.name}
             else:
@@ -59,8 +61,9 @@ class Health:
         self.up -= {name for name, silences in self._silences.items() if silences >= _SILENCES_THAT_COUNT}
 
 
-def _answers(client: httpx.Client, program: Program) -> bool:
+def _answers(program: Program) -> bool:
     try:
-        return program.health is not None and client.get(program.health).is_success
-    except httpx.HTTPError:
+        with _OPENER.open(str(program.health), timeout=_PATIENCE_SECONDS) as answer:
+            return bool(answer.status < HTTPStatus.MULTIPLE_CHOICES)
+    except (OSError, HTTPException):
         return False

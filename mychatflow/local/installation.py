@@ -9,9 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
-from mychatflow.local import backup, process, programs, setup
+from mychatflow.local import backup, leftovers, process, programs
 from mychatflow.local.console import DEPENDENCY_DOWN, Failure, say
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.local.programs import Program
@@ -63,7 +62,7 @@ class Installation:
 
     def start_servers(self) -> None:
         """The embedded ones where no URL is set; raises Failure when one does not come up."""
-        setup.await_leftovers(self._settings)
+        leftovers.see_ended(self._settings)
         try:
             self._start_servers()
         except process.ServerFailed as failed:
@@ -96,9 +95,13 @@ class Installation:
         launch = functools.partial(self._launch, "wal-stream", command, environment)
         self.supervisor.start(Spec(name="wal-stream", launch=launch, stop_signal=signal.SIGINT, patience_seconds=10))
 
-    def migrate(self) -> str:
+    def migrate(self) -> None:
+        """In a process of its own: what it takes to migrate would stay in ours for as long as we run."""
         say("bringing the database to the newest version …")
-        return setup.migrate(self._settings, today=datetime.now(UTC).date())
+        command = [sys.executable, "-m", "mychatflow", "migrate", "--json"]
+        done = subprocess.run(command, env=self._environment, stdout=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            raise Failure("the database is not at the newest version", exit_code=done.returncode)
 
     def start(self, program: Program) -> None:
         """Start that program and keep it running."""

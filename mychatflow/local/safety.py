@@ -1,10 +1,9 @@
-"""What must not go live: every unsafe setting and database role, named, with what to do about it."""
+"""What must not go live: every unsafe setting, named, with what to do about it."""
 
 import ipaddress
 from urllib.parse import urlsplit
 
 from mychatflow.settings import ConfigurationRefused, Settings
-from mychatflow.store.session import Store
 
 # What people leave in a file they copied.
 _KNOWN_TO_ALL = ("changeme", "change-me", "secret", "password", "example", "mychatflow", "test")
@@ -25,12 +24,6 @@ def reasons(settings: Settings) -> list[str]:
     except ConfigurationRefused as refused:
         return [str(refused)]
     return _production_reasons(settings, keys) if settings.is_production else []
-
-
-async def refuse_unsafe_role(store: Store, settings: Settings) -> None:
-    """Raise ConfigurationRefused when tenants would be served by a role that sees over the tenant wall."""
-    if settings.is_production and not settings.is_embedded_database:
-        await store.refuse_unsafe_role()
 
 
 def _production_reasons(settings: Settings, keys: tuple[bytes, ...]) -> list[str]:

@@ -1,19 +1,14 @@
-"""What must be true before the programs start: no leftovers of a killed start, roles, and the newest schema."""
+"""What must be true of the database before the programs start: its roles, and the newest schema."""
 
-import time
 from datetime import date
-from pathlib import Path
 
 import alembic.util.exc
-import psutil
 import psycopg
 import sqlalchemy.exc
 
 from mychatflow.local.console import DEPENDENCY_DOWN, Failure, say
 from mychatflow.settings import Settings
 from mychatflow.store import roles, schema
-
-_LEFTOVER_SECONDS = 20
 
 
 def migrate(settings: Settings, *, today: date) -> str:
@@ -54,37 +49,3 @@ def _plain(url: str) -> str:
 def _first_line(error: BaseException) -> str:
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def await_leftovers(settings: Settings) -> None:
-    """Wait for servers of a killed start that are still going down; a stale pid file is nobody."""
-    data_dir = settings.data_dir / "postgres"
-    # Redis shows its socket as its title, Postgres its directory.
-    for name, mark, pid_files in (
-        ("postgres", str(data_dir), (settings.run_dir / "postgres.pid", data_dir / "postmaster.pid")),
-        ("redis", str(settings.socket_dir), (settings.run_dir / "redis.pid",)),
-    ):
-        leftover = next(filter(None, (_running(path, mark) for path in pid_files)), None)
-        if leftover is not None:
-            say(f"waiting for an earlier {name} (pid {leftover.pid}) to end …")
-            _see_ended(leftover, name)
-
-
-def _running(path: Path, mark: str) -> psutil.Process | None:
-    """The live process of that pid file, if its command line says that it is the server of this directory."""
-    try:
-        found = psutil.Process(int(path.read_text().split()[0]))
-        return found if mark in " ".join(found.cmdline()) else None
-    except (OSError, ValueError, IndexError, psutil.Error):
-        return None
-
-
-def _see_ended(leftover: psutil.Process, name: str) -> None:
-    until = time.monotonic() + _LEFTOVER_SECONDS
-    while leftover.is_running() and leftover.status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > until:
-            raise Failure(
-                f"{name} (pid {leftover.pid}) of this data directory still runs, and nobody supervises it",
-                next_step=f"kill {leftover.pid}, then: mychatflow up",
-            )
-        time.sleep(0.1)

@@ -2,7 +2,7 @@
 
 import psycopg
 from psycopg import sql
-from sqlalchemy.engine import make_url
+from psycopg.conninfo import conninfo_to_dict
 
 from mychatflow.settings import ROLES, Role, Settings
 
@@ -37,9 +37,9 @@ def ensure_roles(settings: Settings, admin_url: str) -> None:
 
 
 def _ensure_role(connection: psycopg.Connection[tuple[object, ...]], role: Role, settings: Settings) -> None:
-    url = make_url(settings.role_url(role))
-    name = sql.Identifier(str(url.username))
-    exists = connection.execute("select 1 from pg_roles where rolname = %s", (url.username,)).fetchone()
+    login = conninfo_to_dict(settings.role_url(role))
+    name = sql.Identifier(str(login["user"]))
+    exists = connection.execute("select 1 from pg_roles where rolname = %s", (login["user"],)).fetchone()
     verb = sql.SQL("alter role {}" if exists else "create role {}").format(name)
     attributes = sql.SQL(f" with login {_ATTRIBUTES[role]} password ")
-    connection.execute(verb + attributes + sql.Literal(url.password))
+    connection.execute(verb + attributes + sql.Literal(login["password"]))

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from mychatflow.local import safety
+from mychatflow.local.commands import database
 from mychatflow.local.postgres import BINARIES, EmbeddedPostgres
 from mychatflow.settings import ROLES, Settings
 from mychatflow.store import schema
@@ -77,7 +77,7 @@ def test_production_migrates_and_serves_with_the_roles_of_the_script(bare, tmp_p
 
 async def _refused(store: Store, settings: Settings) -> None:
     try:
-        await safety.refuse_unsafe_role(store, settings)
+        await database.refuse_unsafe_role(store, settings)
     finally:
         await store.close()
 

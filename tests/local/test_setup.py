@@ -4,7 +4,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from mychatflow.local import safety, setup
+from mychatflow.local import setup
+from mychatflow.local.commands import database
 from mychatflow.local.console import Failure
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store.session import Store
@@ -55,7 +56,7 @@ async def test_production_refuses_a_role_above_the_wall(settings, postgres, role
     store = Store(unsafe)
 
     with pytest.raises(ConfigurationRefused, match=word):
-        await safety.refuse_unsafe_role(store, unsafe)
+        await database.refuse_unsafe_role(store, unsafe)
 
     await store.close()
 

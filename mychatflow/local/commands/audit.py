@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from mychatflow.local import console
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.store import audit
 from mychatflow.store.audit import Chain
@@ -38,7 +38,7 @@ def verify(
             found = [tenant] if tenant else await audit.tenants(transaction)
             return [await audit.verify(transaction, each, anchor=anchors.get(each)) for each in found]
 
-    chains = loading.with_store(loaded, work)
+    chains = database.with_store(loaded, work)
     broken = [chain for chain in chains if not chain.holds]
     answer: dict[str, Any] = {
         "tenants": len(chains),

@@ -6,7 +6,7 @@ import typer
 
 from mychatflow.local import console
 from mychatflow.local import replay as replaying
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.store import dead_letters
 from mychatflow.store.dead_letters import Letter
@@ -28,7 +28,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
         async with store.platform_transaction() as transaction:
             return await dead_letters.waiting(transaction)
 
-    letters = loading.with_store(loading.settings(), work)
+    letters = database.with_store(loading.settings(), work)
     names = ("letter_id", "source", "session", "message_id", "reason", "received_at")
     rows = [tuple(getattr(letter, name) for name in names) for letter in letters]
     if as_json:
@@ -48,7 +48,7 @@ def replay(ids: Annotated[list[str], typer.Argument(help="From `mychatflow dlq l
     async def work(store: Store) -> list[str]:
         return [reason for letter_id in ids if (reason := await replaying.replay(store, loaded, letter_id))]
 
-    reasons = loading.with_store(loaded, work)
+    reasons = database.with_store(loaded, work)
     if reasons:
         code = console.FAILED if len(reasons) == len(ids) else console.PARTIAL
         raise Failure("\n".join(reasons), next_step="mychatflow dlq list", exit_code=code)

@@ -8,7 +8,7 @@ import psycopg
 import typer
 
 from mychatflow.local import console
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.local.demo import generate, sessions
 from mychatflow.local.demo import store as demo_store
@@ -33,7 +33,7 @@ def demo(
     try:
         written = demo_store.write(settings, until=ends, seed=seed, scale=scale)
     except psycopg.OperationalError as error:
-        raise loading.database_down(settings, error) from error
+        raise database.down(settings, error) from error
     except psycopg.errors.UndefinedTable as error:
         raise Failure("the database holds no tables yet", next_step="mychatflow migrate") from error
     seconds = time.perf_counter() - started

@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from mychatflow.local import console, gateway
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.local.gateway import GatewayFailed
 from mychatflow.settings import Settings
@@ -69,7 +69,7 @@ def _create(loaded: Settings, *, tenant: UUID, session: str, name: str | None, w
             )
 
     try:
-        return loading.with_store(loaded, work)
+        return database.with_store(loaded, work)
     except SessionTaken as taken:
         raise Failure(f"a number with the session {session!r} exists", next_step="choose another --session") from taken
     except UnknownTenant as unknown:
@@ -99,5 +99,5 @@ def _connect(
         async with store.platform_transaction() as transaction:
             await instances.connected(transaction, tenant_id=tenant, instance_id=instance_id, session_status=status)
 
-    loading.with_store(loaded, work)
+    database.with_store(loaded, work)
     return status

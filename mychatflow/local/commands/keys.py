@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from mychatflow.local import console
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.store import audit, media_vault, tenant_keys
 from mychatflow.store.cipher import CACHED_SECONDS
@@ -37,7 +37,7 @@ def rewrap(as_json: _Json = False) -> None:
         async with store.platform_transaction() as transaction:
             return await tenant_keys.rewrap(transaction, store.key_ring)
 
-    done = loading.with_store(loaded, work)
+    done = database.with_store(loaded, work)
     _give({"tenants": done.tenants, "keys": done.keys}, as_json=as_json)
 
 
@@ -63,10 +63,10 @@ def rotate(
         return version
 
     try:
-        loading.with_store(loaded, prepare)
+        database.with_store(loaded, prepare)
         console.say(f"every process learns the new key; it is used in {wait_seconds:.0f} s …")
         time.sleep(wait_seconds)
-        version = loading.with_store(loaded, activate)
+        version = database.with_store(loaded, activate)
     except RotationRefused as refused:
         raise Failure(f"the tenant {tenant} has no key to rotate, or a rotation is under way") from refused
     _give({"tenant_id": str(tenant), "version": version}, as_json=as_json)
@@ -92,7 +92,7 @@ def shred(
             await _record(store, tenant, "tenant.shredded", {"keys": count})
         return count
 
-    count = loading.with_store(loaded, work)
+    count = database.with_store(loaded, work)
     media_vault.opened(loaded).remove_all(tenant)
     ExportVault(loaded.data_dir / "exports").remove_all(tenant)
     _give({"tenant_id": str(tenant), "keys_dropped": count}, as_json=as_json)

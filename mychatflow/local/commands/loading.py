@@ -1,18 +1,8 @@
-"""What every command begins with: settings that hold, and a database that answers, or an error that helps."""
-
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-import psycopg
-import sqlalchemy.exc
+"""What every command begins with: settings that hold, or an error that helps."""
 
 from mychatflow import settings as configuration
-from mychatflow.local.console import DEPENDENCY_DOWN, REFUSED, Failure
+from mychatflow.local.console import REFUSED, Failure
 from mychatflow.settings import ConfigurationRefused, Settings
-from mychatflow.store.session import Store
-
-_Answer = TypeVar("_Answer")
 
 
 def settings() -> Settings:
@@ -25,32 +15,3 @@ def settings() -> Settings:
 
 def refusal(refused: ConfigurationRefused) -> Failure:
     return Failure(str(refused), next_step="correct it, then: mychatflow config check", exit_code=REFUSED)
-
-
-def database_down(loaded: Settings, error: Exception) -> Failure:
-    """Why Postgres gave no answer, and what to do about it where it is ours to start."""
-    reason = str(error.__cause__ or error).strip().splitlines()
-    detail = reason[0] if reason else type(error).__name__
-    step = "mychatflow up" if loaded.is_embedded_database else "check DATABASE_URL, then: mychatflow doctor"
-    return Failure(f"Postgres does not answer: {detail}", next_step=step, exit_code=DEPENDENCY_DOWN)
-
-
-def with_store(loaded: Settings, work: Callable[[Store], Awaitable[_Answer]]) -> _Answer:
-    """Do that with an open store; raises Failure when the database is down or not migrated."""
-    try:
-        return asyncio.run(_with_store(loaded, work))
-    except (sqlalchemy.exc.OperationalError, psycopg.OperationalError) as error:
-        raise database_down(loaded, error) from error
-    except sqlalchemy.exc.ProgrammingError as error:
-        raise Failure(
-            f"the database does not have what this version expects: {str(error.orig).splitlines()[0]}",
-            next_step="mychatflow migrate",
-        ) from error
-
-
-async def _with_store(loaded: Settings, work: Callable[[Store], Awaitable[_Answer]]) -> _Answer:
-    store = Store(loaded, pool_size=2)
-    try:
-        return await work(store)
-    finally:
-        await store.close()

@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from mychatflow.local import console, programs
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.settings import Settings
 from mychatflow.store import tenants
@@ -53,7 +53,7 @@ def write_export(
         return found
 
     try:
-        found = loading.with_store(loaded, work)
+        found = database.with_store(loaded, work)
     except NoSuchPerson as missing:
         raise _no_contact(tenant, contact) from missing
     answer = {"file": str(out), "rows": sum(found.rows.values()), "media_files": found.media_files}
@@ -72,7 +72,7 @@ def write_erasure(
     """Forget a person in the database, the warehouse, kept files and copies, and print the certificate."""
     loaded = loading.settings()
     if replay:
-        count = loading.with_store(loaded, lambda store: Privacy(store, loaded).forget_again(at=datetime.now(UTC)))
+        count = database.with_store(loaded, lambda store: Privacy(store, loaded).forget_again(at=datetime.now(UTC)))
         _give({"erased_again": count}, as_json=as_json)
         return
     if tenant is None or contact is None:
@@ -84,7 +84,7 @@ def write_erasure(
         return erased.certificate()
 
     try:
-        certificate = loading.with_store(loaded, work)
+        certificate = database.with_store(loaded, work)
     except NoSuchPerson as missing:
         raise _no_contact(tenant, contact) from missing
     except OnLegalHold as held:

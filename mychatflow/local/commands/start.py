@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mychatflow.local import console, ports, process, programs, safety, setup
+from mychatflow.local import console, leftovers, ports, process, programs, safety
 from mychatflow.local.commands import loading
 from mychatflow.local.console import Failure
 from mychatflow.local.postgres import EmbeddedPostgres
@@ -66,7 +66,7 @@ def _become(settings: Settings, program: Program) -> None:
 
 def _serve(settings: Settings, name: Name) -> None:
     """The embedded server, ended in order by SIGTERM or Ctrl-C; its own end ends us with exit code 1."""
-    setup.await_leftovers(settings)
+    leftovers.see_ended(settings)
     server = EmbeddedPostgres(settings) if name is Name.POSTGRES else EmbeddedRedis(settings)
     is_asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from mychatflow.local import console
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.rules import business_hours
 from mychatflow.rules.business_hours import InvalidHours
@@ -57,7 +57,7 @@ def create(
             )
         return created.tenant_id, secret
 
-    tenant_id, secret = loading.with_store(loaded, work)
+    tenant_id, secret = database.with_store(loaded, work)
     answer = {"tenant_id": str(tenant_id), "api_key": secret}
     if as_json:
         console.give_json(answer)
@@ -74,7 +74,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
         async with store.platform_transaction() as transaction:
             return await tenants.everyone(transaction)
 
-    found = [asdict(tenant) for tenant in loading.with_store(loading.settings(), work)]
+    found = [asdict(tenant) for tenant in database.with_store(loading.settings(), work)]
     if as_json:
         for tenant in found:
             console.give_json(tenant)

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from mychatflow.local import console
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.store import tenant_settings
 from mychatflow.store.session import Store
@@ -40,7 +40,7 @@ def set_(
             return await tenant_settings.change(transaction, tenant, wanted)
 
     try:
-        _give(loading.with_store(loading.settings(), work), tenant, as_json=as_json)
+        _give(database.with_store(loading.settings(), work), tenant, as_json=as_json)
     except SettingsRefused as refused:
         raise Failure(str(refused), next_step="set both keys in one command", exit_code=console.USAGE) from refused
 
@@ -53,7 +53,7 @@ def show(tenant: _Tenant, as_json: _Json = False) -> None:
         async with store.tenant_transaction(tenant) as transaction:
             return await tenant_settings.read(transaction, tenant)
 
-    _give(loading.with_store(loading.settings(), work), tenant, as_json=as_json)
+    _give(database.with_store(loading.settings(), work), tenant, as_json=as_json)
 
 
 def parse(pairs: Sequence[str]) -> SettingsChange:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from mychatflow.local import console
-from mychatflow.local.commands import loading
+from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.store import traces
 from mychatflow.store.session import Store
@@ -25,7 +25,7 @@ def trace(
         async with store.platform_transaction() as transaction:
             return await traces.of_message(transaction, message_id)
 
-    found = loading.with_store(loading.settings(), work)
+    found = database.with_store(loading.settings(), work)
     if not any(found.values()):
         raise Failure(f"nothing is known of the message {message_id}", next_step="mychatflow dlq list")
     if as_json:

@@ -1,5 +1,6 @@
 """`mychatflow up`: everything on this machine, from nothing to a table of addresses, kept running until Ctrl-C."""
 
+import importlib
 import shutil
 import signal
 import sys
@@ -117,7 +118,9 @@ def _bring_up(installation: Installation, settings: Settings, running: Sequence[
         installation.start(program)
     installation.start_servers()
     if settings.is_production:
-        loading.with_store(settings, lambda store: safety.refuse_unsafe_role(store, settings))
+        # Imported only where it is wanted: it would stay in memory for as long as we run.
+        database = importlib.import_module("mychatflow.local.commands.database")
+        database.with_store(settings, lambda store: database.refuse_unsafe_role(store, settings))
     installation.migrate()
     installation.start_wal_stream()
     for program in awaited:
