@@ -5,10 +5,11 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import psutil
 from pydantic import SecretStr
@@ -21,7 +22,8 @@ from mychatflow.settings import Settings
 from tests.factories import Tenant
 from tests.fakes.waha import API_KEY
 
-COMMAND = Path(sys.executable).with_name("mychatflow")
+ALL: Final = "web,worker,dashboards,dagster"
+COMMAND: Final = Path(sys.executable).with_name("mychatflow")
 # A first start makes the database, the demo and its first numbers, and a benchmark's machine may be slow.
 _PATIENCE_SECONDS = 900.0
 
@@ -46,8 +48,11 @@ class Product:
 
 
 @contextmanager
-def product(traffic: Traffic, *, demo: bool) -> Iterator[Product]:
-    """Every process up, the first numbers published and one tenant ready to be written to; all ends with the block."""
+def product(traffic: Traffic, *, demo: bool, only: str = ALL, **changes: Any) -> Iterator[Product]:
+    """Every process up, the first numbers published and one tenant ready to be written to; all ends with the block.
+
+    `changes` are settings other than the usual.
+    """
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="mcf-bench-", ignore_cleanup_errors=True))
         web, boards, dagster, waha, llm = free_ports(5)
@@ -67,13 +72,13 @@ def product(traffic: Traffic, *, demo: bool) -> Iterator[Product]:
             openai_requests_per_minute=0,
             webhook_instance_rate="1000000/minute",
             log_level="warning",
+            **changes,
         )
         python = [sys.executable, "-m"]
         latency = str(traffic.model_ms)
         _start(stack, settings, "gateway", [*python, "tests.fakes.waha", "--port", str(waha), "--no-receipts"])
         _start(stack, settings, "model", [*python, "tests.fakes.llm", "--port", str(llm), "--latency-ms", latency])
-        up = _start(stack, settings, "up", [str(COMMAND), "up", "--demo" if demo else "--no-demo"])
-        _await(settings, has_numbers=demo)
+        up = start_up(stack, settings, demo=demo, only=only)
         tenant = asyncio.run(a_busy_tenant(settings, traffic))
         post(f"{gateway}/__control/sessions", {"name": tenant.session})
         yield Product(settings=settings, root=up, tenant=tenant, gateway=gateway, model=model)
@@ -86,13 +91,22 @@ def _start(stack: ExitStack, settings: Settings, name: str, command: list[str]) 
     return psutil.Process(started.pid)
 
 
-def _await(settings: Settings, *, has_numbers: bool) -> None:
+def start_up(stack: ExitStack, settings: Settings, *, demo: bool, only: str) -> psutil.Process:
+    """`mychatflow up`, until all that was asked for answers."""
+    command = [str(COMMAND), "up", "--demo" if demo else "--no-demo", "--only", only]
+    up = _start(stack, settings, "up", command)
+    _await(settings, only.split(","), has_numbers=demo)
+    return up
+
+
+def _await(settings: Settings, only: Sequence[str], *, has_numbers: bool) -> None:
     run, log = settings.run_dir, settings.logs_dir / "up.log"
-    addresses = [
-        f"http://127.0.0.1:{settings.web_port}/ready",
-        f"http://127.0.0.1:{settings.dashboards_port}/health",
-        f"http://127.0.0.1:{settings.dagster_port}/server_info",
-    ]
+    health = {
+        "web": f"http://127.0.0.1:{settings.web_port}/ready",
+        "dashboards": f"http://127.0.0.1:{settings.dashboards_port}/health",
+        "dagster": f"http://127.0.0.1:{settings.dagster_port}/server_info",
+    }
+    addresses = [health[name] for name in only if name in health]
     published = settings.warehouse_dir / "published" / "current"
 
     def is_up() -> bool:

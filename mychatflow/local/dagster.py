@@ -33,6 +33,8 @@ def main() -> None:
             *("--host", programs.LOOPBACK, "--port", str(settings.dagster_port)),
         ],
         DAGSTER_HOME=str(home),
+        # Each of its many threads would keep a heap of its own.
+        MALLOC_ARENA_MAX="2",
     )
 
 
