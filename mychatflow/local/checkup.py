@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mychatflow.local import programs, safety
+from mychatflow.rules.alerts import BY_NAME
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store import media_vault, schema
 from mychatflow.store.session import unsafe_reason
@@ -41,6 +42,7 @@ select
         and relnamespace = 'public'::regnamespace)
 from pg_roles where rolname = current_user
 """
+_FIRING = "select rule, subject from alerts where cleared_at is null order by fired_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,8 +232,23 @@ def freshness(settings: Settings) -> list[Finding]:
     return [_found("freshness", "ok", f"published {age / 60:.0f} minutes ago")]
 
 
+def alerts(settings: Settings) -> list[Finding]:
+    """What fires now, each with what to do about it."""
+    try:
+        with psycopg.connect(settings.role_url("engine"), connect_timeout=3) as connection:
+            firing = connection.execute(_FIRING).fetchall()
+    except psycopg.Error:
+        # Said above, by the check of Postgres.
+        return []
+    rules = [(BY_NAME[name], subject) for name, subject in firing if name in BY_NAME]
+    return [
+        _found("alert", "warning", f"{rule.says}{f' ({subject})' if subject else ''}", rule.do)
+        for rule, subject in rules
+    ] or [_found("alerts", "ok", "none fires")]
+
+
 CHECKS: Final[tuple[Callable[[Settings], list[Finding]], ...]] = (
-    configuration, keys, disk, media, postgres, meanings, redis_server, gateway, processes, freshness,
+    configuration, keys, disk, media, postgres, meanings, redis_server, gateway, processes, freshness, alerts,
 )  # fmt: skip
 
 

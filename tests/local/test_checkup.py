@@ -3,6 +3,7 @@
 import http.server
 import threading
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -50,3 +51,16 @@ def test_a_key_that_is_refused_fails_the_doctor(found):
 def test_a_gateway_of_another_hour_fails_the_doctor(found):
     assert ("clock", "ok") in found(to_strangers=401)
     assert ("clock", "failed") in found(to_strangers=401, date="Thu, 01 Jan 2026 00:00:00 GMT")
+
+
+async def test_what_fires_is_told_with_what_to_do(settings, store):
+    with psycopg.connect(settings.role_url("engine"), autocommit=True) as connection:
+        firing = "insert into alerts (rule, subject, severity, fired_at) values ('breaker_open', %s, 'warning', now())"
+        connection.execute(firing, ("doctor-test",))
+        try:
+            [told] = [each for each in checkup.alerts(settings) if "doctor-test" in each.detail]
+        finally:
+            connection.execute("delete from alerts where subject = 'doctor-test'")
+
+    assert told.verdict == "warning"
+    assert "provider" in told.next_step
