@@ -65,7 +65,7 @@ chaos: install
 docs: install
 	@$(BIN)/mychatflow config example > .env.example
 	@$(BIN)/python -m pipelines.reference docs/reference
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # A registry without advisories is no hole in ours: it is said, and does not fail.
 audit: install
