@@ -20,10 +20,21 @@ from dashboards import assets, sign_in, states
 from dashboards.analytics import routes as analytics
 from mychatflow import settings as configuration
 from mychatflow.local import json_lines
+from warehouse import models
 
 _SCRIPT = Path(__file__).with_name("main.py")
 # What the first page would otherwise import while its viewer waits.
-_WARMED = ("plotly.graph_objects", "dashboards.navigation")
+_WARMED = (
+    "PIL.Image",
+    "numpy.ma",
+    "plotly.graph_objects",
+    "plotly.tools",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "streamlit.emojis",
+    "streamlit.material_icon_names",
+    "dashboards.navigation",
+)
 
 
 _ANALYTICS = analytics.app()
@@ -33,6 +44,8 @@ _ANALYTICS = analytics.app()
 async def _warm(_: st.App) -> AsyncIterator[None]:
     for module in _WARMED:
         importlib.import_module(module)
+    # What every number is made of is read from its files once, not while somebody waits for it.
+    models.discover()
     # Figures bring their whole look; merging the default template into each would cost more than drawing it.
     plotly.io.templates.default = "none"
     store = analytics.open_with(_ANALYTICS, configuration.load())

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +24,7 @@ _THEME = Path(__file__).parent / "theme"
 _STYLE = (_THEME / "style.css").read_text(encoding="utf-8")
 # A file of ours: a `:material/` page icon would be fetched from the network.
 _MARK = str(_THEME / "icons" / "mark.svg")
+BREATH_SECONDS = 0.25
 _ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)", re.IGNORECASE)
 
 
@@ -122,6 +124,11 @@ def clicked(figure: Figure, name: str, *, alt: str, curves: list[int] | None = N
         curves.append(int(found[0]["curve_number"]))
     day = date.fromisoformat(str(found[0]["x"])[:10])
     return Period(since=day, until=day + timedelta(days=1))
+
+
+def numbers_first() -> None:
+    """Let the browser draw what it has: the scripts of charts, which come next, keep it busy for longer than that."""
+    time.sleep(BREATH_SECONDS)
 
 
 def keyed(name: str, *shown: object) -> str:

@@ -66,6 +66,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
         updated=data.as_of(looking.tenant_id),
     )
     _unit_costs(looking, choice, at=at)
+    shell.numbers_first()
     left, right = st.columns([1.25, 1])
     with left.container(border=True, height="stretch", key="card-models"):
         _models(looking, choice, at=at)

@@ -34,10 +34,11 @@ def show(looking: Viewer, *, at: datetime) -> None:
         at=at,
         updated=data.as_of(looking.tenant_id),
     )
-    restated.note(looking, choice)
     pressed = tiles.overview(looking.tenant_id, choice)
     if pressed:
         _open_tile(looking, choice, pressed, at=at)
+    restated.note(looking, choice)
+    shell.numbers_first()
     marks = timeline_notes.marks(looking, choice)
     left, right = st.columns([1.75, 1])
     with left.container(border=True, height="stretch", key="card-messages"):

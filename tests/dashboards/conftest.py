@@ -12,6 +12,7 @@ import pytest
 import streamlit as st
 from playwright.sync_api import Browser, sync_playwright
 
+from dashboards import shell
 from mychatflow import settings as configuration
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import DATABASE, Settings
@@ -80,6 +81,8 @@ def pages(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     """The town as this process's installation, with empty caches; nothing of it stays for other tests."""
     for name, value in town.environment.items():
         monkeypatch.setenv(name, value)
+    # Here no browser has to draw.
+    monkeypatch.setattr(shell, "BREATH_SECONDS", 0)
     forget()
     yield town
     forget()
