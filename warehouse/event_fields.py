@@ -55,9 +55,24 @@ EVENT_FIELDS: dict[str, str] = {
 }
 
 
-def columns_ddl() -> str:
-    """`name type, …` for the landing table."""
-    return ", ".join(f'"{name}" {kind}' for name, kind in EVENT_FIELDS.items())
+# Fields that no mart reads by itself: what of the published facts they answer.
+KEPT_FOR: dict[str, str] = {
+    "length": "How long people write; no number of ours says so yet.",
+    "extractor_version": "Which version found the intents, when two of them disagree.",
+    "kind": "Reply, notice, away message and the like, for a question; numbers go by the author.",
+    "model_ms": "The model's part of one reply; over many the steps tell it.",
+    "gate": "The number of the gate, in a message's trace; numbers go by its reason.",
+    "previous_score": "The move of one score, where the ledger of scores is gone.",
+    "previous_grade": "The same of the grade.",
+    "error_class": "Why a call to a model failed; the breaker's history says why a model was given up.",
+    "turn_id": "Which calls were made for one answer.",
+    "previous": "What a connection was before it changed.",
+    "method": "How somebody opted out or in: by keyword, by a person, by an import.",
+    "follow_up_id": "The way from a message to its follow-up; numbers go by the follow-ups themselves.",
+    "appointment_id": "The way from a booking's fact to the appointment; numbers go by the appointments themselves.",
+    "service_id": "What was booked, where the appointment is erased.",
+    "member_id": "Who of the team answered; people are not measured against one another.",
+}
 
 
 def parsed(properties: str) -> str:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mychatflow.events import EventType
-from warehouse import checks, models, windows
+from warehouse import checks, models, replay, windows
+from warehouse.event_fields import EVENT_FIELDS, KEPT_FOR
 from warehouse.models import Equation, Model, ModelRefused, Promise
 from warehouse.windows import Window
 
@@ -64,6 +65,14 @@ def test_an_outcome_comes_with_an_end(outcome: str, is_closed: bool, is_kept: bo
         found = warehouse.execute(asked, {"outcome": outcome, "is_closed": is_closed}).fetchall()
 
     assert found == [(is_kept,)]
+
+
+def test_every_field_of_an_event_is_read_or_says_what_it_is_kept_for() -> None:
+    files = [file for file in models.SQL_DIRECTORY.rglob("*.sql") if file.parent.name != "staging"]
+    written = "\n".join(file.read_text(encoding="utf-8") for file in [*files, Path(replay.__file__)])
+    read = set(re.findall(r"\w+", re.sub("--.*", "", written)))
+
+    assert set(EVENT_FIELDS) - read == set(KEPT_FOR)
 
 
 def test_what_is_unknown_keeps_no_promise() -> None:
