@@ -10,7 +10,7 @@ import dagster as dg
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
-from pipelines import answers, backfill, home
+from pipelines import answers, backfill, home, killed
 from pipelines.assets.sql_models import VIEWS
 from pipelines.backfill import Plan
 from pipelines.definitions import ASSETS
@@ -56,6 +56,7 @@ def _resuming(options: argparse.Namespace, window: Window) -> str:
 def run(settings: Settings, todo: Plan, window: Window) -> str | None:
     """One Dagster run over the range; what went wrong, or None."""
     with dg.DagsterInstance.from_config(str(home.prepare(settings))) as instance:
+        killed.end(instance)
         result = dg.materialize(
             [*ASSETS, *VIEWS],
             selection=_selection(todo),
@@ -63,7 +64,7 @@ def run(settings: Settings, todo: Plan, window: Window) -> str | None:
             resources={"installation": Installation()},
             run_config=_QUIET,
             partition_key=f"{window.end - timedelta(days=1):%Y-%m-%d}",
-            tags={WINDOW_START_TAG: window.start.isoformat(), WINDOW_END_TAG: window.end.isoformat()},
+            tags={WINDOW_START_TAG: window.start.isoformat(), WINDOW_END_TAG: window.end.isoformat(), **killed.tags()},
             raise_on_error=False,
         )
     if result.success:

@@ -8,6 +8,7 @@ import structlog
 
 from mychatflow.store import heartbeats
 from mychatflow.store.session import Store
+from pipelines import killed
 from pipelines.resources import Installation
 from warehouse import ops_reads
 from warehouse.ops_reads import NothingPublished
@@ -31,8 +32,9 @@ def failed_run(context: dg.RunFailureSensorContext) -> None:
 
 @dg.sensor(minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.RUNNING)
 def numbers_watch(context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]) -> dg.SkipReason:
-    """Every five minutes: failed jobs, broken checks and late tables, told to the alerts."""
+    """Every five minutes: failed jobs, broken checks and late tables, told to the alerts; killed commands end here."""
     at = datetime.now(UTC)
+    killed.end(context.instance)
     try:
         tables = ops_reads.asset_freshness()
     except NothingPublished:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
-from pipelines import answers, backfill_run
+from pipelines import answers, backfill_run, home
 from tests.conftest import DatabaseSettings
 from tests.warehouse import history
 from warehouse import connection, models, rollup
@@ -71,6 +72,10 @@ def test_a_killed_backfill_goes_on_where_it_stood(
     answer = json.loads(capsys.readouterr().out)
     assert (len(answer["ranges"]), len(answer["tables"])) == (1, len([m for m in models.discover() if not m.is_view]))
     assert _days(installation) == whole
+    with dg.DagsterInstance.from_config(str(home.prepare(installation))) as instance:
+        statuses = [run.status.value for run in instance.get_runs()]
+    # The newest first: the killed one does not seem to run for ever.
+    assert statuses == ["SUCCESS", "FAILURE", "SUCCESS"]
 
 
 def _days(installation: Settings) -> dict[str, int]:
