@@ -9,10 +9,18 @@ from rich.console import Console
 from rich.table import Table
 
 Value = float | int | str | bool | None
+# More columns than that are cut on a terminal of eighty.
+_MOST_COLUMNS = 5
 
 
 def show(title: str, rows: Sequence[Mapping[str, Value]]) -> None:
-    """One column per measurement, named by its first value; the load says whether the times mean anything."""
+    """One column per measurement, named by its first value; one line, where there are many.
+
+    The load says whether the times mean anything.
+    """
+    if len(rows) > _MOST_COLUMNS:
+        show_goals(title, rows)
+        return
     label, *names = rows[0]
     table = Table(title=title)
     table.add_column("")
