@@ -25,7 +25,7 @@ from mychatflow.local.redis import EmbeddedRedis
 from mychatflow.settings import Settings
 from mychatflow.store import schema
 from mychatflow.store.cipher import platform_cipher
-from tests import private_words
+from tests import ports, private_words
 from tests.architecture.test_docs import PAGES
 
 TESTS = Path(__file__).parents[1]
@@ -72,7 +72,9 @@ def installation() -> Iterator[Settings]:
     """A small demo with its numbers made, as `make up` leaves it; nothing but the servers runs."""
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as running:
         home = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="mcf-", ignore_cleanup_errors=True)))
-        found = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=home)
+        # An installation of somebody else's may stand at the usual ones.
+        listening = {name: ports.free() for name in ("web_port", "phone_port", "dashboards_port", "dagster_port")}
+        found = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=home, **listening)
         patch.setattr(configuration, "load", lambda: found)
         patch.setattr(os, "execve", _as_a_child)
         for server in (EmbeddedPostgres(found), EmbeddedRedis(found)):
