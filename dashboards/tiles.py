@@ -44,7 +44,7 @@ _COLOURS: dict[str, Literal["normal", "inverse", "off"]] = {"more": "normal", "l
 
 def overview(tenant_id: UUID, choice: Choice) -> str | None:
     """Five tiles; each says what it counts on hover. Returns the column of the one that was pressed."""
-    with states.reading(150):
+    with states.reading(178):
         now = data.overview_kpis(tenant_id, choice.period)
         before = data.overview_kpis(tenant_id, choice.previous) if choice.previous else {}
         course = data.kpis_per_day(tenant_id, choice.period)

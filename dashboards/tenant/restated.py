@@ -30,7 +30,7 @@ def note(looking: Viewer, choice: Choice) -> None:
     if not rows:
         return
     days = len({row["local_date"] for row in rows})
-    label = f"Numbers of {days} past {'day' if days == 1 else 'days'} changed since they were first shown"
+    label = f"Numbers of {days} past {'day' if days == 1 else 'days'} changed"
     with st.popover(label, type="tertiary", icon=":material/history:", key="restated"):
         st.caption("A fact that arrives late counts on the day it happened. Every number that moved stays told here.")
         cells = [_cells(row, looking.timezone) for row in rows]
