@@ -23,6 +23,7 @@ _POINTS = {
 _MOST_POINTS = 100
 _HISTORY = 12
 # A search that finds more than this is made longer.
+_LONGEST_NAME = 80
 _FOUND = 20
 _CAUSES = {"inbound": "They wrote", "decay": "Silence", "recalculation": "Counted anew"}
 _TONES: dict[str, parts.Tone] = {"A": "good", "B": "good", "C": "quiet", "D": "quiet", "F": "quiet"}
@@ -44,7 +45,9 @@ def name(contact: Contact | None) -> str:
     """What to call somebody who may have given no name."""
     if contact is None:
         return "Unknown contact"
-    return contact.name or wording.phone(contact.phone or contact.wa_id.partition("@")[0])
+    called = contact.name or wording.phone(contact.phone or contact.wa_id.partition("@")[0])
+    # WhatsApp lets people call themselves anything; ten thousand letters without a blank stop a browser.
+    return called if len(called) <= _LONGEST_NAME else f"{called[: _LONGEST_NAME - 1]}…"
 
 
 def sought(looking: Viewer, key: str, label: str, *, placeholder: str = "Name or number") -> UUID | None:

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards import chat, exports, parts, shell, wording
+from dashboards import chat, exports, parts, people, shell, wording
 from dashboards.parts import Column
 from mychatflow.rules import spreadsheet
 from mychatflow.store.chats import Message
+from mychatflow.store.contacts import Contact
 
 HOSTILE = st.text(alphabet=st.sampled_from("<>\"'&=/ abconerrorsrc*[]()`!:javascript\n"), min_size=1, max_size=40)
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -108,6 +110,17 @@ def test_the_funnel_says_what_each_step_kept() -> None:
     assert "100%" in shown
     assert "50% kept" in shown
     assert "–" in shown
+
+
+@pytest.mark.parametrize("letters", [1, 80, 10_000])
+def test_a_name_without_end_is_shown_short(letters: int) -> None:
+    person = Contact(
+        **dict.fromkeys(field.name for field in fields(Contact)) | {"name": "W" * letters}  # type: ignore[arg-type]
+    )
+
+    shown = people.name(person)
+
+    assert shown == "W" * letters if letters <= 80 else shown == f"{'W' * 79}…"
 
 
 @pytest.mark.parametrize(
