@@ -3,7 +3,7 @@
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -71,17 +71,18 @@ class Claims:
         """Free what a killed predecessor of the same name held."""
         await sql.run(self._pool, ("reopen", {"worker": self._worker}), is_durable=False)
 
-    async def take(self, *, most: int) -> tuple[list[Lease], float | None]:
-        """Chats that are ours from now on, and the seconds until the next one is due.
+    async def take(self, *, most: int, without: Collection[UUID] = ()) -> tuple[list[Lease], float | None]:
+        """Chats that are ours from now on, of other tenants than those, and the seconds until the next one is due.
 
         The fence stops whoever held them before.
         """
         parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker, "reach": _REACH}
-        name = "claim_fairly" if self._is_crowded else "claim"
+        parameters["without"] = list(without)
+        name = "claim_fairly" if self._is_crowded or without else "claim"
         *_, rows, due = await sql.run(
             self._pool, *self._sweep(most), (name, parameters), ("next_due", {}), is_durable=False
         )
-        self._is_crowded = len(rows) == most
+        self._is_crowded = len(rows) == most or bool(without)
         return [Lease(**row) for row in rows], float(due[0]["seconds"]) if due else None
 
     def _sweep(self, most: int) -> Sequence[sql.Step]:

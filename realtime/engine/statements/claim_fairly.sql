@@ -1,12 +1,12 @@
 -- As `claim`, for a time when more chats are due than one claim takes: each tenant's first, then each one's second …,
--- so that a crowd that writes to one business delays nobody else's customers.
+-- so that a crowd that writes to one business delays nobody else's customers. None of those `without` whom it is asked.
 -- Which chats are due is read without a lock, so both conditions are asked again of those that are taken.
 with
 
 due as (
     select tenant_id, instance_id, chat_id, due_at
     from chat_leases
-    where due_at <= now() and leased_until is null
+    where due_at <= now() and leased_until is null and tenant_id <> all(%(without)s::uuid[])
     order by due_at
     limit %(reach)s
 ),
