@@ -106,6 +106,10 @@ breaker_degraded = Gauge(
     "1 while a process keeps models' breakers in its own memory, because Redis is away.",
     multiprocess_mode="livemax",
 )
+bell_losses = Counter(
+    "mychatflow_bell_losses",
+    "Attempts of a worker to hear the bell that ended because Redis is away.",
+)
 breaker_changes = Counter(
     "mychatflow_breaker_changes",
     "State changes of models' breakers.",

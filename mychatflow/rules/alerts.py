@@ -183,6 +183,14 @@ RULES: Final[tuple[Rule, ...]] = (
         condition=Count(metric="mychatflow_database_errors_total", above=0),
     ),
     Rule(
+        name="redis_away",
+        severity="warning",
+        says="Redis does not answer",
+        do="Check Redis and its disk; messages are answered meanwhile, each process keeps its own limits and breakers.",
+        # A worker tries once a second or two, and a restart is over sooner.
+        condition=Count(metric="mychatflow_bell_losses_total", above=10),
+    ),
+    Rule(
         name="messages_wait",
         severity="critical",
         says="A customer's message has waited for more than 30 s",

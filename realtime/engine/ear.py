@@ -14,6 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from mychatflow import events
 from mychatflow.events import Bell
+from realtime import metrics
 
 _REST_SECONDS: Final = 1.0
 _CHECK_SECONDS: Final = 2.0
@@ -42,6 +43,7 @@ class Ear:
                 try:
                     await self._hear(client, stopping)
                 except (RedisError, OSError, TimeoutError) as error:
+                    metrics.bell_losses.inc()
                     log.warning("bell not heard", cause=type(error).__name__)
                 await _pause(stopping, _REST_SECONDS)
         finally:

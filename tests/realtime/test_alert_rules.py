@@ -32,6 +32,7 @@ ASKED = key("mychatflow_ai_seconds_count")
 FAILED = key("mychatflow_webhook_failures_total", shard="3")
 ALSO_FAILED = key("mychatflow_webhook_failures_total", shard="4")
 DATABASE = key("mychatflow_database_errors_total", where="engine")
+BELL = key("mychatflow_bell_losses_total")
 OPENAI = key("mychatflow_breaker_open", provider="openai")
 GEMINI = key("mychatflow_breaker_open", provider="gemini")
 OLDEST = key("mychatflow_inbox_oldest_seconds")
@@ -75,6 +76,8 @@ RECORDED: dict[str, tuple[Recorded, set[str]]] = {
         set(),
     ),
     "a lost write": (lambda minute: {DATABASE: during(3, 3.2, minute)}, {"database_errors"}),
+    "a Redis that is away": (lambda minute: {BELL: 8 * during(3, 6, minute)}, {"redis_away"}),
+    "a Redis that was started again": (lambda minute: {BELL: 8 * during(3, 3.2, minute)}, set()),
     "a message that waits": (
         lambda minute: {OLDEST: max(0.0, (minute - 3) * 60) * during(3, 6, minute)},
         {"messages_wait"},
@@ -94,7 +97,7 @@ RECORDED: dict[str, tuple[Recorded, set[str]]] = {
     ),
 }
 # Whatever a process may count exists from its start, as the metrics module sees to.
-COUNTERS = (OK, ERROR, QUICK, ASKED, FAILED, ALSO_FAILED, DATABASE)
+COUNTERS = (OK, ERROR, QUICK, ASKED, FAILED, ALSO_FAILED, DATABASE, BELL)
 
 
 def scrapes_of(recorded: Recorded, *, minutes: float = 15) -> list[dict[Key, float]]:

@@ -4,6 +4,7 @@ import asyncio
 
 import redis.asyncio
 import structlog.testing
+from prometheus_client import REGISTRY
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -54,3 +55,15 @@ async def test_without_redis_a_ring_is_let_go():
     await nowhere.aclose()
 
     assert [line["event"] for line in said] == ["bell not rung"] * 2
+
+
+async def test_an_ear_that_hears_no_redis_is_counted():
+    counted = REGISTRY.get_sample_value("mychatflow_bell_losses_total") or 0
+    stopping = asyncio.Event()
+    nowhere = f"redis://127.0.0.1:{ports.free()}/0"
+
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(30):
+        tasks.create_task(Ear(nowhere, name="worker-1", ring=lambda: None).listen(stopping))
+        while (REGISTRY.get_sample_value("mychatflow_bell_losses_total") or 0) < counted + 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        stopping.set()
