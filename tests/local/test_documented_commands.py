@@ -89,7 +89,7 @@ def installation() -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def values(installation, tmp_path_factory) -> dict[str, str]:
-    """What the words in capitals stand for."""
+    """What stands for something that only the reader has."""
     home = tmp_path_factory.mktemp("files")
     (home / "policy.yaml").write_text("question_cap: 10\n")
     with psycopg.connect(installation.role_url("engine")) as connection:
@@ -112,6 +112,8 @@ def values(installation, tmp_path_factory) -> dict[str, str]:
         "MODEL": "claude-haiku-4-5",
         "SINCE": f"{today - timedelta(days=3)}",
         "UNTIL": f"{today}",
+        # The table that the reader adds.
+        "questions_weekly": "response_times_daily",
     }
 
 
