@@ -2,15 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Final
 
-import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from realtime.api import problems
 from realtime.api.allowance import Left
 from realtime.api.crowds import Crowds
-from realtime.api.problems import MEDIA_TYPE, Problem
+from realtime.api.problems import Problem
 from realtime.webhooks.http import Answer
 
 _API: Final = "/api/v1/"
@@ -54,7 +53,6 @@ def spent(left: Left) -> Problem:
 @functools.lru_cache(maxsize=128)
 def _refusal(left: Left) -> Answer:
     problem = spent(left)
-    told = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase, "status": problem.status}
-    body = msgspec.json.encode(told | {"code": problem.code, "detail": problem.detail})
+    written = problems.answer(problem.status, problem.code, problem.detail)
     headers = [(name.encode(), value.encode()) for name, value in {**left.headers(), **problem.headers}.items()]
-    return Answer(problem.status, body, content_type=MEDIA_TYPE.encode(), headers=headers)
+    return Answer(problem.status, bytes(written.body), content_type=problems.MEDIA_TYPE.encode(), headers=headers)
