@@ -102,7 +102,6 @@ def values(installation, tmp_path_factory) -> dict[str, str]:
             (letter, sealed),
         )
     today = datetime.now(UTC).date()
-    today = datetime.now(UTC).date()
     return {
         "TENANT_ID": str(tenant_id),
         "MESSAGE_ID": message_id,
