@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
@@ -19,6 +19,7 @@ Outcome = Literal["stored", "known"]
 # Our own message coming back, by an id that the outbox fixed before it was sent, is done as it arrives: no worker need
 # claim its chat and read all that a turn starts from.
 # A chat is left alone from the moment its row is written: counted from the statement's begin, a slow one took it away.
+# With a debounce it is due at the next mark after that.
 # A row without first_at (our own message, a reaction, an edit) wakes its chat but never shortens a pending debounce.
 _INSERT: Final = """
 with
@@ -76,7 +77,11 @@ leases as (
         tenant_id,
         instance_id,
         chat_id,
-        case when is_customer then clock_timestamp() + debounce else clock_timestamp() end,
+        case
+            when is_customer and debounce > interval '0'
+                then date_bin(%(mark)s, clock_timestamp() + debounce, timestamptz 'epoch') + %(mark)s
+            else clock_timestamp()
+        end,
         case when is_customer then clock_timestamp() end
     from woken
     order by tenant_id, instance_id, chat_id
@@ -88,7 +93,7 @@ leases as (
         first_at = coalesce(chat_leases.first_at, excluded.first_at)
 )
 
-select session, message_id from inserted
+select session, message_id, state = 'open' and lane = 'message' as wakes from inserted
 """
 
 
@@ -118,6 +123,16 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     trace_id: str | None
     debounce_ms: int
 
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.session, self.message_id
+
+    @property
+    def is_due_later(self) -> bool:
+        """Only after the workers have looked by themselves, so no bell need tell them of it."""
+        is_customer = self.kind == "message" and not self.is_own
+        return is_customer and timedelta(milliseconds=self.debounce_ms) >= settling.LOOK
+
 
 class Admission(Protocol):
     """Says how many arrivals of each number may be stored, and when one more would be."""
@@ -126,7 +141,7 @@ class Admission(Protocol):
 
 
 class Acceptor:
-    """Stores arrivals by group commit and rings once for each batch."""
+    """Stores arrivals by group commit and rings once for each batch in which something is due soon."""
 
     def __init__(
         self,
@@ -170,14 +185,13 @@ class Acceptor:
     async def _store(self, arrivals: list[Arrival]) -> Sequence[Outcome | Exception]:
         refused = await self._refused(arrivals) if self._admission else {}
         admitted = [arrival for position, arrival in enumerate(arrivals) if position not in refused]
-        new = await self._insert(admitted) if admitted else set()
-        if new:
+        new = await self._insert(admitted) if admitted else {}
+        if any(new.get(arrival.key) and not arrival.is_due_later for arrival in admitted):
             self._ring()
         outcomes: list[Outcome | Exception] = []
         for position, arrival in enumerate(arrivals):
-            key = (arrival.session, arrival.message_id)
-            outcomes.append(refused.get(position) or ("stored" if key in new else "known"))
-            new.discard(key)
+            outcomes.append(refused.get(position) or ("stored" if arrival.key in new else "known"))
+            new.pop(arrival.key, None)
         return outcomes
 
     async def _refused(self, arrivals: Sequence[Arrival]) -> dict[int, Exception]:
@@ -193,8 +207,9 @@ class Acceptor:
                 refused[position] = RateExceeded(verdicts[arrival.instance_id][1])
         return refused
 
-    async def _insert(self, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]:
-        parameters = _columns(arrivals) | {"longest": settling.LONGEST}
+    async def _insert(self, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], bool]:
+        """The new ones by their keys, and whether each wakes its chat."""
+        parameters = _columns(arrivals) | {"longest": settling.LONGEST, "mark": settling.MARK}
         try:
             return await self._execute(parameters)
         except PoolTimeout:
@@ -204,10 +219,10 @@ class Acceptor:
             await self._pool.check()
             return await self._execute(parameters)
 
-    async def _execute(self, parameters: Mapping[str, Any]) -> set[tuple[str, str]]:
+    async def _execute(self, parameters: Mapping[str, Any]) -> dict[tuple[str, str], bool]:
         async with self._pool.connection() as connection:
             found = await connection.execute(_INSERT, parameters)
-            return {(row[0], row[1]) for row in await found.fetchall()}
+            return {(row[0], row[1]): row[2] for row in await found.fetchall()}
 
 
 def _columns(arrivals: Sequence[Arrival]) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from mychatflow.rules import settling
 from mychatflow.store.session import AWAY
 from realtime import metrics
 from realtime.engine import sql
@@ -19,7 +20,7 @@ from realtime.engine.facts import LeaseLost
 from realtime.engine.pool import BROKEN_OFF, Pool
 from realtime.engine.work import Lease, UnreadableRow
 
-_POLL_SECONDS: Final = 0.25
+_POLL_SECONDS: Final = settling.LOOK.total_seconds()
 _REST_SECONDS: Final = 1.0
 _MOST_AT_ONCE: Final = 12_000
 # What is claimed waits in line in this process, first come, first served; what is not is shared among the tenants. So

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -57,9 +58,35 @@ async def test_a_repeated_message_is_known(pool: Pool, tenant: Tenant) -> None:
     rings: list[int] = []
     acceptor = Acceptor(pool, ring=lambda: rings.append(1))
 
-    assert await acceptor.accept(an_arrival(tenant)) == "stored"
-    assert await acceptor.accept(an_arrival(tenant)) == "known"
+    assert await acceptor.accept(an_arrival(tenant, debounce_ms=0)) == "stored"
+    assert await acceptor.accept(an_arrival(tenant, debounce_ms=0)) == "known"
     assert len(rings) == 1
+
+
+async def test_what_the_workers_find_in_time_rings_no_bell(pool: Pool, tenant: Tenant) -> None:
+    rings: list[str] = []
+    told = {
+        "later": an_arrival(tenant, "later", debounce_ms=500),
+        "read": an_arrival(tenant, "read", lane="status", kind="ack", debounce_ms=0),
+        "soon": an_arrival(tenant, "soon", debounce_ms=100),
+        "by a colleague": an_arrival(tenant, "own", is_own=True),
+    }
+
+    for name, arrival in told.items():
+        await Acceptor(pool, ring=partial(rings.append, name)).accept(arrival)
+
+    assert rings == ["soon", "by a colleague"]
+
+
+async def test_chats_that_wait_become_due_together(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+
+    for number in range(20):
+        await acceptor.accept(an_arrival(tenant, f"m{number}", chat_id=f"{number}@c.us", debounce_ms=700))
+
+    waits = [(due_at - first_at, due_at.microsecond % 50_000) for _, due_at, first_at in await leases(pool)]
+    assert all(timedelta(milliseconds=700) <= wait <= timedelta(milliseconds=751) for wait, _ in waits)
+    assert {off_mark for _, off_mark in waits} == {0}
 
 
 async def test_a_thousand_at_once_share_few_commits(pool: Pool, tenant: Tenant) -> None:
