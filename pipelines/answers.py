@@ -12,6 +12,7 @@ from mychatflow.settings import ConfigurationRefused
 from warehouse.busy import WarehouseBusy
 from warehouse.checks import ChecksFailed
 from warehouse.lake import LakeRefused, LakeUnreachable
+from warehouse.landing import NothingLanded
 from warehouse.models import ModelRefused
 from warehouse.postgres import PostgresUnreachable
 
@@ -27,7 +28,7 @@ def run(command: Callable[[], int]) -> int:
         return command()
     except ModelRefused as error:
         return complain(str(error), USAGE)
-    except ChecksFailed as error:
+    except (ChecksFailed, NothingLanded) as error:
         return complain(str(error), FAILED)
     except (PostgresUnreachable, LakeUnreachable, WarehouseBusy) as error:
         return complain(str(error), DEPENDENCY_DOWN)

@@ -31,19 +31,21 @@ def _reconcile(window: Window | None, now: datetime, *, as_json: bool) -> int:
     found = reconciliation.reconcile(configuration.load(), at=now, window=window)
     if found.kept:
         answers.say(kept.told(found.kept))
+    waiting = f"; {found.waiting_count} newer ones wait for the next rollup" if found.waiting_count else ""
     answers.give(
         {
             "missing": list(found.missing),
             "surplus": list(found.surplus),
             "postgres_count": found.postgres_count,
             "warehouse_count": found.warehouse_count,
+            "waiting_count": found.waiting_count,
             "mend_with": found.mending_command,
             "not_compared": kept.listed(found.kept),
         },
         as_json=as_json,
         sentence=(
             f"{found.postgres_count} events in Postgres, {found.warehouse_count} in the warehouse: "
-            f"{len(found.missing)} missing, {len(found.surplus)} surplus"
+            f"{len(found.missing)} missing, {len(found.surplus)} surplus{waiting}"
         ),
     )
     if found.is_equal:

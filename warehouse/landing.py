@@ -52,6 +52,13 @@ where incoming.event_type in ('message_failed', 'message_delivered')
 """
 
 
+class NothingLanded(Exception):
+    """The warehouse is empty: land first."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing has landed yet: run `mychatflow rollup`")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
     """What one landing brought."""

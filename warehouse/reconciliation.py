@@ -12,6 +12,7 @@ import duckdb
 from mychatflow.settings import Settings
 from warehouse import connection, kept, postgres, windows
 from warehouse.kept import Kept
+from warehouse.landing import NothingLanded
 from warehouse.windows import Window, covering
 
 _NAMED = 100
@@ -67,6 +68,8 @@ class Reconciled:
     warehouse_count: int
     missing: tuple[str, ...]
     surplus: tuple[str, ...]
+    # In Postgres since the last landing: the next one brings them.
+    waiting_count: int = 0
     first_day: date | None = None
     last_day: date | None = None
     # Who keeps no events of a part of it: those days are not compared.
@@ -91,7 +94,7 @@ class Reconciled:
 
 
 def reconcile(settings: Settings, *, at: datetime, window: Window | None = None) -> Reconciled:
-    """Compare every event that had to be landed by now. Raises PostgresUnreachable, WarehouseBusy."""
+    """Compare every event that had to be landed by now. Raises PostgresUnreachable, WarehouseBusy, NothingLanded."""
     with connection.writer(settings) as warehouse:
         return compare(settings, warehouse, at=at, window=window)
 
@@ -132,7 +135,9 @@ def _dates(window: Window | None) -> str:
 @contextmanager
 def _postgres_events(settings: Settings, warehouse: duckdb.DuckDBPyConnection, within: str) -> Iterator[None]:
     rows = warehouse.execute("select next_xid from meta.watermarks where source = 'analytics_events'").fetchall()
-    landed_before = int(rows[0][0]) if rows else 0
+    if not rows:
+        raise NothingLanded
+    landed_before = int(rows[0][0])
     with postgres.reading(settings) as cursor:
         # What is newer than the watermark may have landed or not: it is never missing, and never surplus.
         cursor.execute(
@@ -161,7 +166,8 @@ def _differences(warehouse: duckdb.DuckDBPyConnection) -> Reconciled:
     totals = warehouse.execute(
         """
         select
-            count(*) filter (where is_in_postgres and (is_landed or copies > 0)), coalesce(sum(copies), 0)
+            count(*) filter (where is_in_postgres and (is_landed or copies > 0)), coalesce(sum(copies), 0),
+            count(*) filter (where is_in_postgres and not is_landed and copies = 0)
         from sides
         """
     ).fetchall()[0]
@@ -178,6 +184,7 @@ def _differences(warehouse: duckdb.DuckDBPyConnection) -> Reconciled:
         warehouse_count=int(totals[1]),
         missing=tuple(str(event_id) for event_id, _ in missing),
         surplus=tuple(str(event_id) for event_id, _ in surplus),
+        waiting_count=int(totals[2]),
         first_day=min(days, default=None),
         last_day=max(days, default=None),
     )

@@ -8,18 +8,11 @@ import duckdb
 
 from mychatflow.settings import Settings
 from warehouse import connection, landing, models, publish, reconciliation, runs, windows
-from warehouse.landing import Landed
+from warehouse.landing import Landed, NothingLanded
 from warehouse.models import Model
 from warehouse.publish import Published
 from warehouse.runs import ModelRun, Work
 from warehouse.windows import Window, covering
-
-
-class NothingLanded(Exception):
-    """The warehouse is empty: land first."""
-
-    def __init__(self) -> None:
-        super().__init__("nothing has landed yet: run `mychatflow rollup`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,25 +4,40 @@ from datetime import timedelta
 
 import duckdb
 import psycopg
+import pytest
 
 from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
 from warehouse import connection, models, publish, reconciliation, rollup
+from warehouse.landing import NothingLanded
 from warehouse.windows import covering
 
 
 def test_equal_sides_reconcile(installation: Settings) -> None:
     business = history.a_business(installation)
     history.write(installation, history.a_past(business, turns=50, days=9))
+    with pytest.raises(NothingLanded, match="run `mychatflow rollup`"):
+        reconciliation.reconcile(installation, at=NOON)
     rollup.rollup(installation, at=NOON)
 
     found = reconciliation.reconcile(installation, at=NOON)
 
     assert found.is_equal
     assert found.postgres_count == found.warehouse_count == 200
+    assert found.waiting_count == 0
     assert found.mending_command is None
+
+
+def test_what_came_since_the_last_landing_waits(installation: Settings) -> None:
+    rollup.rollup(installation, at=NOON)
+    history.write(installation, history.a_past(history.a_business(installation), turns=5, days=2))
+
+    found = reconciliation.reconcile(installation, at=NOON)
+
+    assert found.is_equal
+    assert (found.postgres_count, found.warehouse_count, found.waiting_count) == (0, 0, 20)
 
 
 def test_exactly_the_lost_and_doubled_are_named(installation: Settings) -> None:
