@@ -33,6 +33,7 @@ _COLUMNS = (
     "id, tenant_id, contact_id, cause, message_points, speed_points, question_points, intent_points, base, decay, "
     "score, grade, previous_score, previous_grade, last_inbound_at"
 )
+_TYPES = (*("uuid",) * 3, "text", *("int4",) * 7, "text", "int4", "text", "timestamptz")
 _RESCORED = """
 create temporary table rescored (
     id uuid, tenant_id uuid, contact_id uuid, cause text, message_points integer, speed_points integer,
@@ -88,7 +89,9 @@ def rescore(settings: Settings, *, at: datetime) -> Rescored:
 def _copy(settings: Settings, connection: psycopg.Connection[Any], at: datetime) -> int:
     """Hand over each row as it is made: keeping a hundred thousand of them costs more than making them."""
     scored = 0
-    with connection.cursor() as cursor, cursor.copy(f"copy rescored ({_COLUMNS}) from stdin") as copy:
+    into = f"copy rescored ({_COLUMNS}) from stdin (format binary)"
+    with connection.cursor() as cursor, cursor.copy(into) as copy:
+        copy.set_types(_TYPES)
         for contacts in _stored_facts(settings):
             scored += contacts.num_rows
             for row in _rescored(contacts, at):
