@@ -102,8 +102,8 @@ class Identities:
             await self._keys.close()
 
     async def _of_key(self, secret: str, *, at: datetime, tenant_id: UUID | None) -> Identity:
-        async with self._store.platform_transaction() as transaction:
-            key = await api_keys.by_secret(transaction, secret, at=at)
+        async with self._store.platform_statements() as statements:
+            key = await api_keys.by_secret(statements, secret, at=at)
         if key is None:
             raise IdentityRefused("unknown_key")
         if tenant_id not in {None, key.tenant_id}:
@@ -123,8 +123,8 @@ class Identities:
         return Identity(tenant_id=found.tenant_id, member_id=found.member_id, role=found.role)
 
     async def _of_claims(self, claims: Mapping[str, Any], tenant_id: UUID | None) -> Identity:
-        async with self._store.platform_transaction() as transaction:
-            found = await members.of_subject(transaction, str(claims["sub"]))
+        async with self._store.platform_statements() as statements:
+            found = await members.of_subject(statements, str(claims["sub"]))
         chosen = choose(found, tenant_id=tenant_id, organization=organization_of(claims))
         if chosen is None:
             raise NotAMember("no_membership")
