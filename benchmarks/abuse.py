@@ -1,7 +1,8 @@
 """What abuse costs the others: a quiet tenant's p99 beside a noisy one ÷ without it, on both doors; memory of a flood.
 
-Run: `python -m benchmarks.abuse [--rounds 5] [--seconds 15]`. The web process serves; quiet and noise come from
-a process of their own each, and rounds with and without noise take turns, so that the ratio compares like with like.
+Run: `python -m benchmarks.abuse [--rounds 5] [--seconds 15] [--doors webhook api]`. The web process serves; quiet and
+noise come from a process of their own each, and rounds with and without noise take turns, so that the ratio compares
+like with like.
 The noise comes at ten times its limit from a lower priority, and a round counts only when it came on time all the
 same, when it was refused, and when the quiet tenant never was: what is measured is what our process makes the quiet one
 wait for, not who gets a core first. It has spent its limit before the first round: what a minute lets in comes during
@@ -198,16 +199,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--doors", nargs="*", choices=[*_NOISE_PER_SECOND], default=[*_NOISE_PER_SECOND])
     given = parser.parse_args()
     with installation(web_port=_PORT) as running:
         quiet, noisy = asyncio.run(_callers(running))
         web = running.start("web", "realtime.web", WEB_PORT=str(_PORT))
         wait_for(lambda: answers(f"http://127.0.0.1:{_PORT}/ready"), seconds=180, what="web")
         report.show("A flood of bodies", [asyncio.run(flood(psutil.Process(web.pid)))])
-        for door, noise in _NOISE_PER_SECOND.items():
+        for door in given.doors:
             measured = measure(
                 Caller(door=door, per_second=_QUIET_PER_SECOND, **quiet),
-                Caller(door=door, per_second=noise, **noisy),
+                Caller(door=door, per_second=_NOISE_PER_SECOND[door], **noisy),
                 rounds=given.rounds,
                 seconds=given.seconds,
             )

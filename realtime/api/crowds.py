@@ -1,4 +1,4 @@
-"""One caller's burst is no queue for the others: few of its reads at once, none in a rush, a spent minute unasked."""
+"""One caller's burst is no queue for the others: few of its calls at once, none in a rush, a spent minute unasked."""
 
 import asyncio
 import time
@@ -11,19 +11,19 @@ from weakref import WeakValueDictionary
 from realtime.api.allowance import PER_MINUTE, Left
 from realtime.webhooks.spent import Spent
 
-# As many as keep whom they ask busy for one caller; whoever asks for more at once waits for oneself alone.
-_READS_AT_ONCE: Final = 4
-# Beyond these nobody would still be there to hear the answer.
-_MOST_WAITING: Final = 500
-# A hundred calls pass as fast as they come; after them they follow each other at twice the minute's pace, so that
-# all of a minute's calls in one instant are half a minute of a light load and not six seconds of a full one.
-_PACE: Final = 2 * PER_MINUTE / 60
-_RUSH: Final = 100
+# One is answered while Postgres looks for the next; whoever asks for more at once waits for oneself alone.
+_READS_AT_ONCE: Final = 2
+# The last of these waits for five seconds; beyond them nobody would still be there to hear the answer.
+_MOST_AT_ONCE: Final = 100
+# Some calls pass as fast as they come; after them they follow each other as a minute's calls do, so that whoever
+# spends a minute's in one instant is a light load for a minute and not a full one for some seconds.
+_PACE: Final = PER_MINUTE / 60
+_RUSH: Final = 40
 _MOST_PACED: Final = 10_000
 
 
 class Crowded(Exception):
-    """So many of this caller's reads wait already that another would hear nothing in time."""
+    """So many of this caller's calls are under way already that another would hear nothing in time."""
 
 
 class Crowds:
@@ -32,9 +32,13 @@ class Crowds:
     def __init__(self) -> None:
         # A lane lasts as long as somebody is in it.
         self._lanes: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
-        self._waiting: Counter[tuple[str, str]] = Counter()
+        self._under_way: Counter[str] = Counter()
         self._spent: Spent[str] = Spent()
         self._paid_until: dict[str, float] = {}
+
+    def is_full(self, credentials: str) -> bool:
+        """Whether another call of this caller would be one too many."""
+        return self._under_way[credentials] >= _MOST_AT_ONCE
 
     @asynccontextmanager
     async def lane(self, credentials: str, method: str, *, asked: str) -> AsyncIterator[None]:
@@ -42,23 +46,25 @@ class Crowds:
 
         What changes something may wait for a gateway or a model, and has no lane. Raises Crowded.
         """
-        if method != "GET":
-            yield
-            return
-        whose = (credentials, asked)
-        if self._waiting[whose] >= _MOST_WAITING:
+        if self.is_full(credentials):
             raise Crowded
+        self._under_way[credentials] += 1
+        try:
+            if method == "GET":
+                async with self._lane((credentials, asked)):
+                    yield
+            else:
+                yield
+        finally:
+            self._under_way[credentials] -= 1
+            if not self._under_way[credentials]:
+                del self._under_way[credentials]
+
+    def _lane(self, whose: tuple[str, str]) -> asyncio.Semaphore:
         lane = self._lanes.get(whose)
         if lane is None:
             lane = self._lanes[whose] = asyncio.Semaphore(_READS_AT_ONCE)
-        self._waiting[whose] += 1
-        try:
-            async with lane:
-                yield
-        finally:
-            self._waiting[whose] -= 1
-            if not self._waiting[whose]:
-                del self._waiting[whose]
+        return lane
 
     async def take_time(self, tenant: str) -> None:
         """Returns when it is this tenant's next call's turn: at once, but for who is in a rush."""

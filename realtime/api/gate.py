@@ -1,7 +1,7 @@
-"""Ahead of the API's routes: a caller whose minute is spent hears so before any of them is looked for."""
+"""Ahead of the API's routes: a caller with too many calls hears so before any of them is looked for."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,19 +23,21 @@ class Gate:
         self._crowds = crowds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        left = self._spent(scope) if scope["type"] == "http" and scope["path"].startswith(_API) else None
-        if left is None:
+        answer = self._refused(scope) if scope["type"] == "http" and scope["path"].startswith(_API) else None
+        if answer is None:
             await self._app(scope, receive, send)
         else:
-            await _refusal(left).send(send)
+            await answer.send(send)
 
-    def _spent(self, scope: Scope) -> Left | None:
+    def _refused(self, scope: Scope) -> Answer | None:
         crowds = self._crowds()
-        if crowds is None:
-            return None
         shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         token = bearer(shown.decode("latin-1"))
-        return crowds.spent(token) if token else None
+        if crowds is None or token is None:
+            return None
+        if left := crowds.spent(token):
+            return _of_spent(left)
+        return _of_crowded() if crowds.is_full(token) else None
 
 
 def bearer(authorization: str) -> str | None:
@@ -49,10 +51,23 @@ def spent(left: Left) -> Problem:
     return Problem(429, "too_many_requests", "The tenant's calls of this minute are spent.", headers=wait)
 
 
+def crowded() -> Problem:
+    told = "A hundred of your calls are under way here already: ask for fewer at once."
+    return Problem(429, "too_many_at_once", told, headers={"retry-after": "1"})
+
+
 # As many as a minute has seconds.
 @functools.lru_cache(maxsize=128)
-def _refusal(left: Left) -> Answer:
-    problem = spent(left)
+def _of_spent(left: Left) -> Answer:
+    return _written(spent(left), left.headers())
+
+
+@functools.cache
+def _of_crowded() -> Answer:
+    return _written(crowded(), {})
+
+
+def _written(problem: Problem, further: Mapping[str, str]) -> Answer:
     written = problems.answer(problem.status, problem.code, problem.detail)
-    headers = [(name.encode(), value.encode()) for name, value in {**left.headers(), **problem.headers}.items()]
+    headers = [(name.encode(), value.encode()) for name, value in {**further, **problem.headers}.items()]
     return Answer(problem.status, bytes(written.body), content_type=problems.MEDIA_TYPE.encode(), headers=headers)

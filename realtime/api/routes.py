@@ -121,8 +121,7 @@ def _answer(request: Request, error: Exception) -> Response:
         case DataError():
             return problems.answer(422, "invalid", "A value cannot be stored.", errors=[])
         case Crowded():
-            told = "Hundreds of your reads wait here already: ask for fewer at once."
-            return problems.answer(429, "too_many_at_once", told, headers={"retry-after": "1"})
+            return problems.of(request, gate.crowded())
         case _ if isinstance(error, AWAY):
             problems.log.warning("API without database", path=request.url.path, cause=type(error).__name__)
             metrics.database_errors.labels("api").inc()

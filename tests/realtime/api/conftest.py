@@ -16,6 +16,7 @@ from mychatflow.store import (
     contact_attributes,
 )
 from mychatflow.store.session import Store
+from realtime.api import crowds
 from tests import asking
 from tests.factories import Tenant, a_campaign, a_contact, a_quick_reply, a_resource, a_sequence, a_service, a_tenant
 from tests.realtime.api.possessions import (
@@ -139,11 +140,14 @@ def bearer(key: str) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def served(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    async with (
-        serving(settings) as (base_url, _),
-        httpx.AsyncClient(base_url=f"{base_url}/api/v1", trust_env=False, timeout=30) as client,
-    ):
-        yield client
+    # A test's thousand calls of one tenant are no rush.
+    with pytest.MonkeyPatch.context() as unhurried:
+        unhurried.setattr(crowds, "_PACE", 1e6)
+        async with (
+            serving(settings) as (base_url, _),
+            httpx.AsyncClient(base_url=f"{base_url}/api/v1", trust_env=False, timeout=30) as client,
+        ):
+            yield client
 
 
 @pytest.fixture

@@ -28,25 +28,28 @@ async def test_a_burst_of_reads_holds_up_its_own_caller_alone():
         seen = list(under_way)
         go_on.set()
 
-    assert seen == ["noisy"] * 4 + ["quiet", "noisy"]
+    assert seen == ["noisy"] * 2 + ["quiet", "noisy"]
     assert len(under_way) == 22
 
 
-async def test_reads_that_nobody_would_wait_for_are_refused():
+async def test_calls_that_nobody_would_wait_for_are_refused():
     crowds, go_on = Crowds(), asyncio.Event()
 
-    async def called() -> None:
-        async with crowds.lane("noisy", "GET", asked="postgres"):
+    async def called(method: str) -> None:
+        async with crowds.lane("noisy", method, asked="postgres"):
             await go_on.wait()
 
     async with asyncio.TaskGroup() as calls:
-        for _ in range(500):
-            calls.create_task(called())
+        for number in range(100):
+            calls.create_task(called("POST" if number % 2 else "GET"))
         await asyncio.sleep(0)
-        with pytest.raises(Crowded):
-            await called()
+        assert (crowds.is_full("noisy"), crowds.is_full("quiet")) == (True, False)
+        for method in ("GET", "POST"):
+            with pytest.raises(Crowded):
+                await called(method)
         go_on.set()
-    await called()
+    await called("GET")
+    assert not crowds.is_full("noisy")
 
 
 async def test_a_rush_is_spread_over_the_minute(monkeypatch):
@@ -67,7 +70,7 @@ async def test_a_rush_is_spread_over_the_minute(monkeypatch):
     await crowds.take_time("noisy")
 
     felt = [pause for pause in pauses if pause]
-    assert (len(felt), felt[0], felt[-1]) == (PER_MINUTE - 100, 0.025, 27.5)
+    assert (len(felt), felt[0], felt[-1]) == (PER_MINUTE - 40, 0.05, 58.0)
 
 
 def test_a_spent_minute_is_remembered_until_it_ends(monkeypatch):
@@ -115,3 +118,13 @@ async def test_a_spent_caller_is_refused_at_once_whatever_is_asked(api, shop, re
     # No counter says so any more: it was remembered.
     assert (again.status_code, again.json()["code"]) == (429, "too_many_requests")
     assert 0 < int(again.headers["retry-after"]) <= 60
+
+
+async def test_one_call_too_many_at_once_is_refused_before_any_route(api, shop, monkeypatch):
+    monkeypatch.setattr("realtime.api.crowds._MOST_AT_ONCE", 0)
+
+    refused = await api.get("/no/such/route")
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_at_once")
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["x-request-id"]
