@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         description="Default HMAC keys, separated by commas while rotating. Made at first start.",
     )
     webhook_unsigned_rate: _Rate = Field(
-        "100/minute", description="Requests with a missing or wrong signature, per client address."
+        "100/minute", description="Requests with no or a wrong signature or API key, per client address."
     )
     webhook_instance_rate: _Rate = Field("6000/minute", description="Signed requests per WhatsApp number.")
     trusted_proxies: int = Field(0, ge=0, le=10, description="How many proxies append to X-Forwarded-For.")

@@ -16,8 +16,10 @@ from mychatflow.store.session import Store
 from realtime.agent.rehearsal import Rehearsals
 from realtime.api.allowance import Allowance
 from realtime.api.crowds import Crowds
+from realtime.api.guesses import Guesses
 from realtime.api.problems import Problem
 from realtime.engine.gateways import Gateways
+from realtime.webhooks.rate_limit import Rate, RateLimiter
 
 _CONNECTIONS: Final = 8
 REHEARSALS_PER_MINUTE: Final = 10
@@ -37,6 +39,7 @@ class Doors:
     openings: Openings
     allowance: Allowance
     crowds: Crowds
+    guesses: Guesses
     gateways: Gateways
     rehearsals: Rehearsals
     # A rehearsal may ask a model, which costs money: few a minute, whatever else a tenant may call.
@@ -67,6 +70,7 @@ async def opened(
         openings=Openings(store),
         allowance=Allowance(client),
         crowds=Crowds(),
+        guesses=Guesses(RateLimiter(client), Rate.parse(settings.webhook_unsigned_rate)),
         gateways=gateways,
         rehearsals=rehearsals,
         rehearsal_allowance=Allowance(client, per_minute=REHEARSALS_PER_MINUTE),

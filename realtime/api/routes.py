@@ -15,7 +15,7 @@ from starlette.types import Message
 from mychatflow.identity import Identity, IdentityRefused
 from mychatflow.rules import role
 from mychatflow.rules.role import Permission
-from mychatflow.store import audit
+from mychatflow.store import api_keys, audit
 from mychatflow.store.session import AWAY
 from realtime import metrics
 from realtime.api import document, doors, gate, idempotency, problems
@@ -29,6 +29,7 @@ from realtime.webhooks.http import (
     WebhookRefused,
     read_body,
 )
+from realtime.webhooks.rate_limit import client_address
 
 _EXTENSION: Final = "x-permission"
 LARGEST_FILE: Final = 10 << 20
@@ -74,7 +75,7 @@ class TenantRoute(APIRoute):
                 async with opened.crowds.lane(token, request.method, asked=asked):
                     left = opened.crowds.spent(token)
                     if left is None:
-                        caller = await _caller(token, opened)
+                        caller = await _caller(request, token, opened)
                         left = await opened.allowance.spend(str(caller.tenant_id))
                         if left.is_spent:
                             opened.crowds.remember(token, left)
@@ -140,7 +141,25 @@ _HELP: Final = {
 }
 
 
-async def _caller(token: str, opened: Doors) -> Identity:
+async def _caller(request: Request, token: str, opened: Doors) -> Identity:
+    if not token.startswith(api_keys.PREFIX):
+        return await _identified(token, opened)
+    peer = request.client.host if request.client else "local"
+    hops = [value for name, value in request.scope["headers"] if name == b"x-forwarded-for"]
+    address = client_address(peer, hops, trusted_proxies=opened.settings.trusted_proxies)
+    if seconds := opened.guesses.seconds_left(address, token):
+        wait = {"retry-after": str(seconds)}
+        raise Problem(429, "too_many_wrong_keys", "Too many wrong API keys came from your address.", headers=wait)
+    try:
+        caller = await _identified(token, opened)
+    except Problem:
+        await opened.guesses.was_wrong(address, token)
+        raise
+    opened.guesses.was_right(token)
+    return caller
+
+
+async def _identified(token: str, opened: Doors) -> Identity:
     try:
         return await opened.identities.of_bearer(token, at=datetime.now(UTC), client_host=None)
     except IdentityRefused as refused:
