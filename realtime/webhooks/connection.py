@@ -15,10 +15,14 @@ _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnec
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
+class HeadTooLarge(Exception):
+    """Ends the parser's work on a head that came in one piece."""
+
+
 class Connection(HttpToolsProtocol):
     """A head must be whole within some seconds and bytes; without that, whoever drips it holds us as long as they like.
 
-    A head that comes in one piece, as nearly all do, costs a comparison and no timer.
+    A head that comes in one piece, as nearly all do, costs two comparisons and no timer.
     """
 
     _is_head_open = True
@@ -27,6 +31,8 @@ class Connection(HttpToolsProtocol):
     # Answered early, a request may still send the rest of its body: that is no head.
     _is_body_open = False
     _head_size = 0
+    # A whole head may hide in a piece that is larger than a head may be.
+    _is_piece_large = False
     _head_deadline: asyncio.TimerHandle | None = None
     _body_deadline: asyncio.TimerHandle | None = None
 
@@ -40,6 +46,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._is_piece_large = len(data) > LARGEST_HEADERS
         # The rest of a body may end in this piece, and the next head begin in it: none of it counts as that head.
         is_rest_of_body = self._is_body_open
         super().data_received(data)
@@ -58,6 +65,9 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self._is_piece_large and len(self.url) + sum(len(n) + len(v) for n, v in self.headers) > LARGEST_HEADERS:
+            self._refuse(_TOO_LARGE)
+            raise HeadTooLarge
         self.scope["extensions"] = {WHOLE_ANSWER: {"write": self._answer_whole}}
         self._is_head_open = False
         self._is_body_open = True
@@ -65,6 +75,11 @@ class Connection(HttpToolsProtocol):
         if self._head_deadline is not None:
             self._forget_deadline()
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        # What the parser makes of an error in the midst of a request; ours has its answer already.
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def on_message_complete(self) -> None:
         self._forget_body()

@@ -100,6 +100,23 @@ async def test_a_head_without_end_is_refused(door: Door) -> None:
     assert sent < 2 * 2**20
 
 
+async def test_a_large_head_in_one_piece_is_refused_and_a_large_body_is_not(door: Door) -> None:
+    async def heard(request: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(door.base_url.rpartition(":")[2]))
+        writer.write(request)
+        line = await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
+        return line
+
+    # Less than what loopback hands over at once.
+    large = b"x" * 40_000
+    head = await heard(b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: " + large + b"\r\n\r\n")
+    body = await heard(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n" + large)
+
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert body.startswith(b"HTTP/1.1 405 ")
+
+
 async def flood(writer: asyncio.StreamWriter) -> None:
     """A body of chunks, for as long as anybody takes them."""
     while True:
