@@ -116,6 +116,7 @@ class Web:
             limiter=limiter,
             default_keys=settings.webhook_secrets,
             stranger_rate=Rate.parse(settings.webhook_unsigned_rate),
+            instance_rate=Rate.parse(settings.webhook_instance_rate),
             trusted_proxies=settings.trusted_proxies,
         )
 

@@ -61,6 +61,7 @@ class WhatsAppWebhook:
         limiter: RateLimiter,
         default_keys: Sequence[bytes],
         stranger_rate: Rate,
+        instance_rate: Rate,
         trusted_proxies: int,
     ) -> None:
         self._directory = directory
@@ -70,6 +71,7 @@ class WhatsAppWebhook:
         self._limiter = limiter
         self._default_keys = tuple(default_keys)
         self._stranger_rate = stranger_rate
+        self._instance_rate = instance_rate
         self._trusted_proxies = trusted_proxies
         self._room = Room()
         self._spent: Spent[UUID] = Spent()
@@ -104,9 +106,7 @@ class WhatsAppWebhook:
             raise WebhookRefused(415, "content_type")
         if instance is None:
             # A 4xx would make the gateway try fifteen times; an operator may know the session tomorrow.
-            await self._dead_letters.keep(
-                raw, session=envelope.session, message_id=envelope.id, reason="unknown session"
-            )
+            await self._keep(envelope, raw, of=None, message_id=envelope.id, reason="unknown session")
             metrics.dead_letters.labels("unknown_session").inc()
             return _counted(envelope.event, "kept")
         return await self._store(envelope, instance, raw)
@@ -164,7 +164,7 @@ class WhatsAppWebhook:
                 instance_id=str(instance.instance_id),
             )
             reason = f"malformed: {malformed.reason[:150]}"
-            await self._dead_letters.keep(raw, session=envelope.session, message_id=envelope.id, reason=reason)
+            await self._keep(envelope, raw, of=instance, message_id=envelope.id, reason=reason)
             _counted(envelope.event, "malformed")
             metrics.dead_letters.labels("malformed").inc()
             metrics.webhook_failed(instance.instance_id)
@@ -187,13 +187,27 @@ class WhatsAppWebhook:
             metrics.dead_letters.labels("refused").inc()
             metrics.webhook_failed(instance.instance_id)
             metrics.database_errors.labels("webhook").inc()
-            await self._dead_letters.keep(raw, session=envelope.session, message_id=message.inbox_id, reason=reason)
+            await self._keep(envelope, raw, of=instance, message_id=message.inbox_id, reason=reason)
             return _counted(envelope.event, "kept")
         if isinstance(message, IncomingMessage):
             if tracing.is_on() and outcome == "stored" and not message.from_me:
                 _traced(envelope, instance, message, received_at)
             self._duplicates.look(message, instance, is_first=outcome == "stored")
         return _counted(envelope.event, outcome)
+
+    async def _keep(
+        self, envelope: wire.Envelope, raw: bytes, *, of: Instance | None, message_id: str | None, reason: str
+    ) -> None:
+        """As a dead letter; a flood of them fills no table, what comes beyond the rate is told to come again.
+
+        A number may send few that nobody understands. Those of numbers that nobody knows may be all of a number's.
+        """
+        subject = f"letters:{of.instance_id if of else 'unknown'}"
+        rate = self._stranger_rate if of else self._instance_rate
+        verdict = (await self._limiter.admit({subject: 1}, rate))[subject]
+        if not verdict.admitted:
+            raise _too_many(envelope.event, verdict.retry_after_seconds)
+        await self._dead_letters.keep(raw, session=envelope.session, message_id=message_id, reason=reason)
 
 
 def _head(scope: Scope) -> _Head:

@@ -54,6 +54,22 @@ async def test_a_number_beyond_its_rate_is_asked_to_come_again(
     assert len(door.inbox()) == 12 - len(refused)
 
 
+async def test_letters_that_nobody_understands_fill_no_table(
+    fresh: Settings, tenant: Tenant, redis_client: redis.asyncio.Redis
+) -> None:
+    assert await redis_client.ping()
+    rates = {"webhook_unsigned_rate": "3/hour", "webhook_instance_rate": "6/hour"}
+    async with a_door(fresh.model_copy(update=rates), tenant) as door:
+        malformed = [await door.say(id=None) for _ in range(5)]
+        unknown = [(await door.send_signed(event(f"nobody{number}"))).status for number in range(8)]
+        letters = door.rows("select count(*) filter (where reason like 'malformed%%') as malformed from dead_letters")
+
+    assert [answer.status for answer in malformed] == [400] * 3 + [429] * 2
+    assert int(malformed[-1].headers["Retry-After"]) > 0
+    assert unknown == [200] * 6 + [429] * 2
+    assert letters == [{"malformed": 3}]
+
+
 async def test_a_spent_number_is_refused_without_asking_again(
     fresh: Settings, tenant: Tenant, redis_client: redis.asyncio.Redis
 ) -> None:
