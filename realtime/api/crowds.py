@@ -13,12 +13,12 @@ from realtime.webhooks.spent import Spent
 
 # One is answered while Postgres looks for the next; whoever asks for more at once waits for oneself alone.
 _READS_AT_ONCE: Final = 2
-# The last of these waits for five seconds; beyond them nobody would still be there to hear the answer.
-_MOST_AT_ONCE: Final = 100
+# The last of these waits for two seconds; beyond them nobody would still be there to hear the answer.
+_MOST_AT_ONCE: Final = 40
 # Some calls pass as fast as they come; after them they follow each other as a minute's calls do, so that whoever
 # spends a minute's in one instant is a light load for a minute and not a full one for some seconds.
 _PACE: Final = PER_MINUTE / 60
-_RUSH: Final = 40
+_RUSH: Final = 20
 _MOST_PACED: Final = 10_000
 
 

@@ -52,7 +52,7 @@ def spent(left: Left) -> Problem:
 
 
 def crowded() -> Problem:
-    told = "A hundred of your calls are under way here already: ask for fewer at once."
+    told = "Forty of your calls are under way here already: ask for fewer at once."
     return Problem(429, "too_many_at_once", told, headers={"retry-after": "1"})
 
 
