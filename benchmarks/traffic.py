@@ -45,6 +45,10 @@ class Traffic:
     contacts: int = 0
     history: int = 10
 
+    def chat(self, number: int) -> str:
+        """Whose message that is."""
+        return f"{_FIRST_CUSTOMER + number // self.burst % self.chats}@c.us"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -67,8 +71,7 @@ class Seen:
         """When the last message of each of a chat's bursts was due, beside that chat's answers."""
         due: dict[str, list[float]] = {}
         for row in self.acknowledged:
-            customer = int(row["number"]) // traffic.burst % traffic.chats
-            due.setdefault(f"{_FIRST_CUSTOMER + customer}@c.us", []).append(row["due_ms"])
+            due.setdefault(traffic.chat(int(row["number"])), []).append(row["due_ms"])
         for chat, times in due.items():
             yield sorted(times)[traffic.burst - 1 :: traffic.burst], self.answers.get(chat, [])
 

@@ -7,6 +7,7 @@ For benchmarks: `python -m tests.fakes.llm --port 9000 --latency-ms 1000`; `POST
 import argparse
 import asyncio
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -33,6 +34,9 @@ def answer_json(reply: str, **changes: Any) -> str:
     return msgspec.json.encode(fields | changes).decode()
 
 
+# In a reply that is switched on from outside: the #17s of the question, so that whoever counts knows what it answers.
+NUMBERS = "{numbers}"
+_NUMBER = re.compile(r"#\d+")
 _USUAL = answer_json("Thank you for your message. How can we help you?")
 
 
@@ -215,7 +219,7 @@ class FakeModels:
         provider.latency = asked.get("latency_ms", provider.latency * 1000) / 1000
         provider.slow, provider.slow_percent = asked.get("slow_ms", 0) / 1000, asked.get("slow_percent", 0)
         if "reply" in asked:
-            provider.script = lambda _: asked["reply"]
+            provider.script = lambda call: asked["reply"].replace(NUMBERS, " ".join(_NUMBER.findall(call.question)))
 
 
 async def _body(receive: Receive) -> bytes:
