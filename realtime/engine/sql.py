@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
+import structlog
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import dict_row
 
@@ -28,6 +29,7 @@ _SELDOM: Final = re.compile(r"^-- Seldom: (\w+)\.", re.MULTILINE)
 _NONE: Final = "[]"
 _ENCODER: Final = msgspec.json.Encoder()
 _PAUSES: Final = (0.05, 0.25, 1.0)
+log = structlog.get_logger(__name__)
 
 
 @cache
@@ -82,7 +84,8 @@ async def run(pool: Pool, *steps: Step, is_durable: bool = True) -> list[list[Ro
         try:
             with metrics.step_seconds.labels(steps[-1][0]).time():
                 return await _run(pool, steps, is_durable=is_durable)
-        except BROKEN_OFF:
+        except BROKEN_OFF as error:
+            log.warning("step broken off by Postgres", step=steps[-1][0], cause=type(error).__name__)
             metrics.database_errors.labels("engine").inc()
             await asyncio.sleep(pause)
     return await _run(pool, steps, is_durable=is_durable)
