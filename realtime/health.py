@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from mychatflow.settings import Settings
 from mychatflow.store import schema
 from mychatflow.store.session import unsafe_reason
-from realtime.engine.pool import Pool
+from realtime.engine.pool import BROKEN_OFF, Pool
 
 State = Literal["ok", "degraded", "down"]
 _LEAST_FREE_BYTES: Final = 200_000_000
@@ -65,7 +65,12 @@ class Probes:
 
     async def _database(self) -> dict[str, Dependency]:
         try:
-            facts = await self._facts()
+            try:
+                facts = await self._facts()
+            except BROKEN_OFF:
+                # Postgres may be back already, and only the connections of before be dead.
+                await self._pool.check()
+                facts = await self._facts()
         except psycopg.Error as error:
             down = Dependency(state="down", detail=type(error).__name__)
             return {"postgres": down, "migrations": down, "role": down, "clock": down}

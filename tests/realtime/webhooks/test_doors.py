@@ -32,6 +32,20 @@ async def test_a_ready_process_lists_its_dependencies(door: Door) -> None:
     assert set(found) == {"postgres", "migrations", "role", "clock", "redis", "disk"}
 
 
+async def test_a_process_is_ready_as_soon_as_postgres_is_back(door: Door) -> None:
+    """The connections of before are dead by then, and whoever asks first must not be the one who finds out."""
+    assert (await fetched(door, "/ready"))[0] == 200
+    ended = door.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where usename = current_user and datname = current_database() and pid <> pg_backend_pid()"
+    )
+
+    status, body, _ = await fetched(door, "/ready")
+
+    assert ended
+    assert status == 200, body
+
+
 async def test_an_outdated_schema_is_not_ready(door: Door) -> None:
     with psycopg.connect(door.settings.role_url("owner")) as connection:
         connection.execute("update alembic_version set version_num = '0001'")
