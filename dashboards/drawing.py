@@ -16,6 +16,8 @@ _LONGEST_NOTE = 32
 # Of a chart's width: closer lines share the room for their names; later ones have it on their left.
 _CLOSE, _LATE = 0.35, 0.6
 _LINE_HEIGHT = 15
+# What is marked more densely than that reaches down into the chart.
+_MOST_LINES = 4
 _FONT = "Inter, system-ui, sans-serif"
 
 
@@ -155,23 +157,34 @@ def end_label(name: str, values: Sequence[float | None], palette: Palette) -> Fi
 
 
 def mark(layout: Figure, marks: Rows, dates: Sequence[date], palette: Palette) -> None:
-    """One dotted line for each marked day, named at its top; names that stand close go below one another."""
+    """One dotted line for each marked day, named above the chart; names that stand close go below one another."""
     if not marks:
         return
     by_day: dict[date, list[str]] = {}
     for row in marks:
         # Plotly reads tags in labels.
         _add(by_day, row["local_date"], wording.escaped(_shortened(str(row["text"]))))
-    line = {"color": palette.muted, "width": 1, "dash": "dot"}
-    shapes = [{"type": "line", "x0": day, "x1": day, "yref": "paper", "y0": 0, "y1": 1, "line": line} for day in by_day]
-    layout["shapes"] = [*layout.get("shapes", []), *shapes]
-    labels, before, lines = [], -1.0, 0
+    labels, before, lines, most = [], -1.0, 0, 0
     for day, names in sorted(by_day.items()):
         place = (day - dates[0]) / max(dates[-1] - dates[0], timedelta(days=1))
         lines = lines if before >= 0 and place - before < _CLOSE else 0
         labels.append(_label(day, names, palette, place=place, below=lines))
         before, lines = place, lines + len(names)
+        most = max(most, lines)
+    top = _room_above(layout, labels, lines=min(most, _MOST_LINES))
+    line = {"color": palette.muted, "width": 1, "dash": "dot"}
+    shapes = [{"type": "line", "x0": day, "x1": day, "yref": "paper", "y0": 0, "y1": top, "line": line} for day in by_day]
+    layout["shapes"] = [*layout.get("shapes", []), *shapes]
     layout["annotations"] = [*layout.get("annotations", []), *labels]
+
+
+def _room_above(layout: Figure, labels: Sequence[Figure], *, lines: int) -> float:
+    """Lift the names off what is drawn; where their highest line ends, in heights of the chart below."""
+    room = lines * _LINE_HEIGHT
+    layout["margin"]["t"] += room
+    for label in labels:
+        label["yshift"] += room
+    return 1 + room / (layout["height"] - layout["margin"]["t"] - layout["margin"]["b"])
 
 
 def _label(day: date, names: Sequence[str], palette: Palette, *, place: float, below: int) -> Figure:

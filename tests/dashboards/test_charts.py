@@ -162,9 +162,20 @@ def test_an_incident_is_named_once_a_day() -> None:
 def test_names_of_close_days_never_overlap() -> None:
     first, second, third = _labels((0, "Version 1"), (1, "A new price list"), (len(DAYS) - 1, "Closed for repairs"))
 
-    assert first["yshift"] == third["yshift"] == 0
-    assert second["yshift"] < 0
+    assert first["yshift"] == third["yshift"]
+    assert second["yshift"] == first["yshift"] - 15
     assert (first["xanchor"], third["xanchor"]) == ("left", "right")
+
+
+def test_the_name_of_a_marked_day_stands_above_what_is_drawn() -> None:
+    names = [{"local_date": DAYS[5], "text": text} for text in ("OpenAI incident", "Other models answered: 214 min")]
+    layout = charts.reply_time(REPLIES, palette=LIGHT, target_seconds=2.5, marks=names)["layout"]
+
+    label, line = layout["annotations"][-1], layout["shapes"][-1]
+    # From the top of the chart up: two lines of fifteen, for which the margin has room.
+    assert label["yshift"] == 30 < layout["margin"]["t"]
+    drawn = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
+    assert (line["y1"] - 1) * drawn == pytest.approx(30)
 
 
 def test_every_chart_and_table_says_in_words_what_it_shows() -> None:
