@@ -15,6 +15,7 @@ from warehouse.periods import Period
 
 Rows = list[dict[str, Any]]
 _COLUMNS = ("name", "phone", "event_count", "slowest_ms", "cost_usd", "last_at")
+_ONE = {"messages": "message", "replies": "reply", "calls": "call", "conversations": "conversation"}
 _HEADINGS = {"event_count": "Times", "slowest_ms": "Slowest", "cost_usd": "Cost", "last_at": "Last"}
 
 
@@ -94,7 +95,8 @@ def _people(looking: Viewer, behind: Behind, period: Period, *, at: datetime) ->
     found = behind.rows()
     rows = people.named(looking, found)
     total = sum(row["event_count"] for row in found)
-    told = f"{total:,} {behind.counted} with {len(found):,} people, {wording.span(period.since, period.until)}"
+    told = wording.counted(total, _ONE[behind.counted], behind.counted)
+    told += f" with {wording.counted(len(found), 'person', 'people')}, {wording.span(period.since, period.until)}"
     st.caption(f"{told}. Select one to read the chat.")
     kept_from = data.kept_from(looking.tenant_id)
     if kept_from and period.since < kept_from:

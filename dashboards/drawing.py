@@ -173,7 +173,9 @@ def mark(layout: Figure, marks: Rows, dates: Sequence[date], palette: Palette) -
         most = max(most, lines)
     top = _room_above(layout, labels, lines=min(most, _MOST_LINES))
     line = {"color": palette.muted, "width": 1, "dash": "dot"}
-    shapes = [{"type": "line", "x0": day, "x1": day, "yref": "paper", "y0": 0, "y1": top, "line": line} for day in by_day]
+    shapes = [
+        {"type": "line", "x0": day, "x1": day, "yref": "paper", "y0": 0, "y1": top, "line": line} for day in by_day
+    ]
     layout["shapes"] = [*layout.get("shapes", []), *shapes]
     layout["annotations"] = [*layout.get("annotations", []), *labels]
 
@@ -184,7 +186,8 @@ def _room_above(layout: Figure, labels: Sequence[Figure], *, lines: int) -> floa
     layout["margin"]["t"] += room
     for label in labels:
         label["yshift"] += room
-    return 1 + room / (layout["height"] - layout["margin"]["t"] - layout["margin"]["b"])
+    drawn: float = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
+    return 1 + room / drawn
 
 
 def _label(day: date, names: Sequence[str], palette: Palette, *, place: float, below: int) -> Figure:

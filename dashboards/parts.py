@@ -64,6 +64,10 @@ def chip(text: str, tone: Tone = "quiet") -> str:
     return f'<span class="mcf-chip mcf-{tone}">{escaped(text)}</span>'
 
 
+def chips(texts: Iterable[str], tone: Tone = "quiet") -> str:
+    return f'<div class="mcf-chips">{"".join(chip(text, tone) for text in texts)}</div>'
+
+
 def status(text: str, tone: Tone) -> str:
     """A dot with a soft halo and a word: never colour alone."""
     return f'<span class="mcf-status mcf-{tone}"><i></i>{escaped(text)}</span>'
@@ -109,8 +113,8 @@ def funnel(steps: Sequence[tuple[str, int]]) -> list[str]:
 
 def shared(name: str, count: int, share: str, *, change: str | int | None = None) -> str:
     """A row of a whole: its name, how many, which share, and the change since the period before."""
-    moved = f"<small>{escaped(change)}</small>" if change is not None else ""
-    return f'<div class="mcf-shared">{name}<b>{count:,}{moved}</b><em>{escaped(share)}</em></div>'
+    moved = "" if change is None else escaped(change)
+    return f'<div class="mcf-shared">{name}<b>{count:,}</b><small>{moved}</small><em>{escaped(share)}</em></div>'
 
 
 def strip_of(rows: Sequence[tuple[int, Tone]]) -> str:
@@ -156,7 +160,7 @@ def rate(found: tuple[float, float, float] | None) -> str:
     value, low, high = found
     return (
         f'<div class="mcf-rate"><strong>{value * 100:.0f}%</strong>'
-        f"<span>between {low * 100:.0f} and {high * 100:.0f} %, 95 of 100 times</span>"
+        f"<span>between {low * 100:.0f}% and {high * 100:.0f}%, 95 of 100 times</span>"
         f'<div><s style="left:{low * 100:.1f}%;width:{(high - low) * 100:.1f}%"></s>'
         f'<i style="left:{value * 100:.1f}%"></i></div></div>'
     )

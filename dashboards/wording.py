@@ -147,7 +147,12 @@ def phone(number: str | None) -> str:
 
 def words(identifier: str) -> str:
     """customer_request → Customer request."""
-    return identifier.replace("_", " ").capitalize()
+    return identifier.replace("_", " ").replace("handoff", "hand-off").capitalize()
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """1 reply, 2,598 replies."""
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def listed(items: Sequence[str]) -> str:

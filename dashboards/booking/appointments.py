@@ -31,8 +31,9 @@ def show(looking: Viewer, *, at: datetime) -> None:
     since, until = (datetime.combine(day, time(), tzinfo=zone) for day in (monday, monday + _WEEK))
     rows = people.named(looking, data.booked(looking.tenant_id, since=since, until=until, at=at))
     standing = [row for row in rows if row["status"] not in {"cancelled", "expired"}]
+    told = wording.counted(len(standing), "appointment", "appointments")
     with st.container(border=True, key="card-week"):
-        st.html(parts.card_title(wording.span(monday, monday + _WEEK), f"{len(standing)} appointments this week"))
+        st.html(parts.card_title(wording.span(monday, monday + _WEEK), f"{told} this week"))
         st.html(week(standing, monday, today=today, timezone=looking.timezone))
     with st.container(border=True, key="card-appointments"):
         st.html(parts.card_title("One by one", "Select one to move it, to cancel it or to say how it went"))
@@ -62,9 +63,11 @@ def week(rows: Sequence[dict[str, Any]], monday: date, *, today: date, timezone:
 def _entry(row: dict[str, Any], timezone: str) -> str:
     start = wording.clock(row["starts_at"], timezone, with_date=False)
     tone = _TONES.get(row["status"], "quiet")
+    # What is booked is the usual; everything else is said in words, too.
+    state = "" if row["status"] == "booked" else f"<small>{wording.escaped(_told(row['status']))}</small>"
     return (
         f'<div class="mcf-entry mcf-{tone}"><b>{start}</b> {wording.escaped(row["service"])}'
-        f"<small>{wording.escaped(row['name'])} · {wording.escaped(row['resource'])}</small></div>"
+        f"<small>{wording.escaped(row['name'])} · {wording.escaped(row['resource'])}</small>{state}</div>"
     )
 
 

@@ -198,12 +198,19 @@ def _told_exceptions(known: dict[str, Any]) -> str:
 
 
 def _hours(row: dict[str, Any]) -> str:
-    told = "as the business" if not row["hours"] else f"{sum(map(bool, row['hours'].values()))} days a week"
-    return f"{told}, {len(row['exceptions'])} exceptions" if row["exceptions"] else told
+    told = (
+        "as the business"
+        if not row["hours"]
+        else f"{wording.counted(sum(map(bool, row['hours'].values())), 'day', 'days')} a week"
+    )
+    exceptions = wording.counted(len(row["exceptions"]), "exception", "exceptions")
+    return f"{told}, {exceptions}" if row["exceptions"] else told
 
 
 def _price(row: dict[str, Any]) -> str:
-    return "–" if row["price_cents"] is None else f"{row['price_cents'] / 100:,.2f} {row['currency'] or ''}".strip()
+    if not row["price_cents"]:
+        return "–" if row["price_cents"] is None else "free"
+    return f"{row['price_cents'] / 100:,.2f} {row['currency'] or ''}".strip()
 
 
 def _resting(row: dict[str, Any]) -> str:

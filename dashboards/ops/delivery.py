@@ -134,7 +134,12 @@ def waits(since: datetime, until: datetime) -> None:
 
 def _webhooks(minutes: list[Minute]) -> None:
     taken = sum(minute.message_count for minute in minutes)
-    st.html(parts.card_title("Webhooks", f"{taken:,} messages taken in 6 hours; below, what the web process counted"))
+    st.html(
+        parts.card_title(
+            "Webhooks",
+            f"{wording.counted(taken, 'message', 'messages')} taken in 6 hours; below, what the web process counted",
+        )
+    )
     counts = gauges.webhooks()
     if counts is None:
         states.empty("The web process does not answer", "Its counts appear here again once it does: mychatflow doctor.")

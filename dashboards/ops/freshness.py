@@ -95,9 +95,8 @@ def _freshness(rows: data.Rows, *, at: datetime) -> None:
         st.html(parts.table(columns, cells, label="Freshness of each table"))
     broken = [check for row in rows for check in row["checks"] if check["failed_count"]]
     if broken:
-        st.html(
-            "".join(parts.chip(f"{check['check_name']}: {check['failed_count']:,} rows", "bad") for check in broken)
-        )
+        said = (f"{each['check_name']}: {wording.counted(each['failed_count'], 'row', 'rows')}" for each in broken)
+        st.html(parts.chips(said, "bad"))
     _restated(at=at)
     late = [row for row, _, tone, _ in measured if tone == "bad"]
     if late:
@@ -122,7 +121,9 @@ def _restated(*, at: datetime) -> None:
         )
         for row in rows
     ]
-    with st.popover(f"{total:,} numbers restated this week", type="tertiary", icon=":material/history:"):
+    with st.popover(
+        f"{wording.counted(total, 'number', 'numbers')} restated this week", type="tertiary", icon=":material/history:"
+    ):
         st.html(parts.table(columns, cells, label="Restated numbers by table"))
 
 

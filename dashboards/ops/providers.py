@@ -110,7 +110,7 @@ def _calls(rows: list[Calls]) -> None:
             wording.seconds(row.p95_ms),
             f"{row.hedge_count:,}",
             f"{row.fallback_count:,}",
-            wording.usd(row.cost_usd),
+            wording.small_usd(row.cost_usd),
         )
         for row in rows
     ]
@@ -126,9 +126,9 @@ def _history(changes: list[BreakerChange], *, at: datetime) -> None:
         (
             f"{change.changed_at:%H:%M:%S}",
             wording.ago(change.changed_at, at=at),
-            wording.escaped(change.target),
+            wording.escaped(wording.target(change.target)),
             parts.chip(*_STATES.get(change.to_state, (change.to_state, "quiet", ""))[:2]),
-            wording.escaped(change.reason),
+            wording.escaped(wording.words(change.reason)),
         )
         for change in reversed(changes)
     ]

@@ -78,7 +78,7 @@ def _cells(row: Neighbour, used: dict[str, object] | None, *, is_loud: bool, at:
         ("Suspended", "bad") if row.is_suspended else ("Noisy", "warn") if is_loud else ("Fine", "good")
     )
     return (
-        f"{wording.escaped(row.name)} <small>{wording.escaped(row.plan)}</small>",
+        f"{wording.escaped(row.name)} <small>{wording.escaped(wording.words(row.plan))}</small>",
         parts.meter(share, mark=0.8, tone=tone) + f"<small>{row.used_count:,} of {limit:,}</small>",
         f"{row.received_count:,}",
         f"{row.waiting_count:,}",

@@ -173,7 +173,7 @@ def _start(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
         st.caption(f"It then waits until {wording.clock(planned, looking.timezone)} and starts by itself.")
     else:
         st.caption("The first messages leave at once. Pausing takes back what no worker has begun to send.")
-    label = "Schedule it" if is_ahead else f"Start: write to {found.eligible:,} people"
+    label = "Schedule it" if is_ahead else f"Start: write to {wording.counted(found.eligible, 'person', 'people')}"
     begin = partial(campaign_changes.move, looking, row["id"], "start")
     forms.button(label, begin, key="start-campaign", kind="primary", disabled=not found.eligible)
 

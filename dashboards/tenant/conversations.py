@@ -168,7 +168,7 @@ def _table(rows: data.Rows, *, timezone: str) -> int | None:
         selection_mode="single-row",
         alt=f"Table of {len(rows)} conversations with outcome, reason and times.",
         column_config={
-            "Contact": column.TextColumn(width="medium"),
+            "Reason": column.TextColumn(width=150),
             "Began": column.DatetimeColumn(format="D MMM, HH:mm", timezone=timezone, width="small"),
             "Messages": column.NumberColumn(width="small"),
             "Language": column.TextColumn(width="small"),

@@ -53,7 +53,7 @@ def quality(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     st.html(parts.table(columns, cells, label="Graded answers by language"))
     why = known.reasons(looking.tenant_id, since=since, until=until)
     if why:
-        st.html("".join(parts.chip(f"{wording.words(row['reason'])} {row['answer_count']}", "warn") for row in why[:4]))
+        st.html(parts.chips((f"{wording.words(row['reason'])} {row['answer_count']}" for row in why[:4]), "warn"))
     if not looking.permits(Permission.GRADE_ANSWERS):
         return
     if st.button("Grade answers", icon=":material/grading:", key="grade-answers"):

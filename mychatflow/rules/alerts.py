@@ -150,7 +150,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         name="high_error_rate",
         severity="critical",
-        says="More than 1 % of HTTP answers are errors of ours",
+        says="More than 1% of HTTP answers are errors of ours",
         do="Look at /ready and at the web log's errors.",
         condition=Share(metric="mychatflow_http_answers_total", bad={"status": "5xx"}, above=0.01, least=100, few=3),
     ),
@@ -215,7 +215,7 @@ RULES: Final[tuple[Rule, ...]] = (
         name="backup_late",
         severity="critical",
         says="The last backup is older than 26 hours",
-        do="Run `mychatflow backup` and read why the schedule did not.",
+        do="Run mychatflow backup and read why the schedule did not.",
         condition=Age(metric=_HEARTBEAT, labels={"job": "backup"}, above=timedelta(hours=26)),
     ),
     Rule(

@@ -39,7 +39,7 @@ def test_the_page_shows_the_interval_of_what_was_graded(pages: Town) -> None:
 
     assert found is not None
     shown = html_of(opened("agent", workspace=pages.hotel.name))
-    assert f"between {found.low * 100:.0f} and {found.high * 100:.0f} %" in shown
+    assert f"between {found.low * 100:.0f}% and {found.high * 100:.0f}%" in shown
 
 
 def test_a_viewer_reads_the_rate_and_grades_nothing(pages: Town) -> None:
