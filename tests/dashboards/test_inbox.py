@@ -190,18 +190,6 @@ def test_notes_are_sealed_and_read_again(pages: Town) -> None:
     assert b"onerror" not in bytes(sealed[0])  # type: ignore[arg-type]  # bytea
 
 
-def test_alternating_workspaces_never_share_a_chat(pages: Town) -> None:
-    alone = {shop.name: {contact.contact_id for contact in data.inbox(shop.tenant_id)} for shop in _both(pages)}
-
-    for _ in range(2):
-        for shop in _both(pages):
-            test = opened("inbox", workspace=shop.name)
-            shown = {
-                button.key.removeprefix("chat-") for button in test.button if (button.key or "").startswith("chat-")
-            }
-            assert shown == {str(contact_id) for contact_id in alone[shop.name]}
-
-
 def test_switching_workspace_closes_the_chat(pages: Town) -> None:
     test = opened("inbox", workspace=pages.dental.name)
     before = {area.key for area in test.text_area}
@@ -250,7 +238,3 @@ def _a_colleague(town: Town, shop: Shop) -> UUID:
 
 def _nobody(looking: Viewer) -> Viewer | None:
     del looking
-
-
-def _both(town: Town) -> tuple[Shop, Shop]:
-    return (town.dental, town.hotel)

@@ -91,15 +91,6 @@ def test_a_viewer_sees_who_but_never_what_they_wrote(pages: Town) -> None:
     assert 'class="mcf-bubble' not in shown
 
 
-def test_alternating_tenants_never_mix(pages: Town) -> None:
-    alone = {shop.name: _numbers(shop.name) for shop in (pages.dental, pages.hotel)}
-    assert alone["Bella Dental"] != alone["Jaipur Hotel"]
-
-    for _ in range(3):
-        for shop in (pages.dental, pages.hotel):
-            assert _numbers(shop.name) == alone[shop.name]
-
-
 def test_switching_workspace_switches_every_number(pages: Town) -> None:
     test = opened("leads")
     first = html_of(test)
@@ -194,10 +185,6 @@ def test_a_refused_visitor_sees_no_number(pages: Town, refusal: str) -> None:
     assert not test.exception
     assert "mcf-state" in html_of(test)
     assert not test.metric
-
-
-def _numbers(name: str) -> list[str]:
-    return [metric.value for metric in opened("overview", workspace=name).metric]
 
 
 def _count(value: str) -> float:
