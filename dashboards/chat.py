@@ -113,7 +113,7 @@ def _steps(trace: Any) -> list[tuple[str, Any]]:
 def _line(name: str, step: Any) -> str:
     facts = dict(step) if isinstance(step, Mapping) else {"decision": step}
     decision, why, took = (facts.pop(key, "") for key in ("decision", "why", "ms"))
-    because = ", ".join(word for word in (str(why), told(facts)) if word)
+    because = ", ".join(word for word in (str(why).replace("_", " "), told(facts)) if word)
     spent = f"{took:.0f} ms" if isinstance(took, int | float) else ""
     return (
         f"<span>{escaped(wording.words(str(name)))}</span><b>{escaped(told(decision))}</b>"

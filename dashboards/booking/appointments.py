@@ -63,8 +63,9 @@ def week(rows: Sequence[dict[str, Any]], monday: date, *, today: date, timezone:
 def _entry(row: dict[str, Any], timezone: str) -> str:
     start = wording.clock(row["starts_at"], timezone, with_date=False)
     tone = _TONES.get(row["status"], "quiet")
-    # What is booked is the usual; everything else is said in words, too.
-    state = "" if row["status"] == "booked" else f"<small>{wording.escaped(_told(row['status']))}</small>"
+    # To stand or to have been kept is the usual; everything else is said in words, too.
+    usual = row["status"] in {"booked", "completed"}
+    state = "" if usual else f"<small>{wording.escaped(_told(row['status']))}</small>"
     return (
         f'<div class="mcf-entry mcf-{tone}"><b>{start}</b> {wording.escaped(row["service"])}'
         f"<small>{wording.escaped(row['name'])} · {wording.escaped(row['resource'])}</small>{state}</div>"
