@@ -1,0 +1,85 @@
+"""A quarter's `mychatflow backfill` as a whole command beside the same work without it: `mychatflow bench backfill`.
+
+The work is landing, models, checks and publication; the start is Python with everything that the run imports.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import past, report
+from benchmarks.rollup_peers import cost
+from mychatflow.local.postgres import EmbeddedPostgres
+from mychatflow.settings import Settings
+from mychatflow.store import schema
+from warehouse import models, rollup
+from warehouse.windows import covering
+
+_DAYS = 90
+_BUSINESSES = 50
+_AT_ONCE = 600_000
+_START = "import pipelines.backfill_run"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000, help="events of the quarter")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="mcf-bench-", ignore_cleanup_errors=True) as directory:
+        settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=Path(directory))
+        server = EmbeddedPostgres(settings)
+        server.start()
+        try:
+            _write_a_quarter(settings, server, options.events)
+            report.show_goals(f"backfill of {_DAYS} days, {options.events:,} events", _measured(settings))
+        finally:
+            server.stop()
+    return 0
+
+
+def _today() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _write_a_quarter(settings: Settings, server: EmbeddedPostgres, events: int) -> None:
+    until = _today()
+    since = until - timedelta(days=_DAYS)
+    schema.migrate(settings, today=until.date())
+    schema.ensure_months(settings, first=since.date(), last=until.date())
+    url = server.admin_url("mychatflow")
+    with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as admin:
+        past.open_businesses(admin, count=_BUSINESSES)
+        for first in range(0, events, _AT_ONCE):
+            past.write(admin, since=since, until=until, events=min(_AT_ONCE, events - first), first=first)
+        admin.execute("analyze")
+
+
+def _measured(settings: Settings) -> list[dict[str, report.Value]]:
+    until = _today()
+    window = covering(until - timedelta(days=_DAYS), until)
+    # Both then find every row landed and every table made.
+    rollup.rollup(settings, at=datetime.now(UTC))
+    work = cost(lambda: rollup.rollup(settings, at=datetime.now(UTC), window=window, only=models.discover()))
+    environment = os.environ | {"MYCHATFLOW_DATA_DIR": str(settings.data_dir)}
+    asked = ["backfill", "--from", f"{window.start:%Y-%m-%d}", "--to", f"{window.end:%Y-%m-%d}"]
+    start, whole = (
+        cost(lambda command=command: subprocess.run(command, env=environment, check=True))  # type: ignore[misc]
+        for command in ([sys.executable, "-c", _START], [sys.executable, "-m", "mychatflow.cli", *asked])
+    )
+    beyond = whole.cpu_seconds - start.cpu_seconds
+    return [
+        report.goal("the work alone", work.cpu_seconds, "CPU s"),
+        report.goal("start of the process", start.cpu_seconds, "CPU s"),
+        report.goal("the whole command", whole.cpu_seconds, "CPU s"),
+        report.goal("the command beyond its start ÷ the work", beyond / work.cpu_seconds, "", 1.5),
+    ]
+
+
+if __name__ == "__main__":
+    main()
