@@ -20,7 +20,8 @@ async def test_wrong_keys_are_looked_up_only_so_often(fresh, shop, store, redis_
         assert [(await asked(f"mcf_guess{number}"))[0] for number in range(6)] == [401] * 4 + [429] * 2
 
         status, wait = await asked(late)
-        assert (status, 0 < int(wait) <= 60) == (429, True)
+        # What slides out of a window does so in the next one.
+        assert (status, 0 < int(wait) <= 120) == (429, True)
         assert (await asked(shop.key))[0] == 200
 
 
