@@ -32,6 +32,8 @@ _BREATH_SECONDS: Final = 0.005
 # A crowd whose answers all come back at once fills the process for a second or two; the others' few chats are taken
 # so often all the while.
 _ASIDE_SECONDS: Final = 0.05
+# At a mark all workers wake at the same moment and the first takes all that is due: next time another one shall be.
+_COURTESY_SECONDS: Final = 0.005
 _LAST_SECONDS: Final = 20.0
 _MOST_ATTEMPTS: Final = 5
 log = structlog.get_logger(__name__)
@@ -101,7 +103,7 @@ class Loop:
         if crowds:
             await asyncio.sleep(_BREATH_SECONDS)
         elif len(leases) < room:
-            await self._wait(due_in)
+            await self._wait(due_in, courtesy=_COURTESY_SECONDS if leases else 0.0)
 
     def _crowds(self) -> frozenset[UUID]:
         """Whose chats fill this process, when it is time to take what the others have in spite of them."""
@@ -112,9 +114,9 @@ class Loop:
         counts = Counter(lease.tenant_id for lease in self._held.values())
         return frozenset(tenant_id for tenant_id, count in counts.items() if count >= _MOST_PENDING)
 
-    async def _wait(self, due_in: float | None) -> None:
+    async def _wait(self, due_in: float | None, *, courtesy: float) -> None:
         """For the bell, the next chat's time, or a quarter of a second, whichever is first."""
-        seconds = _POLL_SECONDS if due_in is None else min(_POLL_SECONDS, max(0.001, due_in))
+        seconds = _POLL_SECONDS if due_in is None else min(_POLL_SECONDS, max(0.001, due_in) + courtesy)
         try:
             await asyncio.wait_for(self._rung.wait(), seconds)
         except TimeoutError:
