@@ -15,7 +15,8 @@ def prepare(settings: Settings) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     target = home / "dagster.yaml"
     if not target.exists():
-        target.write_text(_TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+        written = _TEMPLATE.read_text(encoding="utf-8").replace("<home>", str(home.absolute()))
+        target.write_text(written, encoding="utf-8")
     return home
 
 

@@ -1,0 +1,62 @@
+"""Dagster's SQLite event log with its files kept open: Dagster's own opens and closes one for each event."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine, create_engine, event
+
+# The index, and the run that is under way; the web page of an old run opens its file for a moment.
+_MOST_OPEN: Final = 4
+
+
+class OpenEventLog(SqliteEventLogStorage):
+    """Named in dagster.yaml.
+
+    Dagster's own makes an engine, a connection, a commit on disk and a checkpoint for each of a run's events: a
+    quarter's backfill of a small business took 30 to 40 s instead of 6 to 10, and 14 s of CPU instead of 8.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._open: OrderedDict[str, Engine] = OrderedDict()
+        super().__init__(*arguments, **options)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "OpenEventLog":
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            engine = self._open.pop(shard, None) or self._opened(shard)
+            self._open[shard] = engine
+            while len(self._open) > _MOST_OPEN:
+                _, oldest = self._open.popitem(last=False)
+                oldest.dispose()
+            with engine.begin() as connection:
+                yield connection
+
+    def dispose(self) -> None:
+        with self._db_lock:
+            for engine in self._open.values():
+                engine.dispose()
+            self._open.clear()
+        super().dispose()
+
+    def _opened(self, shard: str) -> Engine:
+        engine = create_engine(self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+        event.listen(engine, "connect", _wait_for_no_disk)
+        if shard not in self._initialized_dbs:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        return engine
+
+
+def _wait_for_no_disk(connection: Any, _record: Any) -> None:
+    # With its write-ahead log SQLite keeps the file whole either way; a power cut may cost the last events of a run,
+    # which is then ended as killed.
+    connection.execute("pragma synchronous = normal")
