@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks import report
+from benchmarks import numbered, report
 from benchmarks.product import Product, product
 from benchmarks.report import goal
 from benchmarks.traffic import Seen, Traffic, deliveries, messages, post, until_answered, writing
 from mychatflow.rules.alerts import KEPT, RULES, WINDOW
 from mychatflow.settings import Settings
 from realtime.alerts import JUDGED_EVERY
-from tests.chaos.verdict import Verdict, judge
-from tests.fakes.llm import NUMBERS, answer_json
+from tests.fakes.llm import ABOUT_NUMBERS
 from tests.fakes.promql import Evaluator, Scrape
 
 _LARGEST_LOAD = 1.0
@@ -84,15 +83,6 @@ def alerts(settings: Settings) -> list[tuple[str, float, bool]]:
         return [(rule, fired_at, is_firing) for rule, fired_at, is_firing in connection.execute(_ALERTS).fetchall()]
 
 
-def verdict(traffic: Traffic, seen: Seen) -> Verdict:
-    """By the numbers that the answers repeat: where the machine stood still, one answer speaks to several messages."""
-    sent: dict[str, list[int]] = {}
-    for row in seen.acknowledged:
-        sent.setdefault(traffic.chat(int(row["number"])), []).append(int(row["number"]))
-    texts = {chat: [answer["text"] for answer in answers] for chat, answers in seen.answers.items()}
-    return judge({chat: sorted(numbers) for chat, numbers in sent.items()}, texts)
-
-
 def healthy(running: Product, looks: Looks, traffic: Traffic) -> list[dict[str, report.Value]]:
     """Nothing is wrong, so nothing may fire."""
     with writing(running.settings, running.tenant, traffic, seconds=traffic.seconds, out="healthy") as customers:
@@ -100,7 +90,7 @@ def healthy(running: Product, looks: Looks, traffic: Traffic) -> list[dict[str, 
     written = messages(running.settings, "healthy")
     until_answered(running.gateway, written, traffic)
     seen = Seen(written=written, answers=deliveries(running.gateway, running.tenant))
-    told = verdict(traffic, seen)
+    told = numbered.verdict(traffic, seen)
     fired = alerts(running.settings)
     for rule in [*(rule for rule, _, _ in fired), *looks.held]:
         sys.stderr.write(f"fired while all was well: {rule}\n")
@@ -156,7 +146,7 @@ def main() -> None:
     traffic = Traffic(chats=_STEADY.chats, rate=_STEADY.rate, seconds=given.minutes * 60, model_ms=_STEADY.model_ms)
     with product(traffic, demo=False) as running:
         looks = Looks(running)
-        post(f"{running.model}/_control", {"reply": answer_json(f"About {NUMBERS}")})
+        post(f"{running.model}/_control", {"reply": ABOUT_NUMBERS})
         rows = [goal("load before the start", load, "", _LARGEST_LOAD), *healthy(running, looks, traffic)]
         rows += outage(running, looks, traffic)
     report.show_goals("false_alarms", rows)

@@ -20,6 +20,7 @@ from benchmarks.statements import Asked
 from mychatflow.settings import DATABASE, Settings
 from mychatflow.store.session import Store
 from tests.factories import Tenant, a_quick_reply, a_tenant
+from tests.fakes.llm import ABOUT_NUMBERS
 
 Programs = Mapping[str, tuple[str, ...]]
 PRODUCT: Programs = {"web": ("realtime.web",), "worker-1": ("realtime.worker", "--index", "1")}
@@ -131,6 +132,7 @@ def under_way(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installati
         running.start("model", "tests.fakes.llm", "--port", str(ports[2]), "--latency-ms", str(traffic.model_ms))
         _start(running, programs, gateway=gateway, model=model)
         post(f"{gateway}/__control/sessions", {"name": tenant.session})
+        post(f"{model}/_control", {"reply": ABOUT_NUMBERS})
         yield running, tenant, gateway
 
 

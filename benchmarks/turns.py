@@ -6,8 +6,8 @@ import statistics
 import sys
 from dataclasses import replace
 
-from benchmarks import report
-from benchmarks.traffic import PRODUCT, Observed, Seen, Traffic, observe
+from benchmarks import numbered, report
+from benchmarks.traffic import PRODUCT, Observed, Traffic, observe
 
 _LARGEST_LOAD = 1.0
 BLOCKS = {
@@ -21,25 +21,10 @@ BLOCKS = {
 }
 
 
-def answered(traffic: Traffic, seen: Seen) -> tuple[list[float], int, int]:
-    """Each answer's overhead, how many answers are lost and how many doubled.
-
-    Overhead is send minus due minus debounce minus the model's time, the k-th answer of a chat for its k-th message, or
-    for the last of its k-th burst.
-    """
-    overheads: list[float] = []
-    lost = doubled = 0
-    for due, answers in seen.by_chat(traffic):
-        lost += max(0, len(due) - len(answers))
-        doubled += max(0, len(answers) - len(due))
-        waits = traffic.debounce_ms + traffic.model_ms
-        overheads += [answer["sent_ms"] - at - waits for at, answer in zip(due, answers, strict=False)]
-    return overheads, lost, doubled
-
-
 def row(name: str, traffic: Traffic, seen: Observed) -> dict[str, report.Value]:
     """One line of the table."""
-    overheads, lost, doubled = answered(traffic, seen)
+    overheads, told = numbered.overheads(traffic, seen), numbered.verdict(traffic, seen)
+    replies = sum(map(len, seen.answers.values()))
     turns = max(1, len(seen.written) // traffic.burst)
     acks = [message["ack_ms"] - message["due_ms"] for message in seen.acknowledged]
     return {
@@ -47,10 +32,12 @@ def row(name: str, traffic: Traffic, seen: Observed) -> dict[str, report.Value]:
         "messages": len(seen.written),
         "refused": len(seen.written) - len(seen.acknowledged),
         "per_second": traffic.rate,
-        "replies": len(overheads),
-        "replies_per_second": 1000 * len(overheads) / seen.answering_ms,
-        "lost": lost,
-        "doubled": doubled,
+        "replies": replies,
+        "replies_per_second": 1000 * replies / seen.answering_ms,
+        "lost": len(told.lost),
+        "doubled": len(told.doubled),
+        "out_of_order": len(told.order_breaks),
+        "without_number": numbered.without_number(seen),
         "ack_p99_ms": report.percentile(acks, 0.99),
         "overhead_p50_ms": statistics.median(overheads) if overheads else float("nan"),
         "overhead_p95_ms": report.percentile(overheads, 0.95),
@@ -80,8 +67,8 @@ def main() -> None:
             measured = row(name, traffic, observe(traffic, PRODUCT))
             rows.append(measured | {"load_before": load, "is_valid": load <= _LARGEST_LOAD})
     report.show("turns", rows)
-    if any(each["lost"] or each["doubled"] for each in rows):
-        sys.exit("answers are lost or doubled: none of these times counts")
+    if any(each[fault] for each in rows for fault in ("lost", "doubled", "out_of_order", "without_number")):
+        sys.exit("answers are lost, doubled, out of order or to nothing: none of these times counts")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ import sys
 import time
 from typing import Any
 
-from benchmarks import report, turns, watch
+from benchmarks import numbered, report, watch
 from benchmarks.processes import CHECKOUT
 from benchmarks.product import Product, product
 from benchmarks.report import goal
-from benchmarks.traffic import Seen, Traffic, deliveries, messages, until_answered, write
+from benchmarks.traffic import Seen, Traffic, deliveries, messages, post, until_answered, write
 from benchmarks.watch import Watch
+from tests.fakes.llm import ABOUT_NUMBERS
 
 Row = dict[str, report.Value]
 _LARGEST_LOAD = 1.0
@@ -30,6 +31,7 @@ _WARM_UP_SECONDS = 10.0
 def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, list[dict[str, Any]], Watch]:
     """Write and look for so long; everything that was acknowledged has its answer, or never gets one."""
     settings, tenant = running.settings, running.tenant
+    post(f"{running.model}/_control", {"reply": ABOUT_NUMBERS})
     write(settings, tenant, traffic, seconds=_WARM_UP_SECONDS, out="warm-up")
     until_answered(running.gateway, messages(settings, "warm-up"), traffic)
     already = {chat: len(rows) for chat, rows in deliveries(running.gateway, tenant).items()}
@@ -55,20 +57,22 @@ def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, 
 
 def counts(traffic: Traffic, seen: Seen, pages: list[dict[str, Any]]) -> list[Row]:
     """What must hold before a time means anything."""
-    overheads, lost, doubled = turns.answered(traffic, seen)
+    told = numbered.verdict(traffic, seen)
     return [
         goal("messages written", len(seen.written), ""),
-        goal("answers", len(overheads), ""),
+        goal("answers", sum(map(len, seen.answers.values())), ""),
         goal("refused", len(seen.written) - len(seen.acknowledged), "", 0),
-        goal("lost", lost, "", 0),
-        goal("doubled", doubled, "", 0),
+        goal("lost", len(told.lost), "", 0),
+        goal("doubled", len(told.doubled), "", 0),
+        goal("out of order", len(told.order_breaks), "", 0),
+        goal("texts that answer nothing", numbered.without_number(seen), "", 0),
         goal("clicks", len(pages), ""),
         goal("pages with an error", sum(page["errors"] > 0 for page in pages), "", 0),
     ]
 
 
 def times(traffic: Traffic, seen: Seen, pages: list[dict[str, Any]]) -> list[Row]:
-    overheads, _, _ = turns.answered(traffic, seen)
+    overheads = numbered.overheads(traffic, seen)
     acks = [message["ack_ms"] - message["due_ms"] for message in seen.acknowledged]
     taken = [page["seconds"] for page in pages]
     return [

@@ -36,6 +36,7 @@ def answer_json(reply: str, **changes: Any) -> str:
 
 # In a reply that is switched on from outside: the #17s of the question, so that whoever counts knows what it answers.
 NUMBERS = "{numbers}"
+ABOUT_NUMBERS = answer_json(f"About {NUMBERS}")
 _NUMBER = re.compile(r"#\d+")
 _USUAL = answer_json("Thank you for your message. How can we help you?")
 
