@@ -9,12 +9,13 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -109,10 +110,10 @@ def _started(machines: Sequence[Machine], environment: dict[str, str], home: Pat
         for name, command in commands.items():
             log = home / "logs" / f"{name}.log"
             child = process.spawn(command, log=log, environment=environment, cwd=CHECKOUT)
-            running.callback(process.stop, child, stop_signal=process.signal.SIGTERM, patience_seconds=30)
+            running.callback(process.stop, child, stop_signal=signal.SIGTERM, patience_seconds=30)
         for machine in machines:
             log = home / "logs" / f"{machine.name}.log"
-            wait_until(lambda log=log: " ready." in log.read_text(), seconds=120, what=f"the worker {machine.name}")
+            wait_until(lambda log=log: " ready." in log.read_text(), seconds=600, what=f"the worker {machine.name}")
         return running.pop_all()
 
 
@@ -123,8 +124,20 @@ def _launch(environment: dict[str, str]) -> None:
     backfill = ["job", "backfill", "--noprompt", "-j", "daily_analytics", "--partitions", ",".join(days)]
     others = [["job", "launch", "-j", name] for name in ("follow_up_check", "retention_cleanup")]
     for command in (backfill, *others):
-        whole = [sys.executable, "-m", "dagster", *command, "-w", _WORKSPACE]
-        subprocess.run(whole, env=environment, cwd=CHECKOUT, check=True, capture_output=True, timeout=300)
+        _finish([sys.executable, "-m", "dagster", *command, "-w", _WORKSPACE], environment)
+
+
+def _finish(command: Sequence[str], environment: dict[str, str]) -> None:
+    """Raises CalledProcessError when it fails and TimeoutExpired when it does not end."""
+    child = subprocess.Popen(command, env=environment, cwd=CHECKOUT, start_new_session=True, stdout=subprocess.DEVNULL)
+    try:
+        if child.wait(_PATIENCE_SECONDS):
+            raise subprocess.CalledProcessError(child.returncode, command)
+    finally:
+        # Dagster's command serves the code from a child, which outlives a command that is broken off.
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def _until_ended(instance: dg.DagsterInstance) -> Sequence[dg.RunRecord]:
@@ -139,12 +152,14 @@ def _until_ended(instance: dg.DagsterInstance) -> Sequence[dg.RunRecord]:
 def _outcome(
     runs: Sequence[dg.RunRecord], machines: Sequence[Machine], home: Path, settings: Settings, *, began: datetime
 ) -> Outcome:
-    ended = Counter(
-        {
-            machine.name: (home / "logs" / f"{machine.name}.log").read_text().count("succeeded in")
-            for machine in machines
-        }
-    )
+    logs = {machine.name: home / "logs" / f"{machine.name}.log" for machine in machines}
+
+    def ended() -> Counter[str]:
+        return Counter({name: log.read_text().count("succeeded in") for name, log in logs.items()})
+
+    # A worker notes a run's end a moment after the run itself does.
+    well = sum(run.dagster_run.is_success for run in runs)
+    wait_until(lambda: ended().total() >= well, seconds=600, what="the workers' notes of every run that ended well")
     writers = sorted(
         (run.start_time or 0.0, run.end_time or 0.0)
         for run in runs
@@ -152,7 +167,7 @@ def _outcome(
     )
     found = reconciliation.reconcile(settings, at=datetime.now(UTC))
     return Outcome(
-        runs={name: count for name, count in ended.items() if count},
+        runs={name: count for name, count in ended().items() if count},
         failed=[run.dagster_run.job_name for run in runs if not run.dagster_run.is_success],
         overlaps=sum(later[0] < earlier[1] for earlier, later in pairwise(writers)),
         events_postgres=found.postgres_count,
