@@ -32,14 +32,12 @@ import uvloop
 from benchmarks import report
 from benchmarks.customers import Load, signed, webhook_body
 from benchmarks.processes import HMAC_KEY, Installation, installation, wait_for
-from benchmarks.traffic import answers
+from benchmarks.traffic import answers, free_ports
 from mychatflow.rules.role import Role
 from mychatflow.store import api_keys
 from mychatflow.store.session import Store
 from tests.factories import Tenant, a_contact, a_tenant
 
-_PORT = 18_660
-_BARE_PORT = 18_661
 _QUIET_PER_SECOND = 15.0
 # Ten times its limit: a number's webhook allows 6,000 calls a minute, a tenant's API 1,200.
 _NOISE_PER_SECOND = {"webhook": 1_000.0, "api": 200.0, "bare": 200.0}
@@ -54,13 +52,10 @@ class Caller:
     """One tenant at one door."""
 
     door: str
+    port: int
     key: str
     session: str
     per_second: float
-
-    @property
-    def port(self) -> int:
-        return _BARE_PORT if self.door == "bare" else _PORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +142,9 @@ def measure(quiet: Caller, noise: Caller, *, rounds: int, seconds: float) -> dic
     }
 
 
-async def _a_flood() -> tuple[int, bytes]:
+async def _a_flood(port: int) -> tuple[int, bytes]:
     """The bytes that were taken of one body of chunks, and the first line of the answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", _PORT)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(
         b"POST /api/webhooks/whatsapp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n"
@@ -167,10 +162,10 @@ async def _a_flood() -> tuple[int, bytes]:
     return sent, line
 
 
-async def flood(web: psutil.Process) -> dict[str, float | int | str]:
+async def flood(web: psutil.Process, port: int) -> dict[str, float | int | str]:
     """How far the web process grew while all of them came at once."""
     before = peak = web.memory_info().rss
-    floods = [asyncio.create_task(_a_flood()) for _ in range(_FLOODS)]
+    floods = [asyncio.create_task(_a_flood(port)) for _ in range(_FLOODS)]
     while any(not each.done() for each in floods):
         peak = max(peak, web.memory_info().rss)
         await asyncio.sleep(0.01)
@@ -210,17 +205,25 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--doors", nargs="*", choices=[*_NOISE_PER_SECOND], default=[*_NOISE_PER_SECOND])
     given = parser.parse_args()
-    with installation(web_port=_PORT) as running:
+    # Ours alone: a second run beside this one would ask the other's process, and miss it when that run ends.
+    ours, bare = free_ports(2)
+    with installation(web_port=ours) as running:
         quiet, noisy = asyncio.run(_callers(running))
-        web = running.start("web", "realtime.web", WEB_PORT=str(_PORT))
-        wait_for(lambda: answers(f"http://127.0.0.1:{_PORT}/ready"), seconds=180, what="web")
-        report.show("A flood of bodies", [asyncio.run(flood(psutil.Process(web.pid)))])
-        running.start("bare", "benchmarks.bare_door", str(_BARE_PORT))
-        wait_for(lambda: answers(f"http://127.0.0.1:{_BARE_PORT}/ready"), seconds=60, what="the bare server")
+        web = running.start("web", "realtime.web")
+        wait_for(lambda: answers(f"http://127.0.0.1:{ours}/ready"), seconds=180, what="web")
+        report.show("A flood of bodies", [asyncio.run(flood(psutil.Process(web.pid), ours))])
+        running.start("bare", "benchmarks.bare_door", str(bare))
+        wait_for(lambda: answers(f"http://127.0.0.1:{bare}/ready"), seconds=60, what="the bare server")
         for door in given.doors:
+            noise = Caller(
+                door=door,
+                port=bare if door == "bare" else ours,
+                per_second=_NOISE_PER_SECOND[door],
+                **noisy,
+            )
             measured = measure(
-                Caller(door="api" if door == "bare" else door, per_second=_QUIET_PER_SECOND, **quiet),
-                Caller(door=door, per_second=_NOISE_PER_SECOND[door], **noisy),
+                Caller(door="api" if door == "bare" else door, port=ours, per_second=_QUIET_PER_SECOND, **quiet),
+                noise,
                 rounds=given.rounds,
                 seconds=given.seconds,
             )
