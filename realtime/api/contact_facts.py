@@ -82,7 +82,7 @@ class NewConsent(Body):
 
     kind: Literal["opt_in", "opt_out"]
     method: Line
-    recorded_at: AwareDatetime | None = None
+    recorded_at: AwareDatetime | None = Field(None, description="Now, where it is not given or is still to come.")
 
 
 class Consent(Shown):

@@ -1,7 +1,6 @@
 """/live: what happens in the tenant as it happens, as server-sent events: messages, replies, scores, statuses."""
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -10,6 +9,7 @@ from uuid import UUID
 
 from fastapi import Header, Query
 from fastapi.responses import StreamingResponse
+from pydantic_core import to_json
 
 from mychatflow.rules.role import Permission
 from mychatflow.store import live_events
@@ -73,7 +73,7 @@ async def _told(desk: Desk, position: Position, seconds: int) -> AsyncIterator[s
             async with desk.reading() as transaction:
                 found, position = await live_events.since(transaction, desk.tenant_id, position)
             for after, event in found:
-                yield f"id: {after}\nevent: {event['event_type']}\ndata: {json.dumps(event, default=str)}\n\n"
+                yield f"id: {after}\nevent: {event['event_type']}\ndata: {to_json(event).decode()}\n\n"
             if not found:
                 if time.monotonic() >= beats_at:
                     beats_at = time.monotonic() + _BEAT_SECONDS

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -56,6 +57,7 @@ async def test_what_happens_is_told_to_its_tenant_alone(api, shop, store):
 
     assert [event["event_id"] for event in events] == mine
     assert [event["event_type"] for event in events] == ["message_received", "lead_scored"]
+    assert all(re.fullmatch(r"[-\d]{10}T[:.\d]+Z", event["occurred_at"]) for event in events)
     # Nobody misses what happened while they were away, or hears it twice.
     later = await happens(store, shop)
     again, _ = await told(api, 1, **{"last-event-id": last})
