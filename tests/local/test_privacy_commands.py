@@ -62,6 +62,7 @@ def test_the_first_broken_audit_row_is_named(run, fresh, postgres, business, con
     code, said = run("audit", "verify", "--json")
     found = json.loads(said)
     assert (code, found["rows"], found["broken"]) == (console.OK, 3, [])
+    (kept,) = found["heads"].values()
     with psycopg.connect(postgres.admin_url(fresh.database_name), autocommit=True) as connection:
         (second,) = connection.execute("select id from audit_log order by id offset 1 limit 1").fetchone()
         connection.execute("update audit_log set actor = 'nobody' where id = %s", (second,))
@@ -70,6 +71,15 @@ def test_the_first_broken_audit_row_is_named(run, fresh, postgres, business, con
 
     assert code == console.FAILED
     assert [row["row_id"] for row in json.loads(said)["broken"]] == [second]
+
+    # A record that is gone as a whole leaves nothing to walk: a head that was kept elsewhere misses it all the same.
+    with psycopg.connect(postgres.admin_url(fresh.database_name), autocommit=True) as connection:
+        connection.execute("delete from audit_log")
+    code, said = run("audit", "verify", "--head", f"{business.tenant_id}:{kept}", "--json")
+    assert (code, [row["tenant_id"] for row in json.loads(said)["broken"]]) == (
+        console.FAILED,
+        [str(business.tenant_id)],
+    )
 
 
 def test_an_erasure_prints_its_certificate(run, fresh, business, contact_id):
