@@ -58,6 +58,8 @@ async def measure(settings: Settings, *, audience: int, contacts: int, imported:
                 "exported_rows": rows,
                 "exported_mb": size / 1e6,
                 "export_seconds": export_seconds,
+                "memory_at_start_mb": at_start / 1e6,
+                "memory_at_most_mb": (at_start + grown) / 1e6,
                 "memory_over_start_mb": grown / 1e6,
                 "under_100_mb": grown < 100e6,
             }
@@ -153,6 +155,8 @@ async def _import(store: Store, tenant: Tenant, rows: int) -> dict[str, float | 
         "left_out": int(skipped),
         "rows_named_in_reports": int(named),
         "import_seconds": time.perf_counter() - began,
+        "memory_at_start_mb": before / 1e6,
+        "memory_at_most_mb": most / 1e6,
         "memory_over_start_mb": (most - before) / 1e6,
         "under_100_mb": most - before < 100e6,
     }
