@@ -170,7 +170,10 @@ def _darkest(page: Page) -> tuple[float, float]:
             const parts = (path) => path.style.fill.match(/[0-9]+/g).slice(0, 3).map(Number);
             const light = (path) => parts(path).reduce((sum, part) => sum + part, 0);
             const cells = [...document.querySelectorAll('.st-key-card-hours .bars .point path')];
-            const box = cells.sort((one, other) => light(one) - light(other))[0].getBoundingClientRect();
+            const cell = cells.sort((one, other) => light(one) - light(other))[0];
+            // The busiest hour may stand below the window's edge, where a click meets nothing.
+            cell.scrollIntoView({block: "center", behavior: "instant"});
+            const box = cell.getBoundingClientRect();
             return [box.x + box.width / 2, box.y + box.height / 2];
         }"""
     )

@@ -36,7 +36,7 @@ def test_the_reply_is_shown_with_its_knowledge_and_cost(pages: Town, api: Api) -
     shown = html_of(test)
     assert not test.exception
     assert [(path, body) for _, path, _, body in api.asked] == [(PATH[1], {"text": "How much is a cut?"})]
-    for told in ("answered by the agent", "Price of a cut", "OpenAI gpt-5.4-mini", "$0.0004 for one call", "may_reply"):
+    for told in ("answered by the agent", "Price of a cut", "OpenAI gpt-5.4-mini", "$0.0004 for one call", "may reply"):
         assert told in shown
     assert HOSTILE not in shown
 
