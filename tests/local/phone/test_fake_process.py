@@ -22,7 +22,8 @@ def address() -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
-        process.terminate()
+        # A suite that runs in the background of a shell hands on that polite signals are ignored.
+        process.kill()
 
 
 async def test_faults_and_records_work_by_remote_control(address: str, business: Business) -> None:
