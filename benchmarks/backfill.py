@@ -7,13 +7,12 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 
 from benchmarks import past, report
+from benchmarks.processes import database
 from benchmarks.rollup_peers import cost
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
@@ -31,15 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="events of the quarter")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="mcf-bench-", ignore_cleanup_errors=True) as directory:
-        settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=Path(directory))
-        server = EmbeddedPostgres(settings)
-        server.start()
-        try:
-            _write_a_quarter(settings, server, options.events)
-            report.show_goals(f"backfill of {_DAYS} days, {options.events:,} events", _measured(settings))
-        finally:
-            server.stop()
+    with database(today=_today().date()) as (settings, server):
+        _write_a_quarter(settings, server, options.events)
+        report.show_goals(f"backfill of {_DAYS} days, {options.events:,} events", _measured(settings))
     return 0
 
 
@@ -50,7 +43,6 @@ def _today() -> datetime:
 def _write_a_quarter(settings: Settings, server: EmbeddedPostgres, events: int) -> None:
     until = _today()
     since = until - timedelta(days=_DAYS)
-    schema.migrate(settings, today=until.date())
     schema.ensure_months(settings, first=since.date(), last=until.date())
     url = server.admin_url("mychatflow")
     with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as admin:

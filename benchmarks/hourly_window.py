@@ -1,20 +1,17 @@
 """One busy hour from Postgres to the published marts, in CPU seconds: `mychatflow bench hourly_window`."""
 
 import argparse
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psutil
 import psycopg
 
 from benchmarks import past, report
-from benchmarks.processes import tree_seconds
+from benchmarks.processes import database, tree_seconds
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
-from mychatflow.store import schema
 from warehouse import connection, rollup
 
 # Five in the afternoon: most of the day that the hour belongs to has happened.
@@ -28,15 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--events", type=int, default=50_000, help="events of the hour")
     parser.add_argument("--history", type=int, default=500_000, help="events of the ten days before it")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="mcf-bench-", ignore_cleanup_errors=True) as directory:
-        settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=Path(directory))
-        server = EmbeddedPostgres(settings)
-        server.start()
-        try:
-            schema.migrate(settings, today=_AT.date())
-            report.show("hourly window", _measured(settings, server, options))
-        finally:
-            server.stop()
+    with database(today=_AT.date()) as (settings, server):
+        report.show("hourly window", _measured(settings, server, options))
     return 0
 
 

@@ -1,19 +1,16 @@
 """The hour's recalculation of a million leads, a tenth of them written back: `mychatflow bench lead_scores`."""
 
 import argparse
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psutil
 import psycopg
 
 from benchmarks import report
-from benchmarks.processes import tree_seconds
+from benchmarks.processes import database, tree_seconds
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
-from mychatflow.store import schema
 from warehouse import scores
 
 _AT = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
@@ -43,19 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contacts", type=int, default=1_000_000)
     count = parser.parse_args(arguments).contacts
-    with tempfile.TemporaryDirectory(prefix="mcf-bench-", ignore_cleanup_errors=True) as directory:
-        settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=Path(directory))
-        server = EmbeddedPostgres(settings)
-        server.start()
-        try:
-            schema.migrate(settings, today=_AT.date())
-            with psycopg.connect(server.admin_url("mychatflow"), cursor_factory=psycopg.ClientCursor) as admin:
-                admin.execute(_BUSINESSES)
-                admin.execute(_CONTACTS, {"at": _AT, "count": count})
-                admin.execute("analyze contacts")
-            changing, still = (_costing(settings, server, changed=changed) for changed in (count // 10, 0))
-        finally:
-            server.stop()
+    with database(today=_AT.date()) as (settings, server):
+        with psycopg.connect(server.admin_url("mychatflow"), cursor_factory=psycopg.ClientCursor) as admin:
+            admin.execute(_BUSINESSES)
+            admin.execute(_CONTACTS, {"at": _AT, "count": count})
+            admin.execute("analyze contacts")
+        changing, still = (_costing(settings, server, changed=changed) for changed in (count // 10, 0))
     report.show("lead scores", [changing, still])
     own = float(changing["cpu_seconds"] or 0)
     postgres = float(changing["postgres_cpu_seconds"] or 0)

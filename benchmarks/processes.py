@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import psutil
@@ -87,6 +87,20 @@ class Installation:
             redis=tree_seconds(psutil.Process(self.redis.pid)),
             resident_mb=sum(_tree_megabytes(program) for program in programs),
         )
+
+
+@contextmanager
+def database(*, today: date) -> Iterator[tuple[Settings, EmbeddedPostgres]]:
+    """Postgres alone in a temporary data directory, empty and migrated; it is stopped and removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="mcf-bench-", ignore_cleanup_errors=True) as directory:
+        settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=Path(directory))
+        server = EmbeddedPostgres(settings)
+        server.start()
+        try:
+            schema.migrate(settings, today=today)
+            yield settings, server
+        finally:
+            server.stop()
 
 
 @contextmanager

@@ -4,21 +4,19 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import psycopg
 
 from benchmarks import past, report
+from benchmarks.processes import database
 from benchmarks.product import COMMAND
 from benchmarks.report import goal
 from mychatflow import settings as configuration
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import DATABASE, Settings
-from mychatflow.store import schema
 from warehouse import reconciliation
 
 _DAYS: Final = 90
@@ -26,12 +24,10 @@ _BUSINESSES: Final = 50
 _GOAL_SECONDS_A_MILLION: Final = 300
 
 
-def rebuild(settings: Settings, *, events: int) -> list[dict[str, report.Value]]:
+def rebuild(settings: Settings, server: EmbeddedPostgres, *, events: int) -> list[dict[str, report.Value]]:
     """Postgres is up, empty and migrated; nothing of a warehouse is there."""
     now = datetime.now(UTC)
-    with psycopg.connect(
-        EmbeddedPostgres(settings).admin_url(DATABASE), autocommit=True, cursor_factory=psycopg.ClientCursor
-    ) as admin:
+    with psycopg.connect(server.admin_url(DATABASE), autocommit=True, cursor_factory=psycopg.ClientCursor) as admin:
         past.open_businesses(admin, count=_BUSINESSES)
         past.write(admin, since=now - timedelta(days=_DAYS), until=now, events=events, first=0)
         admin.execute("analyze")
@@ -53,15 +49,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     given = parser.parse_args()
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="mcf-bench-", ignore_cleanup_errors=True) as directory:
-        settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=Path(directory))
-        server = EmbeddedPostgres(settings)
-        server.start()
-        try:
-            schema.migrate(settings, today=datetime.now(UTC).date())
-            rows = rebuild(settings, events=given.events)
-        finally:
-            server.stop()
+    with database(today=datetime.now(UTC).date()) as (settings, server):
+        rows = rebuild(settings, server, events=given.events)
     report.show_goals("rebuild", [goal("load before the start", load, ""), *rows])
     if any(row["is_met"] is False for row in rows):
         sys.exit("a goal is missed")
