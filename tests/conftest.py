@@ -1,6 +1,7 @@
 """Real servers for every test: one embedded Postgres and Redis a session, a fresh database a test."""
 
 import contextlib
+import gc
 import itertools
 import os
 import shutil
@@ -32,6 +33,8 @@ _ROOM = 4 * 2**30
 sys.dont_write_bytecode = False
 sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache"))
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# All that the tests import stays: looking through it for garbage again and again is a tenth of a run.
+gc.disable()
 # How long an example takes says how busy the machine is, not whether the property holds.
 hypothesis.settings.register_profile("mychatflow", deadline=None)
 hypothesis.settings.load_profile("mychatflow")
@@ -42,6 +45,17 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1000)
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    # Libraries that count what is left at the end find nothing left.
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)
