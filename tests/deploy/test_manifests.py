@@ -53,6 +53,14 @@ def test_compose_starts_what_exists_and_hardens_it(name: str):
     assert "no-new-privileges:true" in service["security_opt"]
 
 
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_no_service_gains_rights_or_fills_the_disk_with_its_log(name: str):
+    service = COMPOSE["services"][name]
+
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["driver"] == "local"
+
+
 def test_only_the_proxy_listens_outside():
     assert {name for name, service in COMPOSE["services"].items() if "ports" in service} == {"caddy"}
 
