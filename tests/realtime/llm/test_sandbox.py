@@ -1,7 +1,11 @@
 """Without any model the tenant's own quick replies answer, in thirteen languages."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from mychatflow.local.demo import business
 from realtime.llm import contract, sandbox
 from realtime.llm.contract import Action, Passage, Turn
 from realtime.llm.retrieval import Index
@@ -55,6 +59,38 @@ def test_a_question_finds_its_quick_reply(question, language, source):
 
     assert (answer.action, answer.sources) == (Action.ANSWER, (source,))
     assert answer.reply == next(passage.body for passage in KNOWN if passage.id == source)
+
+
+@pytest.mark.parametrize(
+    ("session", "language", "question", "told"),
+    [
+        ("bella-dental", "es", "¿Cuándo abrís?", "9:00 a 14:00"),
+        ("bella-dental", "en", "when do you open?", "9:00-14:00"),
+        ("lotus-lake", "en", "when do you open?", "7:00 to 23:00"),
+        ("lotus-lake", "hi", "आप कब खुले हैं?", "सुबह 7"),
+        ("casa-da-moda", "pt", "Quando vocês abrem?", "10h às 20h"),
+        ("casa-da-moda", "es", "¿A qué hora abren?", "10 a 20 h"),
+        ("casa-da-moda", "en", "when do you open?", "10:00-20:00"),
+    ],
+)
+def test_the_demo_tells_when_it_is_open(session, language, question, told):
+    assert told in asked(question, language=language, knowledge=of_the_demo(session)).reply
+
+
+def test_the_quickstarts_first_question_has_an_answer():
+    page = (Path(__file__).parents[3] / "docs" / "quickstart.md").read_text()
+    (question,) = re.findall(r"write as a customer: \"([^\"]+)\"", page)
+
+    assert "65 €" in asked(question, knowledge=of_the_demo(business.read_all()[0].session)).reply
+
+
+def of_the_demo(session):
+    found = next(each for each in business.read_all() if each.session == session)
+    entries = [(language, *entry) for language, replies in found.quick_replies.items() for entry in replies]
+    return tuple(
+        Passage(id=str(n), title=title, body=body, language=language)
+        for n, (language, title, body) in enumerate(entries)
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
