@@ -1,6 +1,7 @@
 """One caller's burst is no queue for the others: few of its calls at once, none in a rush, a spent minute unasked."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
+from mychatflow.identity import Identity
 from realtime.api.allowance import PER_MINUTE, Left
 from realtime.webhooks.spent import Spent
 
@@ -20,6 +22,10 @@ _MOST_AT_ONCE: Final = 40
 _PACE: Final = PER_MINUTE / 60
 _RUSH: Final = 20
 _MOST_PACED: Final = 10_000
+# As long as a pace's step, so that whoever is in a rush comes no slower beside many others.
+_LONGEST_COURTESY: Final = 1 / _PACE
+# Who calls twenty times a second is not looked up as often.
+_KNOWN_SECONDS: Final = 1.0
 
 
 class Crowded(Exception):
@@ -35,6 +41,11 @@ class Crowds:
         self._under_way: Counter[str] = Counter()
         self._spent: Spent[str] = Spent()
         self._paid_until: dict[str, float] = {}
+        self._hurried: dict[str, tuple[float, Identity]] = {}
+        # Calls of who is in no rush, from their turn to their answer.
+        self._unhurried = 0
+        self._is_clear = asyncio.Event()
+        self._is_clear.set()
 
     def is_full(self, credentials: str) -> bool:
         """Whether another call of this caller would be one too many."""
@@ -66,15 +77,50 @@ class Crowds:
             lane = self._lanes[whose] = asyncio.Semaphore(_READS_AT_ONCE)
         return lane
 
-    async def take_time(self, tenant: str) -> None:
-        """Returns when it is this tenant's next call's turn: at once, but for who is in a rush."""
+    @asynccontextmanager
+    async def turn(self, credentials: str, caller: Identity) -> AsyncIterator[None]:
+        """This tenant's next call: at once, but for who is in a rush, who waits for its time and lets others pass."""
+        pause = self._pause(str(caller.tenant_id))
+        if pause > 0:
+            # Never anew: whoever goes on for an hour is looked up each second all the same.
+            self._hurried.setdefault(credentials, (time.monotonic() + _KNOWN_SECONDS, caller))
+            await asyncio.sleep(pause)
+            await self._let_others_pass()
+            yield
+            return
+        self._unhurried += 1
+        self._is_clear.clear()
+        try:
+            yield
+        finally:
+            self._unhurried -= 1
+            if not self._unhurried:
+                self._is_clear.set()
+
+    def _pause(self, tenant: str) -> float:
         if len(self._paid_until) >= _MOST_PACED:
             self._paid_until.clear()
+            self._hurried.clear()
         now = time.monotonic()
         paid_until = max(now, self._paid_until.get(tenant, 0.0)) + 1 / _PACE
         self._paid_until[tenant] = paid_until
-        if (pause := paid_until - now - _RUSH / _PACE) > 0:
-            await asyncio.sleep(pause)
+        return paid_until - now - _RUSH / _PACE
+
+    async def _let_others_pass(self) -> None:
+        """Until no call of who has time is under way, or for a moment: some of those wait for others than us."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_COURTESY):
+                await self._is_clear.wait()
+
+    def hurried(self, credentials: str) -> Identity | None:
+        """Who shows these credentials again and again, for a second after they were looked up."""
+        if (known := self._hurried.get(credentials)) is None:
+            return None
+        until, caller = known
+        if time.monotonic() < until:
+            return caller
+        del self._hurried[credentials]
+        return None
 
     def remember(self, credentials: str, left: Left) -> None:
         """Nothing is left until the minute ends, however often the caller comes again before."""

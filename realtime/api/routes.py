@@ -75,18 +75,18 @@ class TenantRoute(APIRoute):
                 async with opened.crowds.lane(token, request.method, asked=asked):
                     left = opened.crowds.spent(token)
                     if left is None:
-                        caller = await _caller(request, token, opened)
+                        caller = opened.crowds.hurried(token) or await _caller(request, token, opened)
                         left = await opened.allowance.spend(str(caller.tenant_id))
                         if left.is_spent:
                             opened.crowds.remember(token, left)
                     headers = left.headers()
                     if left.is_spent:
                         raise gate.spent(left)
-                    await opened.crowds.take_time(str(caller.tenant_id))
-                    await _refuse_others(caller, permission, request, opened)
-                    request.state.caller = caller
-                    whole = await _whole(request, takes_files=takes_files)
-                    response = await idempotency.once(whole, opened, caller, handle)
+                    async with opened.crowds.turn(token, caller):
+                        await _refuse_others(caller, permission, request, opened)
+                        request.state.caller = caller
+                        whole = await _whole(request, takes_files=takes_files)
+                        response = await idempotency.once(whole, opened, caller, handle)
             except _KNOWN as error:
                 response = _answer(request, error)
             response.headers.update(headers)

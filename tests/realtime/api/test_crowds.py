@@ -2,11 +2,24 @@
 
 import asyncio
 import time
+from unittest.mock import AsyncMock
+from uuid import uuid4
 
 import pytest
 
+from mychatflow.identity import Identity
+from mychatflow.rules.role import Role
 from realtime.api.allowance import PER_MINUTE, Left
 from realtime.api.crowds import Crowded, Crowds
+
+
+def a_caller() -> Identity:
+    return Identity(tenant_id=uuid4(), member_id=None, role=Role.VIEWER)
+
+
+async def passed(crowds: Crowds, credentials: str, caller: Identity) -> None:
+    async with crowds.turn(credentials, caller):
+        pass
 
 
 async def test_a_burst_of_reads_holds_up_its_own_caller_alone():
@@ -62,15 +75,59 @@ async def test_a_rush_is_spread_over_the_minute(monkeypatch):
     monkeypatch.setattr("realtime.api.crowds.asyncio.sleep", sleep)
     crowds = Crowds()
 
+    noisy, quiet = a_caller(), a_caller()
+
     for _ in range(PER_MINUTE):
-        await crowds.take_time("noisy")
-    await crowds.take_time("quiet")
+        await passed(crowds, "noisy", noisy)
+    await passed(crowds, "quiet", quiet)
     # All that were let in at once have passed, and it calls at its minute's pace again.
     now += 60
-    await crowds.take_time("noisy")
+    await passed(crowds, "noisy", noisy)
 
     felt = [pause for pause in pauses if pause]
     assert (len(felt), felt[0], felt[-1]) == (PER_MINUTE - 20, 0.05, 59.0)
+
+
+async def test_who_is_in_a_rush_lets_the_others_pass():
+    crowds, rusher, calm = Crowds(), a_caller(), a_caller()
+    ended: list[str] = []
+    for _ in range(20):
+        await passed(crowds, "noisy", rusher)
+
+    async def rush() -> None:
+        async with crowds.turn("noisy", rusher):
+            ended.append("noisy")
+
+    rushing = asyncio.create_task(rush())
+    async with crowds.turn("quiet", calm):
+        # Its time of 50 ms is over, and its courtesy is not.
+        await asyncio.sleep(0.07)
+        ended.append("quiet")
+    await rushing
+    assert ended == ["quiet", "noisy"]
+
+    # Somebody who waits for a model holds up nobody for long.
+    async with crowds.turn("quiet", calm), asyncio.timeout(30):
+        await rush()
+
+
+async def test_who_is_in_a_rush_is_looked_up_once_a_second(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("realtime.api.crowds.time.monotonic", lambda: now)
+    monkeypatch.setattr("realtime.api.crowds.asyncio.sleep", AsyncMock())
+    crowds, rusher = Crowds(), a_caller()
+    for _ in range(20):
+        await passed(crowds, "noisy", rusher)
+    assert crowds.hurried("noisy") is None
+
+    await passed(crowds, "noisy", rusher)
+    assert crowds.hurried("noisy") == rusher
+    now += 0.9
+    await passed(crowds, "noisy", rusher)
+    now += 0.1
+    # The calls since then make it no fresher: a key that was revoked is out.
+    assert crowds.hurried("noisy") is None
+    assert crowds.hurried("quiet") is None
 
 
 def test_a_spent_minute_is_remembered_until_it_ends(monkeypatch):
