@@ -1,6 +1,8 @@
 """One connection to the web process: uvicorn's, with the limits on request headers that it lacks."""
 
 import asyncio
+import logging
+import time
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -11,8 +13,33 @@ SLOWEST_HEADERS_SECONDS: Final = 10.0
 LARGEST_HEADERS: Final = 32 * 1024
 # Closing at once on a body that is still coming would cost its sender our answer; reading on for ever would cost us.
 REST_OF_BODY_SECONDS: Final = 2.0
+_TOLD_EVERY_SECONDS: Final = 60.0
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class OnceAMinute(logging.Filter):
+    """Strangers choose how often they send what is no HTTP: the same warning is written once a minute, and counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_at: dict[str, float] = {}
+        self._unwritten: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING or record.args:
+            return True
+        now, told = time.monotonic(), record.getMessage()
+        if now - self._told_at.get(told, -_TOLD_EVERY_SECONDS) < _TOLD_EVERY_SECONDS:
+            self._unwritten[told] = self._unwritten.get(told, 0) + 1
+            return False
+        self._told_at[told] = now
+        record.__dict__["more_since"] = self._unwritten.pop(told, 0)
+        return True
+
+
+STRANGERS: Final = logging.getLogger(__name__)
+STRANGERS.addFilter(OnceAMinute())
 
 
 class HeadTooLarge(Exception):
@@ -38,6 +65,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self.logger = STRANGERS
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

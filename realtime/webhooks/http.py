@@ -186,7 +186,7 @@ def taken(outcome: str) -> Answer:
 
 
 def refusal(refused: WebhookRefused) -> Answer:
-    """As problem+json (RFC 9457). A body we did not read to its end costs the sender its connection."""
+    """As problem+json (RFC 9457). Closing on a body that is still coming would cost its sender these words."""
     return _refusal(refused.status, refused.reason, refused.retry_after_seconds)
 
 
@@ -196,7 +196,7 @@ def _refusal(status: int, reason: str, retry_after_seconds: int | None) -> Answe
     headers = list(SECURITY_HEADERS)
     if retry_after_seconds is not None:
         headers.append((b"retry-after", str(max(1, retry_after_seconds)).encode()))
-    if status in {405, 408, 413, 415}:
+    if status == 408:
         headers.append((b"connection", b"close"))
     if status == 405:
         headers.append((b"allow", b"POST"))

@@ -117,6 +117,29 @@ async def test_a_large_head_in_one_piece_is_refused_and_a_large_body_is_not(door
     assert body.startswith(b"HTTP/1.1 405 ")
 
 
+async def test_what_is_no_http_is_told_once_a_minute(
+    door: Door, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def heard() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(door.base_url.rpartition(":")[2]))
+        writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+        return answer
+
+    monkeypatch.setattr(connection.STRANGERS, "filters", [connection.OnceAMinute()])
+    answers = [await heard() for _ in range(5)]
+    monkeypatch.setattr(connection, "_TOLD_EVERY_SECONDS", 0.0)
+    answers.append(await heard())
+
+    assert {answer.splitlines()[0] for answer in answers} == {b"HTTP/1.1 400 Bad Request"}
+    told = [record.__dict__ for record in caplog.records if record.name == connection.STRANGERS.name]
+    assert [(line["msg"], line["more_since"]) for line in told] == [
+        ("Invalid HTTP request received.", 0),
+        ("Invalid HTTP request received.", 4),
+    ]
+
+
 async def flood(writer: asyncio.StreamWriter) -> None:
     """A body of chunks, for as long as anybody takes them."""
     while True:
