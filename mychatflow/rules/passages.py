@@ -7,7 +7,7 @@ from typing import Final
 
 LONGEST: Final = 800
 _LONGEST_HEADING: Final = 200
-_HEADING: Final = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_HEADING: Final = re.compile(r"^ {0,3}(#{1,6})\s+(.*)")
 _FENCE: Final = re.compile(r"^ {0,3}(```|~~~)")
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _SENTENCE: Final = re.compile(r"(?<=[.!?。！？؟])\s*(?=\S)|\n")
@@ -44,10 +44,15 @@ def sections_of_markdown(text: str) -> list[Section]:
             continue
         sections.append(Section(_named(path), "\n".join(lines)))
         level = len(found.group(1))
-        path = [above for above in path if above[0] < level] + [(level, found.group(2))]
+        path = [above for above in path if above[0] < level] + [(level, _without_closing_marks(found.group(2)))]
         lines = []
     sections.append(Section(_named(path), "\n".join(lines)))
     return [section for section in sections if section.text.strip()]
+
+
+def _without_closing_marks(heading: str) -> str:
+    # Not in the pattern: spaces that both its end and its words may take cost the cube of their number.
+    return heading.rstrip().rstrip("#").rstrip()
 
 
 def cut(sections: Sequence[Section], *, longest: int = LONGEST) -> list[Cut]:
