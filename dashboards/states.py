@@ -13,6 +13,10 @@ from mychatflow.store.session import AWAY
 from warehouse.reader import NothingPublished
 
 Refusal = Literal["sign_in", "not_configured", "no_workspace", "nothing_here", "not_local", "session_ended"]
+_NOBODY_INVITED = (
+    "You are signed in, but nobody has invited you at an address that your sign-in says is yours. Ask an owner or "
+    "admin for an invitation to it; it is open for seven days."
+)
 log = structlog.get_logger(__name__)
 
 
@@ -62,7 +66,7 @@ def refused(reason: Refusal) -> None:
             card("closed", "Your session has ended", "Sign in again to go on where you were.")
             st.button("Sign in again", type="primary", on_click=st.login)
         case "no_workspace":
-            card("closed", "No workspace yet", "You are signed in, but nobody has invited you to a workspace.")
+            card("closed", "No workspace yet", _NOBODY_INVITED)
             if st.user.get("is_logged_in"):
                 st.button("Sign out", on_click=st.logout)
         case "nothing_here":

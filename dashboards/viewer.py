@@ -1,23 +1,28 @@
 """Who is looking, what they may see, and which workspace they chose: asked anew on every run, never remembered."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import streamlit as st
 
 from dashboards import data
+from dashboards.operational import bridge
 from dashboards.states import Refusal
 from mychatflow import settings as configuration
 from mychatflow.rules.role import Permission, Role, may
+from mychatflow.store import arrivals
 from mychatflow.store.viewers import Workspace
 
 # The least role that may see a page; each role may do all that the ones before it may.
 _ORDER = ("viewer", "agent", "admin", "owner")
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
+_ARRIVED = "arrived"
 _FORWARDED = {"x-forwarded-for", "forwarded", "x-real-ip"}
 
 
@@ -125,7 +130,27 @@ def _signed_in(*, at: datetime) -> Viewer | Refusal:
     subject = str(claims.get("sub") or "")
     if not subject:
         return "sign_in"
+    _arrive(subject, claims, at=at)
     return _viewer(str(claims.get("name") or claims.get("email") or "You"), data.workspaces_of(subject), is_local=False)
+
+
+def _arrive(subject: str, claims: Mapping[str, Any], *, at: datetime) -> None:
+    """Once for each visit: teams that invited them take them in, if the provider says that the address is theirs."""
+    if st.session_state.get(_ARRIVED) == subject:
+        return
+    address = verified_address(claims)
+    if address is not None:
+        name = claims.get("name")
+        known_as = name[:200] if isinstance(name, str) else None
+        bridge().with_store(partial(arrivals.welcome, subject=subject, address=address, name=known_as, at=at))
+    st.session_state[_ARRIVED] = subject
+
+
+def verified_address(claims: Mapping[str, Any]) -> str | None:
+    """Some providers let anybody write any address into their profile: without their word for it, it is nobody's."""
+    address = claims.get("email")
+    is_theirs = claims.get("email_verified") is True and isinstance(address, str)
+    return str(address).strip() or None if is_theirs else None
 
 
 def _viewer(name: str, workspaces: Sequence[Workspace], *, is_local: bool) -> Viewer | Refusal:

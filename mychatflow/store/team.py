@@ -78,13 +78,21 @@ _SUSPEND = text(
     """
 )
 _ANYWHERE = text("select exists (select 1 from team_members where user_id = :user_id)")
+# An owner whom an operator named has no end to come in by; an invitation has seven days.
+_AWAITED = """
+    user_id is null and removed_at is null and lower(email) = lower(:email)
+    and (joined_at is not null or invited_at > cast(:at as timestamptz) - interval '7 days')
+"""
+_IS_AWAITED = text(f"select exists (select 1 from team_members where {_AWAITED})")  # noqa: S608 - a constant
 _WELCOME = text(
-    """
-    update team_members set user_id = :user_id, joined_at = :at
-    where user_id is null and removed_at is null and invited_at > cast(:at as timestamptz) - interval '7 days'
-        and lower(email) = lower(:email)
+    f"""
+    update team_members set user_id = :user_id, joined_at = coalesce(joined_at, :at)
+    where {_AWAITED} and not exists (
+        select 1 from team_members as theirs
+        where theirs.tenant_id = team_members.tenant_id and theirs.user_id = :user_id and theirs.removed_at is null
+    )
     returning tenant_id, id as member_id, role
-    """
+    """  # noqa: S608 - a constant
 )
 
 
@@ -160,8 +168,13 @@ async def dismiss(transaction: AsyncConnection, tenant_id: UUID, member_id: UUID
     return await leave(transaction, tenant_id, member_id, at=at)
 
 
+async def is_awaited(transaction: AsyncConnection, email: str, *, at: datetime) -> bool:
+    """Whether any team waits for whoever shows that this address is theirs (platform transaction)."""
+    return bool((await transaction.execute(_IS_AWAITED, {"email": email, "at": at})).scalar_one())
+
+
 async def welcome(transaction: AsyncConnection, *, user_id: UUID, email: str, at: datetime) -> list[Mapping[str, Any]]:
-    """Open invitations to that verified address, accepted (platform transaction)."""
+    """Every team that waits for that verified address takes them in (platform transaction)."""
     found = await transaction.execute(_WELCOME, {"user_id": user_id, "email": email, "at": at})
     return [dict(row) for row in found.mappings()]
 

@@ -18,14 +18,11 @@ _INSERT_TENANT = text(
 _INSERT_SETTINGS = text(
     "insert into settings (tenant_id, business_name, timezone) values (:tenant_id, :name, :timezone)"
 )
+# Nobody yet: whoever shows at their sign-in that the address is theirs. A known person's may never have been verified.
 _INSERT_OWNER = text(
     """
-    insert into team_members (tenant_id, id, user_id, email, role, joined_at)
-    values (
-        :tenant_id, :member_id,
-        (select id from users where email = :email and deleted_at is null order by created_at limit 1),
-        :email, 'owner', now()
-    )
+    insert into team_members (tenant_id, id, email, role, joined_at)
+    values (:tenant_id, :member_id, :email, 'owner', now())
     """
 )
 _FOUND = """

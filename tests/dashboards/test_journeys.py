@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Browser
@@ -69,7 +70,7 @@ def test_an_operator_goes_from_the_menu_to_a_message(visit: Visit) -> None:
 
 @pytest.fixture
 def with_sign_in(town: Town, tmp_path: Path) -> Iterator[str]:
-    """The application behind a real OIDC provider, with one viewer of the dental practice."""
+    """The application behind a real OIDC provider, which knows a person whom the dental practice invited."""
     port = ports.free()
     arguments = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
     provider = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -83,13 +84,14 @@ def with_sign_in(town: Town, tmp_path: Path) -> Iterator[str]:
     }
     with psycopg.connect(town.settings.role_url("engine")) as connection:
         connection.execute(
-            "with ann as (insert into users (clerk_user_id, email) values ('ann', 'ann@example.test') returning id)"
-            " insert into team_members (tenant_id, user_id, email, role, joined_at)"
-            " select %s, id, 'ann@example.test', 'viewer', now() from ann",
+            "insert into team_members (tenant_id, email, role, invited_at)"
+            " values (%s, 'ann@example.test', 'viewer', now())",
             (town.dental.tenant_id,),
         )
     try:
         browsing.wait_until_answered(discovery, provider)
+        claims = {"email": "ann@example.test", "email_verified": True, "name": "Ann"}
+        httpx.put(f"http://127.0.0.1:{port}/users/ann", json=claims, trust_env=False).raise_for_status()
         with browsing.serving(environment, tmp_path / "dashboards.log", port=mine) as address:
             yield address
     finally:
@@ -97,7 +99,7 @@ def with_sign_in(town: Town, tmp_path: Path) -> Iterator[str]:
         provider.wait(timeout=20)
 
 
-def test_a_viewer_signs_in_sees_numbers_and_is_refused_the_rest(browser: Browser, with_sign_in: str) -> None:
+def test_an_invited_viewer_signs_in_sees_numbers_and_is_refused_the_rest(browser: Browser, with_sign_in: str) -> None:
     with browsing.visiting(browser, with_sign_in) as visit:
         page = visit.page
         page.goto(with_sign_in)

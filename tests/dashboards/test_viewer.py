@@ -92,6 +92,21 @@ def test_chosen_dates_are_both_included(chosen: tuple[date, ...], days: int) -> 
     assert filters.custom(chosen, today=TODAY).days == days
 
 
+@pytest.mark.parametrize(
+    ("claims", "found"),
+    [
+        ({"email": " ann@shop.example ", "email_verified": True}, "ann@shop.example"),
+        ({"email": "ann@shop.example"}, None),
+        ({"email": "ann@shop.example", "email_verified": False}, None),
+        ({"email": "ann@shop.example", "email_verified": "true"}, None),
+        ({"email": "", "email_verified": True}, None),
+        ({"email": ["ann@shop.example"], "email_verified": True}, None),
+    ],
+)
+def test_an_address_counts_when_the_provider_verified_it(claims: dict[str, Any], found: str | None) -> None:
+    assert viewer.verified_address(claims) == found
+
+
 def settings(**values: Any) -> Settings:
     return Settings(_env_file=None, master_key=None, **values)
 

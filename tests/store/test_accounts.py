@@ -1,6 +1,6 @@
 """New tenants and numbers, the audit chain, dead letters and traces."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from mychatflow.rules.plan import Plan
-from mychatflow.store import audit, dead_letters, instances, tenants, traces
+from mychatflow.rules.role import Role
+from mychatflow.store import arrivals, audit, dead_letters, directory, instances, members, team, tenants, traces
 from mychatflow.store.cipher import platform_cipher
 from mychatflow.store.instances import SessionTaken, UnknownTenant
 from tests.factories import a_contact, a_tenant
@@ -28,6 +29,72 @@ async def test_a_new_tenant_can_work_at_once(store):
         roles = (await transaction.execute(text("select role from team_members"))).scalars().all()
     assert cipher.decrypt(cipher.encrypt("hello", row_id=1), row_id=1) == "hello"
     assert (found.plan, found.timezone, roles) == (Plan.PRO, "Asia/Kolkata", ["owner"])
+
+
+async def invited(store, tenant, email, *, at=NOW):
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        return await members.invite(transaction, tenant.tenant_id, email=email, role=Role.AGENT, at=at)
+
+
+async def teams_of(store, subject):
+    async with store.platform_transaction() as transaction:
+        return {(found.tenant_id, found.role) for found in await members.of_subject(transaction, subject)}
+
+
+async def come(store, subject="ann", address="ann@shop.example"):
+    return await arrivals.welcome(store, subject, address=address, name="Ann", at=NOW)
+
+
+async def test_an_invited_person_is_let_in_once(store):
+    tenant = await a_tenant(store)
+    member_id = await invited(store, tenant, "Ann@Shop.example")
+
+    assert [await come(store), await come(store)] == [1, 0]
+
+    assert await teams_of(store, "ann") == {(tenant.tenant_id, Role.AGENT)}
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        [row] = await audit.page(transaction, tenant.tenant_id, before_id=None, limit=9)
+    assert (row["action"], row["actor"], row["subject"]) == ("member.joined", f"member:{member_id}", str(member_id))
+
+
+async def test_the_owner_an_operator_named_comes_in_later(store):
+    async with store.platform_transaction() as transaction:
+        # Somebody of that address who never showed that it is theirs.
+        await directory.tell_user(transaction, "impostor", email="ann@shop.example", name=None, at=NOW)
+        created = await tenants.create(transaction, store.key_ring, name="Shop", email="ann@shop.example")
+
+    assert await teams_of(store, "impostor") == set()
+    assert await come(store) == 1
+    assert await teams_of(store, "ann") == {(created.tenant_id, Role.OWNER)}
+    assert await come(store, "impostor") == 0
+
+
+async def test_nobody_else_is_let_in(store):
+    tenant = await a_tenant(store)
+    await invited(store, tenant, "late@shop.example", at=NOW - timedelta(days=7))
+    removed = await invited(store, tenant, "removed@shop.example")
+    await invited(store, tenant, "gone@shop.example")
+    async with store.platform_transaction() as transaction:
+        await team.dismiss(transaction, tenant.tenant_id, removed, at=NOW)
+        await directory.user_is_gone(transaction, "gone", at=NOW)
+
+    for name in ("late", "removed", "gone", "stranger"):
+        assert await come(store, name, f"{name}@shop.example") == 0
+        assert await teams_of(store, name) == set()
+    async with store.platform_transaction() as transaction:
+        known = (await transaction.execute(text("select clerk_user_id from users"))).scalars().all()
+    assert known == ["gone"]
+
+
+async def test_a_colleague_is_not_let_in_twice(store):
+    tenant = await a_tenant(store)
+    await invited(store, tenant, "ann@shop.example")
+    await come(store)
+
+    await invited(store, tenant, "ann@home.example")
+
+    assert await come(store, address="ann@home.example") == 0
+    assert len(await teams_of(store, "ann")) == 1
 
 
 async def test_a_session_name_is_taken_once(store):
