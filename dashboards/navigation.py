@@ -72,11 +72,18 @@ def pages(looking: Viewer, *, at: datetime) -> dict[str, list[st.Page]]:
         show = partial(place.show, looking, at=at) if is_open else partial(states.forbidden, place.title, place.least)
         # A group of hidden pages alone would leave its heading behind.
         group = groups.setdefault(place.group if is_open else PLACES[0].group, [])
-        group.append(_page(place, show, path=place.path, is_shown=is_open and place.path != _FIRST))
         if place.path == _FIRST:
-            # The first page lives at the bare address as well; whoever typed its name finds it there, too.
-            group.append(_page(place, show, path=_BARE, is_shown=True))
+            # The first page lives at the bare address; whoever types its name is led there, where the menu marks it.
+            home = _page(place, show, path=_BARE, is_shown=True)
+            group += [home, _page(place, partial(_lead_to, home), path=place.path, is_shown=False)]
+        else:
+            group.append(_page(place, show, path=place.path, is_shown=is_open))
     return groups
+
+
+def _lead_to(page: st.Page) -> None:
+    """With the filters of the address that was typed."""
+    st.switch_page(page, query_params=[(name, v) for name in st.query_params for v in st.query_params.get_all(name)])
 
 
 def _page(place: Place, show: Callable[[], None], *, path: str, is_shown: bool) -> st.Page:

@@ -30,9 +30,11 @@ def test_every_page_fits_and_fetches_nothing_outside(visit: Visit) -> None:
 
 
 def test_the_first_page_is_found_by_its_name_too(visit: Visit) -> None:
-    visit.open("overview")
+    visit.open("overview?range=91d")
+    visit.page.locator("[aria-current=page]", has_text="Overview").wait_for(timeout=PATIENCE)
 
     assert visit.page.get_by_role("heading", name="Overview").count() == 1
+    assert visit.page.locator(".st-key-filters [aria-checked=true]").first.inner_text() == "91d"
     assert visit.page.get_by_text("Page not found").count() == 0
 
 
