@@ -13,6 +13,7 @@ _LATIN_EXTENDED = (
     "U+0100-02BA, U+02BD-02C5, U+02C7-02CC, U+02CE-02D7, U+02DD-02FF, U+0304, U+0308, U+0329, U+1D00-1DBF, "
     "U+1E00-1E9F, U+1EF2-1EFF, U+2020, U+20A0-20AB, U+20AD-20C0, U+2113, U+2C60-2C7F, U+A720-A7FF"
 )
+# Streamlit's usual level logs each request, whatever uvicorn is told; addresses of pages carry filters.
 # Rich tracebacks would write the values of local variables, an address with its password among them, to the log.
 _GENERAL = """\
 # Written by `python -m dashboards.theme.config` from dashboards/theme/tokens.py; a test keeps them equal.
@@ -23,6 +24,7 @@ toolbarMode = "minimal"
 
 [logger]
 enableRich = false
+level = "warning"
 
 [runner]
 magicEnabled = false
