@@ -60,10 +60,10 @@ def reply_time(rows: Rows, *, palette: Palette, target_seconds: float, marks: Ro
         "yaxis": drawing.times(palette, highest),
     }
     layout["margin"]["r"] = 38
-    layout["annotations"] = [drawing.end_label(name, values, palette) for name, values in levels.items() if any(values)]
     if target_seconds <= highest * 1.05:
         layout["shapes"] = [drawing.threshold(target_seconds, palette.coral)]
     drawing.mark(layout, marks, dates, palette)
+    drawing.name_ends(layout, levels, palette)
     return {"data": traces, "layout": layout}
 
 

@@ -142,14 +142,24 @@ def threshold(value: float, colour: str) -> Figure:
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value, "line": line}
 
 
-def end_label(name: str, values: Sequence[float | None], palette: Palette) -> Figure:
-    last = next(value for value in reversed(values) if value is not None)
+def name_ends(layout: Figure, lines: Mapping[str, Sequence[float | None]], palette: Palette) -> None:
+    """Each line's name where it ends, the lowest first: one that would touch the name below it is lifted off."""
+    ends = sorted((next(filter(None, reversed(values))), name) for name, values in lines.items() if any(values))
+    pixels = _plotted(layout) / layout["yaxis"]["range"][1]
+    taken = -_LINE_HEIGHT
+    for last, name in ends:
+        taken = max(taken + _LINE_HEIGHT, last * pixels)
+        layout["annotations"] = [*layout.get("annotations", []), _end(name, last, taken - last * pixels, palette)]
+
+
+def _end(name: str, last: float, lift: float, palette: Palette) -> Figure:
     return {
         "x": 1,
         "xref": "paper",
         "xanchor": "left",
         "xshift": 6,
         "y": last,
+        "yshift": lift,
         "text": name,
         "showarrow": False,
         "font": font(palette),
@@ -186,8 +196,13 @@ def _room_above(layout: Figure, labels: Sequence[Figure], *, lines: int) -> floa
     layout["margin"]["t"] += room
     for label in labels:
         label["yshift"] += room
-    drawn: float = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
-    return 1 + room / drawn
+    return 1 + room / _plotted(layout)
+
+
+def _plotted(layout: Figure) -> float:
+    """How high the room for the lines themselves is."""
+    height: float = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
+    return height
 
 
 def _label(day: date, names: Sequence[str], palette: Palette, *, place: float, below: int) -> Figure:

@@ -106,6 +106,19 @@ def test_one_single_day_can_be_drawn() -> None:
     assert first < last
 
 
+def test_names_of_lines_that_end_together_do_not_touch() -> None:
+    rows = [row | {"p50_ms": 1900, "p95_ms": 2000, "p99_ms": 2010} for row in REPLIES]
+
+    layout = charts.reply_time(rows, palette=LIGHT, target_seconds=5)["layout"]
+
+    plotted = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
+    highest = layout["yaxis"]["range"][1]
+    places = {label["text"]: label["y"] / highest * plotted + label["yshift"] for label in layout["annotations"]}
+    assert places["p95"] - places["p50"] >= 15
+    assert places["p99"] - places["p95"] >= 15
+    assert places["p99"] < plotted
+
+
 def test_the_target_shows_only_when_near() -> None:
     assert "shapes" in charts.reply_time(REPLIES, palette=LIGHT, target_seconds=2.5)["layout"]
     assert "shapes" not in charts.reply_time(REPLIES, palette=LIGHT, target_seconds=50)["layout"]
@@ -171,7 +184,8 @@ def test_the_name_of_a_marked_day_stands_above_what_is_drawn() -> None:
     names = [{"local_date": DAYS[5], "text": text} for text in ("OpenAI incident", "Other models answered: 214 min")]
     layout = charts.reply_time(REPLIES, palette=LIGHT, target_seconds=2.5, marks=names)["layout"]
 
-    label, line = layout["annotations"][-1], layout["shapes"][-1]
+    label = next(each for each in layout["annotations"] if each.get("yref") == "paper")
+    line = layout["shapes"][-1]
     # From the top of the chart up: two lines of fifteen, for which the margin has room.
     assert label["yshift"] == 30 < layout["margin"]["t"]
     drawn = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
