@@ -17,9 +17,10 @@ _AUTHORS = {
     "campaign": "Campaign",
     "follow_up": "Follow-up",
 }
+_PREVIEW = 120
 _NO_COSTS: Mapping[UUID, float] = MappingProxyType({})
 _SILENT_STATUSES = {"received"}
-_ANSWERED = "How this answer came about"
+_ANSWERED = "How it was answered"
 # What a gate decided instead of an answer; its reason is told beside it.
 _GATED = {
     "skip": "Not answered",
@@ -52,7 +53,8 @@ def preview(message: Message | None) -> str:
         return ""
     text = " ".join((message.text or _without_text(message)).split())
     prefix = "" if message.direction == "incoming" else f"{_AUTHORS.get(message.author, 'Us')}: "
-    return f"{prefix}{text}"[:120]
+    told = f"{prefix}{text}"
+    return told if len(told) <= _PREVIEW else f"{told[: _PREVIEW - 1]}…"
 
 
 def _bubble(message: Message, timezone: str, cost: float | None) -> str:

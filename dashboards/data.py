@@ -203,7 +203,9 @@ def people(tenant_id: UUID, contact_ids: tuple[UUID, ...]) -> dict[UUID, Contact
     return {contact.contact_id: contact for contact in bridge().in_tenant(tenant_id, read)}
 
 
-def inbox(tenant_id: UUID, *, search: str = "", where: ChatFilter = EVERY_CHAT) -> list[Contact]:
+def inbox(
+    tenant_id: UUID, *, search: str = "", where: ChatFilter = EVERY_CHAT, limit: int = contacts.PAGE
+) -> list[Contact]:
     """The most recent chats as they are this second; a search also finds whole words of messages."""
     return bridge().opened(
         tenant_id,
@@ -213,6 +215,7 @@ def inbox(tenant_id: UUID, *, search: str = "", where: ChatFilter = EVERY_CHAT) 
             search=search,
             where=where,
             word_hashes=cipher.token_hashes(search),
+            limit=limit,
         ),
     )
 

@@ -13,7 +13,7 @@ from dashboards.tenant import contact_panel, turns
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
 from mychatflow.store.chats import Message
-from mychatflow.store.contacts import ChatFilter, Contact
+from mychatflow.store.contacts import PAGE, ChatFilter, Contact
 
 _OWNERS = {"human": "With a person", "agent": "With the assistant"}
 _GRADES = ("A", "B", "C", "D", "F")
@@ -24,6 +24,7 @@ _CHOSEN = "chosen-chat"
 _SEEN = "seen-through"
 _EMPTY = "no-chat-is-open"
 _FEWEST_NUMBERS = 2
+_MESSAGES = 100
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -104,7 +105,9 @@ def _chats(looking: Viewer, search: str, wanted: ChatFilter) -> None:
     """One button a chat; a widget bound to the address would carry its label there, and with it what people wrote."""
     if not _may_still_read(looking):
         return
-    contacts = data.inbox(looking.tenant_id, search=search, where=wanted)
+    listed = shell.keyed("listed-chats", looking.tenant_id, search, wanted)
+    limit: int = st.session_state.get(listed, PAGE)
+    contacts = data.inbox(looking.tenant_id, search=search, where=wanted, limit=limit)
     if not contacts:
         states.empty("No chat matches", "New chats appear here by themselves.")
         return
@@ -120,7 +123,7 @@ def _chats(looking: Viewer, search: str, wanted: ChatFilter) -> None:
     for contact in contacts:
         message = newest.get(contact.contact_id)
         news = " :green-badge[new]" if contact.contact_id in unread else ""
-        waits = " :orange-badge[waiting]" if message is not None and message.direction == "incoming" else ""
+        waits = " :orange-badge[waiting]" if contact.is_waiting else ""
         written = "" if message is None else wording.lately(message.occurred_at, looking.timezone, at=shell.now())
         if st.button(
             f"**{shell.plain(people.name(contact))}** :small[:gray[{written}]]{news}{waits}"
@@ -131,6 +134,13 @@ def _chats(looking: Viewer, search: str, wanted: ChatFilter) -> None:
         ):
             _choose(looking, contact.contact_id)
             st.rerun()
+    if len(contacts) == limit:
+        more = partial(_show_more, listed, limit + PAGE)
+        st.button("Older chats", key="older-chats", type="tertiary", width="stretch", on_click=more)
+
+
+def _show_more(name: str, limit: int) -> None:
+    st.session_state[name] = limit
 
 
 def _may_still_read(looking: Viewer) -> bool:
@@ -190,7 +200,12 @@ def _talk(looking: Viewer, contact_id: UUID) -> None:
     if news:
         st.html(news)
     costs = data.answer_costs(looking.tenant_id, contact_id)
-    messages = data.chat(looking.tenant_id, contact_id, reader=looking.actor)
+    told = f"messages-of-{contact_id}"
+    limit: int = st.session_state.get(told, _MESSAGES)
+    messages = data.chat(looking.tenant_id, contact_id, reader=looking.actor, limit=limit)
+    if len(messages) == limit:
+        more = partial(_show_more, told, limit + _MESSAGES)
+        st.button("Older messages", key="older-messages", type="tertiary", on_click=more)
     st.html(chat.bubbles(messages, timezone=looking.timezone, costs=costs))
     _mark_read(looking, contact, messages)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
@@ -12,7 +13,11 @@ from mychatflow.store import read_markers
 
 _COLUMNS = """
     id as contact_id, name, phone, wa_id, lead_score, lead_grade, lead_base, is_handed_off, handoff_reason, owner,
-    preferred_language, tags, opted_out_at, first_message_at, last_message_at
+    preferred_language, tags, opted_out_at, first_message_at, last_message_at,
+    exists (
+        select from episodes
+        where tenant_id = contacts.tenant_id and contact_id = contacts.id and closed_at is null and is_waiting
+    ) as is_waiting
 """
 _BY_IDS = text(f"select {_COLUMNS} from contacts where tenant_id = :tenant_id and id = any(:contact_ids)")  # noqa: S608 - constant columns
 _PAGE = text(
@@ -53,6 +58,7 @@ _PAGE = text(
     """  # noqa: S608 - constant columns
 )
 
+PAGE: Final = 50
 _NUMBER_SIGNS = set("0123456789 +-()./")
 
 
@@ -75,6 +81,8 @@ class Contact:
     opted_out_at: datetime | None
     first_message_at: datetime | None
     last_message_at: datetime | None
+    # For an answer, to a message of the conversation that is open.
+    is_waiting: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +115,7 @@ async def page(
     where: ChatFilter = EVERY_CHAT,
     word_hashes: Sequence[int] = (),
     before: Contact | None = None,
-    limit: int = 50,
+    limit: int = PAGE,
 ) -> list[Contact]:
     """Contacts with a message, most recent first, after the one given.
 

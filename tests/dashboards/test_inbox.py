@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards import data, viewer, wording
-from dashboards.tenant import turns
+from dashboards.tenant import inbox, turns
 from dashboards.viewer import Viewer
 from mychatflow.store.contacts import Contact
 from tests.dashboards.conftest import HOSTILE, Town, forget
@@ -188,6 +188,18 @@ def test_notes_are_sealed_and_read_again(pages: Town) -> None:
     assert data.notes(shop.tenant_id, contact.contact_id, reader="test") == HOSTILE
     (sealed,) = _rows(pages, shop, f"select notes from contacts where id = '{contact.contact_id}'")
     assert b"onerror" not in bytes(sealed[0])  # type: ignore[arg-type]  # bytea
+
+
+def test_older_chats_and_messages_are_a_click_away(pages: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "PAGE", 5)
+    monkeypatch.setattr(inbox, "_MESSAGES", 2)
+    test = opened("inbox", workspace=pages.dental.name)
+    before = html_of(test).count('class="mcf-bubble')
+
+    test = test.button(key="older-messages").click().run().button(key="older-chats").click().run()
+
+    assert len([button for button in test.button if (button.key or "").startswith("chat-")]) == 10
+    assert (before, html_of(test).count('class="mcf-bubble')) == (2, 4)
 
 
 def test_switching_workspace_closes_the_chat(pages: Town) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from mychatflow.store import chats, contacts, operations, viewers
+from mychatflow.store.contacts import ChatFilter
 from mychatflow.store.session import Store
 from tests.factories import a_contact, a_tenant
 
@@ -82,6 +83,37 @@ async def test_pages_of_contacts_follow_without_gap(store: Store) -> None:
 
     assert {contact.contact_id for contact in (*first, *second)} == written
     assert len(first) == 3
+
+
+async def test_who_waits_is_told_as_the_filter_finds_it(store: Store) -> None:
+    tenant = await a_tenant(store)
+    waiting, answered, over = [await a_contact(store, tenant, last_message_at=NOON) for _ in range(3)]
+    async with store.platform_transaction() as transaction:
+        for contact_id, is_waiting, closed_at in ((waiting, True, None), (answered, False, None), (over, True, NOON)):
+            await transaction.execute(
+                text(
+                    "insert into episodes"
+                    " (tenant_id, contact_id, instance_id, start_reason, is_waiting, started_at, closed_at, outcome)"
+                    " values (:tenant, :contact, :instance, 'initial', :waiting, :at, :closed, :outcome)"
+                ),
+                {
+                    "tenant": tenant.tenant_id,
+                    "contact": contact_id,
+                    "instance": tenant.instance_id,
+                    "waiting": is_waiting,
+                    "at": NOON,
+                    "closed": closed_at,
+                    "outcome": "abandoned" if closed_at else "open",
+                },
+            )
+
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        every = await contacts.page(transaction, tenant.tenant_id)
+        found = await contacts.page(transaction, tenant.tenant_id, where=ChatFilter(is_waiting=True))
+
+    assert {contact.contact_id for contact in every if contact.is_waiting} == {waiting}
+    assert [contact.contact_id for contact in found] == [waiting]
+    assert {contact.contact_id for contact in every} == {waiting, answered, over}
 
 
 async def test_one_tenant_never_reads_anothers_people(store: Store) -> None:
