@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from dashboards import changes
 from dashboards.booking import data
 from dashboards.changes import NotDone
+from dashboards.setup import refusals
 from dashboards.viewer import Viewer
 from mychatflow.rules import business_hours
 from mychatflow.rules.appointment_text import Occasion
@@ -138,7 +139,7 @@ def _refuse_odd(values: Mapping[str, Any]) -> None:
             business_hours.parse(values["hours"])
             business_hours.parse_exceptions(values["exceptions"])
     except InvalidHours as invalid:
-        raise NotDone(f"{invalid}.") from invalid
+        raise NotDone(f"{refusals.hours(invalid.field, invalid.fault)}.") from invalid
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from dashboards import changes, parts, shell, wording
 from dashboards.changes import NotDone
-from dashboards.setup import data, preview
+from dashboards.setup import data, preview, refusals
 from dashboards.viewer import Viewer
 from mychatflow.rules.activation import ActivationMode
 from mychatflow.rules.role import Permission
@@ -65,18 +65,13 @@ def save(looking: Viewer, known: Mapping[str, Any], wanted: Mapping[str, Any]) -
         try:
             await tenant_settings.change(change.transaction, cipher.tenant_id, SettingsChange(**given))
         except SettingsRefused as refused:
-            raise NotDone(f"{wording.words(refused.field)} {refused.fault}.") from refused
+            raise NotDone(refusals.together(refused)) from refused
         except ValidationError as error:
-            raise NotDone(_told(error)) from error
+            raise NotDone(refusals.invalid(error)) from error
         change.detail["keys"] = sorted(given)
 
     if changes.make(looking, Permission.MANAGE_SETTINGS, "settings.changed", looking.tenant_id, work):
         st.toast("Saved.", icon=":material/check:")
-
-
-def _told(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False)[0]
-    return f"{wording.words(str(first['loc'][0]))}: {first['msg'].removeprefix('Value error, ')}."
 
 
 def _plain(value: Any) -> Any:
@@ -107,7 +102,7 @@ def _answering(known: Mapping[str, Any]) -> dict[str, Any]:
         "Business hours",
         told_hours(known["business_hours"]),
         height=180,
-        help="A line a day: mon 09:00-13:00, 14:00-18:00",
+        help=f"A line a day: {refusals.HOURS}",
     )
     away = st.text_area("Away message", known["away_message"] or "", max_chars=1_000, height=70)
     left, right = st.columns(2)
@@ -190,7 +185,8 @@ def read_hours(typed: str) -> dict[str, list[list[str]]]:
     found: dict[str, list[list[str]]] = {}
     for line in filter(None, map(str.strip, typed.lower().splitlines())):
         day, _, rest = line.partition(" ")
-        found[day[:3]] = [[part.strip() for part in each.split("-", 1)] for each in rest.split(",") if each.strip()]
+        spans = [[part.strip() for part in each.split("-", 1)] for each in rest.split(",") if each.strip()]
+        found.setdefault(day[:3], []).extend(spans)
     return found
 
 

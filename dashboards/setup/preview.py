@@ -1,6 +1,6 @@
 """What the agent would do with a message now: the live rules as one types, the model's own words when asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -44,17 +44,20 @@ def show(looking: Viewer, known: Mapping[str, Any], *, at: datetime) -> None:
     except InvalidHours as invalid:
         states.empty("The business hours cannot be followed", str(invalid))
         return
-    cells = [
-        (
-            wording.escaped(line.step),
-            parts.chip(line.decision, "warn" if line.stops else "good"),
-            f"<small>{wording.escaped(line.because)}</small>",
-        )
-        for line in lines
-    ]
-    columns = [Column(title=name) for name in ("Step", "Decision", "Because")]
-    st.html(parts.table(columns, cells, label="What the rules decide"))
+    st.html(parts.table([Column(title="Step"), Column(title="Decision")], _cells(lines), label="What the rules decide"))
     _answer(looking, text)
+
+
+def _cells(lines: Sequence[preview.Line]) -> list[tuple[str, str]]:
+    """Each decision above its reason; after one that stops the agent the others are only facts."""
+    cells, is_over = [], False
+    for line in lines:
+        decision = wording.language(line.decision) if line.step == "Language" else line.decision
+        tone: parts.Tone = "warn" if line.stops else "quiet" if is_over else "good"
+        because = f"<small>{wording.escaped(line.because)}</small>"
+        cells.append((wording.escaped(line.step), f"{parts.chip(decision, tone)}<br>{because}"))
+        is_over = is_over or line.stops
+    return cells
 
 
 def _answer(looking: Viewer, text: str) -> None:

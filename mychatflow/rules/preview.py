@@ -1,12 +1,13 @@
 """What the rules would do with a message of a new customer now, one line a decision; a model is not asked."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from mychatflow.rules import activation, business_hours, handoff, intents, language, opt_out
 from mychatflow.rules.activation import ActivationFacts, ActivationMode, ActivationReason, ActivationSettings
+from mychatflow.rules.handoff import HandoffReason
 
 _WARNINGS: Final = {
     ActivationReason.NO_KEYWORDS_CONFIGURED: "No keyword is set: the agent never answers.",
@@ -49,10 +50,13 @@ def _command(text: str) -> Line:
 
 
 def _handoff(settings: Mapping[str, Any], text: str, signals: intents.Signals) -> Line:
-    found = handoff.decide(signals, text, keywords=settings["handoff_keywords"], is_enabled=settings["handoff_enabled"])
+    is_on = settings["handoff_enabled"]
+    found = handoff.decide(signals, text, keywords=settings["handoff_keywords"], is_enabled=is_on)
     if found is None:
-        return Line(step="Hand-off", decision="stays with the agent", because="nobody was asked for")
-    return Line(step="Hand-off", decision="a person takes over", because=found.matched, stops=True)
+        because = "nobody was asked for" if is_on else "handing over is switched off"
+        return Line(step="Hand-off", decision="stays with the agent", because=because)
+    words = f"“{found.matched}”" if found.reason is HandoffReason.KEYWORD else _said(text, signals, {"handoff"})
+    return Line(step="Hand-off", decision="a person takes over", because=words, stops=True)
 
 
 def _activation(settings: Mapping[str, Any], text: str, *, at: datetime) -> Line:
@@ -95,6 +99,14 @@ def _language(settings: Mapping[str, Any], text: str) -> Line:
 
 def _signals(text: str, signals: intents.Signals) -> Line:
     named = [*signals.intents, *(["question"] if signals.is_question else [])]
-    words = [f"“{text[hit.start : hit.end]}”" for hit in signals.hits if hit.kind in named]
     decision = ", ".join(named).replace("_", " ") or "none"
-    return Line(step="Intents", decision=decision, because=", ".join(words) or "no pattern matched")
+    return Line(step="Intents", decision=decision, because=_said(text, signals, named) or "no pattern matched")
+
+
+def _said(text: str, signals: intents.Signals, kinds: Collection[str]) -> str:
+    """The words in which it was found, each once: those within longer ones say nothing more."""
+    found = {
+        text[hit.start : hit.end].casefold(): text[hit.start : hit.end] for hit in signals.hits if hit.kind in kinds
+    }
+    longest = [words for words in found if not any(words in other and words != other for other in found)]
+    return ", ".join(f"“{found[words]}”" for words in longest)

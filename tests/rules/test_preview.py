@@ -24,6 +24,24 @@ def test_a_question_about_a_price_is_answered():
 
 
 @pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ("Precio? precio! PRECIO", "“PRECIO”, “?”"),
+        ("how much is it", "“how much is”"),
+        ("I like it", "no pattern matched"),
+    ],
+)
+def test_words_that_say_the_same_are_named_once(text, because):
+    assert told(text)["Intents"].because == because
+
+
+def test_a_person_is_asked_for_in_the_customers_words():
+    assert told("Hola, quiero hablar con una persona")["Hand-off"].because == "“quiero hablar con una persona”"
+    assert told("the Boss please", handoff_keywords=("boss",))["Hand-off"].because == "“boss”"
+    assert told("a human please", handoff_enabled=False)["Hand-off"].because == "handing over is switched off"
+
+
+@pytest.mark.parametrize(
     ("text", "changes", "step", "decision"),
     [
         ("stop", {}, "Opt-out", "no automated message any more"),
