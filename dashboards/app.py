@@ -1,12 +1,9 @@
 """The dashboards as a web application: `python -m dashboards.app`, or `uvicorn --lifespan on dashboards.app:app`."""
 
-import gc
-import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import plotly.io
 import streamlit as st
 import structlog
 import uvicorn
@@ -16,43 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from dashboards import assets, sign_in, states
+from dashboards import assets, rehearsal, sign_in, states
 from dashboards.analytics import routes as analytics
 from mychatflow import settings as configuration
 from mychatflow.local import json_lines
-from warehouse import models
 
 _SCRIPT = Path(__file__).with_name("main.py")
-# What the first page would otherwise import while its viewer waits.
-_WARMED = (
-    "PIL.Image",
-    "numpy.ma",
-    "plotly.graph_objects",
-    "plotly.tools",
-    "psycopg",
-    "sqlalchemy.dialects.postgresql.psycopg",
-    "streamlit.emojis",
-    "streamlit.material_icon_names",
-    "dashboards.navigation",
-)
-
-
 _ANALYTICS = analytics.app()
 
 
 @asynccontextmanager
 async def _warm(_: st.App) -> AsyncIterator[None]:
-    for module in _WARMED:
-        importlib.import_module(module)
-    # What every number is made of is read from its files once, not while somebody waits for it.
-    models.discover()
-    # Figures bring their whole look; merging the default template into each would cost more than drawing it.
-    plotly.io.templates.default = "none"
+    rehearsal.rehearse()
     store = analytics.open_with(_ANALYTICS, configuration.load())
     compressing = await assets.start_compressing()
-    # Streamlit collects garbage after every run of a page: what start-up made lives on and need not be looked at again.
-    gc.collect()
-    gc.freeze()
+    rehearsal.settle()
     yield
     if compressing is not None and compressing.returncode is None:
         compressing.terminate()
