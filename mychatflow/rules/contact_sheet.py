@@ -20,6 +20,9 @@ _PHONE: Final = re.compile(r"[1-9][0-9]{6,14}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
 _LONGEST: Final = 200
 _HEAD: Final = 200
+_MOST_COLUMNS: Final = 500
+# Each cell of two letters costs twenty times its size: ten megabytes in one row would be two hundred.
+_LONGEST_ROW: Final = 200_000
 _YES: Final = frozenset({"yes", "true", "1", "x"})
 _NO: Final = frozenset({"", "no", "false", "0"})
 
@@ -86,11 +89,13 @@ def decoded(body: bytes) -> str:
 def rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Each row's number and cells by column, empty rows left out. Raises UnreadableSheet and TooManyRows."""
     delimiter = _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     number, header = 0, None
     while True:
         try:
             cells = next(reader)
+            lines.row_length = 0
         except StopIteration:
             break
         except csv.Error as error:
@@ -105,6 +110,21 @@ def rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
             yield number, {name: spreadsheet.restored(cell) for name, cell in zip(header, cells, strict=False)}
     if header is None:
         raise UnreadableSheet("the file is empty")
+
+
+class _Lines:
+    """The lines of a text; a row of the sheet is as many of them as its quotes hold together."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.row_length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.row_length += len(line)
+            if self.row_length > _LONGEST_ROW:
+                raise csv.Error(f"longer than {_LONGEST_ROW:,} characters")
+            yield line
 
 
 def entry(
@@ -165,6 +185,8 @@ def _header(cells: list[str]) -> list[str]:
     names = [cell.strip().casefold().replace(" ", "_") for cell in cells]
     if "phone" not in names:
         raise UnreadableSheet("the first row must name the columns, one of them phone", row=1)
+    if len(names) > _MOST_COLUMNS:
+        raise UnreadableSheet(f"the first row names more than {_MOST_COLUMNS} columns", row=1)
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise UnreadableSheet(f"the column {twice} is there twice", row=1)

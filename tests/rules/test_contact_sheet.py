@@ -47,6 +47,9 @@ def test_every_usual_encoding_and_delimiter_is_read(body):
         (b"phone\n+1\x00\n" + b"x" * 300, "neither UTF-8|NUL"),
         (b'phone,name\n+34600111222,Ann\n+34600111223,"Bob\n' + b"x" * 5_000_000, "row 3: .*quote not closed"),
         (b'phone\n1\n2\n"3', "row 4: .*quote not closed"),
+        (b"phone" + b",a" * 90_000, "row 1: .*more than 500 columns"),
+        (b"phone\n+34600111222\n" + b"aa," * 100_000, "row 3: longer than 200,000 characters"),
+        (b"phone\n" + b'"\n",' * 100_000, "row 2: longer than 200,000 characters"),
         (b"PK\x03\x04\x14\x00\x06\x00" + bytes(range(256)) * 4, "neither UTF-8|NUL|phone|UTF-16"),
     ],
 )
