@@ -29,7 +29,7 @@ from realtime.webhooks.http import (
     WebhookRefused,
     read_body,
 )
-from realtime.webhooks.rate_limit import client_address
+from realtime.webhooks.rate_limit import client_of
 
 _EXTENSION: Final = "x-permission"
 LARGEST_FILE: Final = 10 << 20
@@ -144,9 +144,7 @@ _HELP: Final = {
 async def _caller(request: Request, token: str, opened: Doors) -> Identity:
     if not token.startswith(api_keys.PREFIX):
         return await _identified(token, opened)
-    peer = request.client.host if request.client else "local"
-    hops = [value for name, value in request.scope["headers"] if name == b"x-forwarded-for"]
-    address = client_address(peer, hops, trusted_proxies=opened.settings.trusted_proxies)
+    address = client_of(request.scope, trusted_proxies=opened.settings.trusted_proxies)
     if seconds := opened.guesses.seconds_left(address, token):
         wait = {"retry-after": str(seconds)}
         raise Problem(429, "too_many_wrong_keys", "Too many wrong API keys came from your address.", headers=wait)

@@ -15,7 +15,7 @@ from realtime.engine.pool import BROKEN_OFF
 from realtime.webhooks import clerk_events, standard
 from realtime.webhooks.clerk_events import Malformed
 from realtime.webhooks.http import ClientLeft, Room, WebhookRefused, read_body, refusal, taken
-from realtime.webhooks.rate_limit import Rate, RateLimiter, client_address
+from realtime.webhooks.rate_limit import Rate, RateLimiter, client_of
 from realtime.webhooks.signature import SignatureRejected
 
 PATH: Final = "/api/webhooks/clerk"
@@ -62,7 +62,7 @@ class ClerkWebhook:
         try:
             standard.verify(headers, raw, self._keys, at=now)
         except SignatureRejected as rejected:
-            raise await self._stranger(scope, headers, rejected.reason) from rejected
+            raise await self._stranger(scope, rejected.reason) from rejected
         try:
             async with self._store.platform_transaction() as transaction:
                 is_followed = await clerk_events.apply(transaction, self._store.key_ring, _read(raw), at=now)
@@ -71,12 +71,8 @@ class ClerkWebhook:
             raise WebhookRefused(400, "malformed") from malformed
         return "stored" if is_followed else "ignored"
 
-    async def _stranger(self, scope: Scope, headers: dict[bytes, list[bytes]], reason: str) -> WebhookRefused:
-        client = scope.get("client")
-        address = client_address(
-            client[0] if client else "local", headers.get(b"x-forwarded-for", ()), trusted_proxies=self._trusted_proxies
-        )
-        subject = f"address:{address}"
+    async def _stranger(self, scope: Scope, reason: str) -> WebhookRefused:
+        subject = f"address:{client_of(scope, trusted_proxies=self._trusted_proxies)}"
         verdict = (await self._limiter.admit({subject: 1}, self._stranger_rate))[subject]
         metrics.webhook_rejections.labels(reason, "stranger").inc()
         if verdict.admitted:

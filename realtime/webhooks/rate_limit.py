@@ -10,6 +10,7 @@ from typing import Final
 import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
+from starlette.types import Scope
 
 from realtime.webhooks.local_window import LocalWindow
 
@@ -101,6 +102,13 @@ def client_address(peer: str, forwarded_for: Sequence[bytes], *, trusted_proxies
         return peer
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
+
+
+def client_of(scope: Scope, *, trusted_proxies: int) -> str:
+    """Whom a request's rate is counted for; a unix socket has no address, so all its clients are one."""
+    client = scope.get("client")
+    hops = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return client_address(client[0] if client else "local", hops, trusted_proxies=trusted_proxies)
 
 
 def _verdicts(subjects: Sequence[str], answer: Sequence[int]) -> dict[str, Verdict]:

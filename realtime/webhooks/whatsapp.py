@@ -25,7 +25,7 @@ from realtime.webhooks.duplicates import Duplicates
 from realtime.webhooks.http import Answer, ClientLeft, Room, WebhookRefused, read_body, refusal, taken
 from realtime.webhooks.messages import IncomingMessage
 from realtime.webhooks.normalise import Ignored, known_event, normalise
-from realtime.webhooks.rate_limit import Rate, RateLimiter, client_address
+from realtime.webhooks.rate_limit import Rate, RateLimiter, client_of
 from realtime.webhooks.signature import SignatureRejected, Signed, verify, verify_age
 from realtime.webhooks.spent import Spent
 
@@ -44,8 +44,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     content_type: bytes | None
     encoding: bytes | None
     length: int | None
-    forwarded_for: Sequence[bytes]
-    peer: str
+    scope: Scope
 
 
 class WhatsAppWebhook:
@@ -142,7 +141,7 @@ class WhatsAppWebhook:
 
     async def _stranger(self, head: _Head, refused: WebhookRefused) -> WebhookRefused:
         """That refusal, or 429 for an address that has had too many."""
-        address = client_address(head.peer, head.forwarded_for, trusted_proxies=self._trusted_proxies)
+        address = client_of(head.scope, trusted_proxies=self._trusted_proxies)
         verdict = (await self._limiter.admit({f"address:{address}": 1}, self._stranger_rate))[f"address:{address}"]
         metrics.webhook_rejections.labels(refused.reason, "stranger").inc()
         if verdict.admitted:
@@ -218,7 +217,6 @@ def _head(scope: Scope) -> _Head:
     length = found.get(b"content-length", (b"",))[0]
     content_type = found.get(b"content-type")
     encoding = found.get(b"content-encoding")
-    client = scope.get("client")
     return _Head(
         signed=Signed(
             gateway=found.get(b"x-webhook-hmac", ()),
@@ -229,9 +227,7 @@ def _head(scope: Scope) -> _Head:
         content_type=content_type[0].partition(b";")[0].strip().lower() if content_type else None,
         encoding=b",".join(encoding).strip().lower() if encoding else None,
         length=int(length) if length.isdigit() else None,
-        forwarded_for=found.get(b"x-forwarded-for", ()),
-        # A unix socket has no address: all its clients are one.
-        peer=client[0] if client else "local",
+        scope=scope,
     )
 
 
@@ -271,6 +267,5 @@ _HEADERS: Final = frozenset(
         b"x-webhook-hmac-algorithm",
         b"x-webhook-signature",
         b"x-webhook-timestamp",
-        b"x-forwarded-for",
     }
 )
