@@ -177,15 +177,16 @@ async def verified_claims(token: str, *, keys: "IssuerKeys", settings: Settings,
     if header.get("alg") not in ALGORITHMS:
         raise IdentityRefused("algorithm")
     key = await keys.find(str(header.get("kid") or ""), at=at)
+    audience = _audience(settings)
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=list(ALGORITHMS),
             issuer=settings.clerk_issuer,
-            audience=settings.clerk_audience,
+            audience=audience,
             leeway=_CLOCK_DIFFERENCE,
-            options={"require": ["exp", "iat", "sub"], "verify_aud": settings.clerk_audience is not None},
+            options={"require": ["exp", "iat", "sub"], "verify_aud": audience is not None},
         )
     except jwt.InvalidTokenError as error:
         raise IdentityRefused(_reason(error)) from error
@@ -193,6 +194,13 @@ async def verified_claims(token: str, *, keys: "IssuerKeys", settings: Settings,
     if claims.get("sts") == "pending":
         raise IdentityRefused("session_pending")
     return claims
+
+
+def _audience(settings: Settings) -> str | None:
+    """An issuer signs for many applications: where nothing says for which one we are, our own client is meant."""
+    if settings.clerk_audience or settings.clerk_authorized_parties:
+        return settings.clerk_audience
+    return settings.clerk_client_id
 
 
 def _refuse_other_parties(claims: Mapping[str, Any], allowed: str | None) -> None:

@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     clerk_issuer: _Text = Field(
         None, description="Any OIDC issuer; without one a local owner is signed in, on loopback only."
     )
-    clerk_audience: _Text = Field(None, description="Required `aud`, when set.")
+    clerk_audience: _Text = Field(None, description="Required `aud`; CLERK_CLIENT_ID when no parties are set either.")
     clerk_authorized_parties: _Text = Field(None, description="Allowed `azp`, separated by commas.")
     clerk_client_id: _Text = Field(None, description="OIDC client of the dashboards; CLERK_AUDIENCE when unset.")
     clerk_client_secret: _Secret = Field(None, description="Secret of the dashboards' OIDC client.")

@@ -41,6 +41,13 @@ def _production_reasons(settings: Settings, keys: tuple[bytes, ...]) -> list[str
         found.append(f"WEBHOOK_SECRET: is known to all or shorter than {_SHORTEST_SECRET} characters.")
     if settings.clerk_issuer and urlsplit(settings.clerk_issuer).scheme != "https":
         found.append("CLERK_ISSUER: must be https in production.")
+    if settings.clerk_issuer and not (
+        settings.clerk_audience or settings.clerk_authorized_parties or settings.clerk_client_id
+    ):
+        found.append(
+            "CLERK_AUDIENCE, CLERK_AUTHORIZED_PARTIES or CLERK_CLIENT_ID: set one; without any, a token that the "
+            "issuer signed for any other application opens this one."
+        )
     if settings.redis_url and _is_open(settings.redis_url.get_secret_value()):
         found.append("REDIS_URL: has no password and is not on loopback; use rediss://:password@host.")
     return found

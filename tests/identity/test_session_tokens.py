@@ -176,6 +176,18 @@ async def test_an_audience_is_required_when_set(store, signed_in, issuer):
     await door.close()
 
 
+async def test_a_token_for_another_application_opens_nothing(store, signed_in, issuer):
+    await a_member(store, await a_tenant(store))
+    nothing_said = {"clerk_audience": None, "clerk_authorized_parties": None}
+    door = Identities(signed_in.model_copy(update=nothing_said | {"clerk_client_id": "dash"}), store)
+
+    assert (await ask(door, a_token(issuer, aud="dash"))).role is Role.AGENT
+    for audience in ("somebody-elses-application", None):
+        with pytest.raises(IdentityRefused, match=r"audience|missing_claim"):
+            await ask(door, a_token(issuer, aud=audience))
+    await door.close()
+
+
 async def test_unknown_keys_ask_the_issuer_once_in_a_while(identities, issuer):
     now = datetime.now(UTC)
 

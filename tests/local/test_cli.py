@@ -76,7 +76,8 @@ def test_a_wrong_variable_is_named_and_refused(tmp_path):
 @pytest.mark.parametrize(
     ("variables", "named"),
     [
-        ({"CLERK_ISSUER": "http://issuer.example"}, "CLERK_ISSUER"),
+        ({"CLERK_ISSUER": "http://issuer.example", "CLERK_CLIENT_ID": "dash"}, "CLERK_ISSUER"),
+        ({"CLERK_ISSUER": "https://issuer.example"}, "CLERK_AUDIENCE"),
         ({"REDIS_URL": "redis://cache.example:6379"}, "REDIS_URL"),
         ({"WEBHOOK_SECRET": "changeme"}, "WEBHOOK_SECRET"),
         ({"MYCHATFLOW_MASTER_KEY": "0" * 64}, "MYCHATFLOW_MASTER_KEY"),
@@ -99,6 +100,7 @@ def test_production_accepts_safe_settings(tmp_path):
         WEBHOOK_SECRET="a-long-enough-hmac-key",
         REDIS_URL="rediss://:pw@cache.example:6379",
         CLERK_ISSUER="https://issuer.example",
+        CLERK_CLIENT_ID="dash",
     )
 
     assert done.returncode == 0
