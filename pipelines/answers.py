@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 from typing import Any
 
 import structlog
@@ -49,11 +48,3 @@ def say(message: str) -> None:
 def give(answer: dict[str, Any], *, as_json: bool, sentence: str) -> None:
     """The answer itself."""
     print(json.dumps(answer, default=str) if as_json else sentence, flush=True)
-
-
-def instant(value: str) -> datetime:
-    """An ISO date or instant as UTC; a date is its midnight. For argparse, so it raises ValueError."""
-    if len(value) == len("2026-01-01"):
-        return datetime.combine(date.fromisoformat(value), datetime.min.time(), tzinfo=UTC)
-    parsed = datetime.fromisoformat(value)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

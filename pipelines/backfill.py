@@ -1,119 +1,37 @@
 """`python -m pipelines.backfill`: computes past days again with the schedules' own assets, one run per range."""
 
 import argparse
-import functools
-import subprocess
+import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from typing import NoReturn
 
-from mychatflow import settings as configuration
-from mychatflow.settings import Settings
-from pipelines import answers
-from warehouse import kept, models
-from warehouse.kept import Kept
-from warehouse.sources import APPENDED, SNAPSHOTS
-from warehouse.windows import Window, covering
-
-# A quarter a run: one statement per model and still a place to resume from.
-_DAYS_A_RUN = 92
-_SOURCES = {source.name for source in (*APPENDED, *SNAPSHOTS)}
+from warehouse import windows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Which tables are computed again, over which ranges."""
-
-    tables: tuple[str, ...]
-    sources: tuple[str, ...]
-    windows: tuple[Window, ...]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
-    if options.since >= options.until:
-        parser().error(f"--from {options.since} is not before --to {options.until}")
-    return answers.run(functools.partial(_start, options))
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments, the same for the plan and for the run."""
-    found = argparse.ArgumentParser(prog="mychatflow backfill", description=__doc__)
-    found.add_argument("--asset", action="append", nargs="+", default=[], metavar="NAME", help="all tables when absent")
-    found.add_argument("--from", dest="since", type=answers.instant, required=True, metavar="T")
-    found.add_argument("--to", dest="until", type=answers.instant, required=True, metavar="T", help="not included")
-    found.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
-    found.add_argument("--json", action="store_true")
-    return found
-
-
-def asked(options: argparse.Namespace) -> Plan:
-    """The plan of parsed arguments. Raises ModelRefused."""
-    return plan(names(options), Window(start=options.since, end=options.until))
-
-
-def names(options: argparse.Namespace) -> list[str]:
-    """The assets named, however often --asset was given."""
-    return [name for group in options.asset for name in group]
-
-
-def plan(assets: Sequence[str], window: Window) -> Plan:
-    """Everything the named tables are made from, in ranges of at most a quarter. Raises ModelRefused."""
-    tables = [model.name for model in models.discover() if not model.is_view]
-    wanted = [name.removeprefix("raw.") for name in assets]
-    found = models.with_upstream([name for name in wanted if name in tables or name not in _SOURCES] or tables)
-    read = {table.removeprefix("raw.") for model in found for table in model.reads if table.startswith("raw.")}
-    return Plan(
-        tables=tuple(model.table for model in found if not model.is_view),
-        sources=tuple(sorted(read & _SOURCES)),
-        windows=tuple(_quarters(covering(window.start, window.end))),
-    )
-
-
-def forgotten(settings: Settings, todo: Plan) -> list[Kept]:
-    """Who has let go of events that the plan would need: their numbers of those days stay as published."""
-    return kept.since(settings, Window(start=todo.windows[0].start, end=todo.windows[-1].end))
-
-
-def described(todo: Plan, skipped: Sequence[Kept], *, is_dry: bool) -> dict[str, object]:
-    """The plan as an answer."""
-    return {
-        "tables": list(todo.tables),
-        "sources": list(todo.sources),
-        "ranges": [[f"{item.start:%Y-%m-%d}", f"{item.end:%Y-%m-%d}"] for item in todo.windows],
-        "left_as_published": kept.listed(skipped),
-        "dry_run": is_dry,
-    }
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _quarters(window: Window) -> list[Window]:
-    step = timedelta(days=_DAYS_A_RUN)
-    starts = [window.start + step * index for index in range(-(-window.days // _DAYS_A_RUN))]
-    return [Window(start=start, end=min(start + step, window.end)) for start in starts]
-
-
-def _start(options: argparse.Namespace) -> int:
-    todo = asked(options)
-    if options.dry_run:
-        days, skipped = sum(window.days for window in todo.windows), forgotten(configuration.load(), todo)
-        sentence = (
-            f"would compute {', '.join(todo.tables)} over {counted(days, 'day')} in {counted(len(todo.windows), 'run')}"
-        )
-        if skipped:
-            sentence += f"; {kept.told(skipped)}"
-        answers.give(described(todo, skipped, is_dry=True), as_json=options.json, sentence=sentence)
-        return answers.OK
-    # Planning needs no Dagster, whose import takes seconds, so that a dry run answers at once.
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Check the arguments and become the plan or the run: either imports only what it needs, and once."""
+    given = sys.argv[1:] if arguments is None else arguments
+    module = "pipelines.backfill_plan" if parsed(given).dry_run else "pipelines.backfill_run"
     # The variable has Dagster store a range's events together instead of one by one.
-    run = ["env", "DAGSTER_EVENT_BATCH_SIZE=500", sys.executable, "-m", "pipelines.backfill_run", *sys.argv[1:]]
-    return subprocess.run(run, check=False).returncode
+    command = ["env", "DAGSTER_EVENT_BATCH_SIZE=500", sys.executable, "-m", module, *given]
+    os.execvp(command[0], command)  # noqa: S606 - our own program
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """The command's arguments, the same for the plan and for the run; ends the process with 2 when they are wrong."""
+    parser = argparse.ArgumentParser(prog="mychatflow backfill", description=__doc__)
+    parser.add_argument(
+        "--asset", action="append", nargs="+", default=[], metavar="NAME", help="all tables when absent"
+    )
+    parser.add_argument("--from", dest="since", type=windows.instant, required=True, metavar="T")
+    parser.add_argument("--to", dest="until", type=windows.instant, required=True, metavar="T", help="not included")
+    parser.add_argument("--dry-run", action="store_true", help="say what would run, and run nothing")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    if options.since >= options.until:
+        parser.error(f"--from {options.since} is not before --to {options.until}")
+    return options
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

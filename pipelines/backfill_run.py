@@ -10,9 +10,9 @@ import dagster as dg
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
-from pipelines import answers, backfill, home, killed
+from pipelines import answers, backfill, backfill_plan, home, killed
 from pipelines.assets.sql_models import VIEWS
-from pipelines.backfill import Plan
+from pipelines.backfill_plan import Plan
 from pipelines.definitions import ASSETS
 from pipelines.partitions import WINDOW_END_TAG, WINDOW_START_TAG
 from pipelines.resources import Installation
@@ -23,12 +23,12 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return answers.run(functools.partial(_run_all, backfill.parser().parse_args(arguments)))
+    return answers.run(functools.partial(_run_all, backfill.parsed(arguments)))
 
 
 def _run_all(options: argparse.Namespace) -> int:
-    todo, settings, started = backfill.asked(options), configuration.load(), time.perf_counter()
-    skipped = backfill.forgotten(settings, todo)
+    todo, settings, started = backfill_plan.asked(options), configuration.load(), time.perf_counter()
+    skipped = backfill_plan.forgotten(settings, todo)
     if skipped:
         answers.say(kept.told(skipped))
     for index, window in enumerate(todo.windows, start=1):
@@ -39,17 +39,18 @@ def _run_all(options: argparse.Namespace) -> int:
         if failure is not None:
             return answers.complain(failure, answers.FAILED if index == 1 else answers.PARTIAL)
     seconds = time.perf_counter() - started
+    tables = backfill_plan.counted(len(todo.tables), "table")
+    runs = backfill_plan.counted(len(todo.windows), "run")
     answers.give(
-        backfill.described(todo, skipped, is_dry=False) | {"seconds": round(seconds, 3)},
+        backfill_plan.described(todo, skipped, is_dry=False) | {"seconds": round(seconds, 3)},
         as_json=options.json,
-        sentence=f"{backfill.counted(len(todo.tables), 'table')} in {backfill.counted(len(todo.windows), 'run')}, "
-        f"published in {seconds:.1f} s",
+        sentence=f"{tables} in {runs}, published in {seconds:.1f} s",
     )
     return answers.OK
 
 
 def _resuming(options: argparse.Namespace, window: Window) -> str:
-    named = "".join(f" --asset {name}" for name in backfill.names(options))
+    named = "".join(f" --asset {name}" for name in backfill_plan.names(options))
     return f"mychatflow backfill --from {window.start:%Y-%m-%d} --to {options.until.isoformat()}{named}"
 
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 from mychatflow import settings as configuration
 from pipelines import answers
-from warehouse import kept, reconciliation
+from warehouse import kept, reconciliation, windows
 from warehouse.windows import Window
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="mychatflow reconcile", description=__doc__)
-    parser.add_argument("--from", dest="since", type=answers.instant, default=None, metavar="T")
-    parser.add_argument("--to", dest="until", type=answers.instant, default=None, metavar="T")
+    parser.add_argument("--from", dest="since", type=windows.instant, default=None, metavar="T")
+    parser.add_argument("--to", dest="until", type=windows.instant, default=None, metavar="T")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     now = datetime.now(UTC)

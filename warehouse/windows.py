@@ -58,3 +58,11 @@ def _midnight(day: date) -> datetime:
 def backfill_command(assets: Iterable[str], since: date, until: date) -> str:
     """What a person runs to compute those days of those tables again; `until` is not included."""
     return f"mychatflow backfill --asset {' '.join(sorted(assets))} --from {since} --to {until}"
+
+
+def instant(value: str) -> datetime:
+    """An ISO date or instant as UTC; a date is its midnight. For arguments of commands, so it raises ValueError."""
+    if len(value) == len("2026-01-01"):
+        return datetime.combine(date.fromisoformat(value), datetime.min.time(), tzinfo=UTC)
+    parsed = datetime.fromisoformat(value)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

@@ -1,6 +1,8 @@
 """The commands answer on stdout, say what went wrong on stderr, and mean their exit codes."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -8,10 +10,10 @@ import pytest
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
-from pipelines import answers, backfill, backfill_run, home, reconcile, rollup
+from pipelines import answers, backfill, backfill_plan, backfill_run, home, reconcile, rollup
 from pipelines.definitions import defs
 from tests.warehouse import history
-from warehouse import connection
+from warehouse import connection, windows
 from warehouse.reader import Reader
 from warehouse.windows import Window
 
@@ -91,7 +93,7 @@ def test_reconcile_names_and_backfill_mends(commanded: Settings, capsys: Capture
 
 
 def test_a_dry_run_computes_nothing(commanded: Settings, capsys: Captured) -> None:
-    code = backfill.main(
+    code = backfill_plan.main(
         ["--asset", "analytics_summary_daily", "--from", "2026-01-01", "--to", "2026-07-01", "--dry-run", "--json"]
     )
 
@@ -103,7 +105,7 @@ def test_a_dry_run_computes_nothing(commanded: Settings, capsys: Captured) -> No
 
 
 def test_an_unknown_asset_is_a_usage_error(capsys: Captured) -> None:
-    code = backfill.main(["--asset", "nothing", "--from", "2026-01-01", "--to", "2026-02-01", "--dry-run"])
+    code = backfill_plan.main(["--asset", "nothing", "--from", "2026-01-01", "--to", "2026-02-01", "--dry-run"])
 
     assert code == answers.USAGE
     assert "there is no model nothing" in capsys.readouterr().err
@@ -117,10 +119,19 @@ def test_a_backwards_range_is_a_usage_error(capsys: Captured) -> None:
     assert "is not before" in capsys.readouterr().err
 
 
+def test_a_backfill_pays_for_its_imports_once() -> None:
+    heavy = "{'duckdb', 'dagster', 'sqlalchemy', 'pydantic'}"
+    said = f"import sys, pipelines.backfill; print({heavy} & set(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()", "what is imported before the run begins is imported once more by the run"
+
+
 def test_an_asset_from_postgres_backfills_its_readers() -> None:
     window = Window(start=datetime.now(UTC) - timedelta(days=3), end=datetime.now(UTC))
 
-    plan = backfill.plan(["marts.llm_usage_daily"], window)
+    plan = backfill_plan.plan(["marts.llm_usage_daily"], window)
 
     assert plan.tables == ("marts.llm_usage_daily",)
     assert plan.sources == ("analytics_events", "tenants")
@@ -146,4 +157,4 @@ def test_dagsters_home_is_written_once(installation: Settings) -> None:
     ],
 )
 def test_instants_are_read_as_utc(text: str, expected: datetime) -> None:
-    assert answers.instant(text) == expected
+    assert windows.instant(text) == expected

@@ -9,7 +9,7 @@ import pytest
 from mychatflow import settings as configuration
 from mychatflow.events import EventType
 from mychatflow.settings import Settings
-from pipelines import answers, backfill, backfill_run, reconcile
+from pipelines import answers, backfill_plan, backfill_run, reconcile
 from tests.pipelines.conftest import RunJob
 from tests.warehouse import history
 from tests.warehouse.history import Business
@@ -77,7 +77,7 @@ def _totals(published: Reader) -> dict[str, list[tuple[object, ...]]]:
 def _backfilled(capsys: Captured, now: datetime, *more: str) -> dict[str, object]:
     capsys.readouterr()
     days = ["--from", f"{now - timedelta(days=45):%Y-%m-%d}", "--to", f"{now + timedelta(days=1):%Y-%m-%d}"]
-    main = backfill.main if "--dry-run" in more else backfill_run.main
+    main = backfill_plan.main if "--dry-run" in more else backfill_run.main
     assert main([*days, "--json", *more]) == answers.OK
     answer: dict[str, object] = json.loads(capsys.readouterr().out)
     return answer
