@@ -42,6 +42,16 @@ delete from postgres_events where rowid in (
     select max(rowid) from postgres_events group by tenant_id, event_id having count(*) > 1
 )
 """
+# What landed and was not computed yet comes with the next run, like what has not landed: it is not lost.
+_UNCOMPUTED = """
+update sides set is_landed = false
+from raw.analytics_events as landed
+where
+    sides.copies = 0 and landed.tenant_id = sides.tenant_id and landed.event_id = sides.event_id
+    and (cast(timezone('UTC', landed.occurred_at) as date), landed.batch) in (
+        select (utc_date, batch) from meta.pending_days
+    )
+"""
 _FORGET_DAYS = "delete from sides where tenant_id = ? and cast(utc_date as timestamp) < timezone('UTC', ?::timestamptz)"
 # The sum of the ids' hashes does not depend on their order, and a doubled id changes it.
 _TOTALS = """
@@ -68,7 +78,7 @@ class Reconciled:
     warehouse_count: int
     missing: tuple[str, ...]
     surplus: tuple[str, ...]
-    # In Postgres since the last landing: the next one brings them.
+    # In Postgres since the last run: the next one brings them.
     waiting_count: int = 0
     first_day: date | None = None
     last_day: date | None = None
@@ -109,6 +119,7 @@ def compare(
         within = f"occurred_at >= '{whole.start.isoformat()}' and occurred_at < '{whole.end.isoformat()}'"
     with _postgres_events(settings, warehouse, within):
         warehouse.execute(_SIDES.format(compared=COMPARED, within=within))
+    warehouse.execute(_UNCOMPUTED)
     # Asked last: a tenant's mark moves before its first event goes.
     forgetful = kept.since(settings, window)
     for item in forgetful:

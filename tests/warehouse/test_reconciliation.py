@@ -40,6 +40,22 @@ def test_what_came_since_the_last_landing_waits(installation: Settings) -> None:
     assert (found.postgres_count, found.warehouse_count, found.waiting_count) == (0, 0, 20)
 
 
+def test_what_has_landed_and_is_not_computed_yet_waits(installation: Settings) -> None:
+    business = history.a_business(installation)
+    rollup.rollup(installation, at=NOON)
+    history.write(installation, history.a_past(business, turns=5, days=2))
+    rollup.land(installation)
+
+    landed = reconciliation.reconcile(installation, at=NOON)
+    rollup.compute(installation, at=NOON)
+    computed = reconciliation.reconcile(installation, at=NOON)
+
+    assert landed.is_equal
+    assert (landed.postgres_count, landed.warehouse_count, landed.waiting_count) == (0, 0, 20)
+    assert computed.is_equal
+    assert (computed.postgres_count, computed.warehouse_count, computed.waiting_count) == (20, 20, 0)
+
+
 def test_exactly_the_lost_and_doubled_are_named(installation: Settings) -> None:
     business = history.a_business(installation)
     past = history.a_past(business, turns=50, days=9)
