@@ -1,17 +1,26 @@
-"""What Dagster is told of each table: how many rows, of which window, and until when the data is complete."""
+"""What Dagster is told of each table: its columns, how many rows, of which window, until when data is complete."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
-from warehouse import checks, models
+from warehouse import checks, column_types, models
 from warehouse.checks import CheckResult
 from warehouse.landing import Landed
 from warehouse.publish import Published
 from warehouse.runs import ModelRun
 
 Metadata = Mapping[str, dg.MetadataValue | str | int | float]
+
+
+def columns(table: str, meanings: Mapping[str, str]) -> Mapping[str, dg.TableSchema]:
+    """Every column of a table with its type, and its meaning where a promise gives one."""
+    described = [
+        dg.TableColumn(name=name, type=kind, description=meanings.get(name))
+        for name, kind in column_types.of_all()[table].items()
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns=described)}
 
 
 def landed(found: Landed, source: str) -> Metadata:

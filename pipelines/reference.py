@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mychatflow.local.commands import config
 from mychatflow.settings import Settings
-from warehouse import metrics, models
+from warehouse import column_types, metrics, models
 from warehouse.metric import Metric
 from warehouse.models import Model
 
@@ -42,11 +42,13 @@ def _table(model: Model) -> Iterator[str]:
     yield from ("", f"### {model.table}", "", promise.description, "")
     yield f"- Grain: one row per {', '.join(f'`{name}`' for name in promise.grain)}"
     yield f"- A run replaces {_REPLACED[promise.replaces]}; data is at most {promise.fresh_within_minutes} minutes old"
+    yield f"- Owned by {promise.owner.removeprefix('team:')}"
     yield f"- Made from {', '.join(f'`{name}`' for name in model.reads)}" if model.reads else "- Made from nothing else"
     for equation in promise.equations:
         yield f"- Always: `{equation.holds}`"
-    yield from ("", "| column | meaning |", "| --- | --- |")
-    yield from (f"| `{name}` | {_cell(meaning)} |" for name, meaning in promise.columns.items())
+    yield from ("", "| column | type | meaning |", "| --- | --- | --- |")
+    kinds = column_types.of_all()[model.table]
+    yield from (f"| `{name}` | {kinds[name]} | {_cell(meaning)} |" for name, meaning in promise.columns.items())
 
 
 def _metrics() -> Iterator[str]:

@@ -63,14 +63,20 @@ def writer(settings: Settings, *, patience_seconds: float = 600) -> Iterator[duc
     """The one connection that writes; waits for another process's turn to end, raises WarehouseBusy."""
     with _opened(settings, patience_seconds) as connection:
         # Keeping the order, DuckDB 2.0 has lost every row of an insert larger than a row group, and said 0 rows.
-        connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
+        connection.execute("set preserve_insertion_order = false")
         if _is_small(settings):
             # Threads that wait for one another cost more than they bring, and leave half-filled groups of rows behind,
             # which the next run has to fill.
             connection.execute("set threads = 1")
-        connection.execute(";".join(f"create schema if not exists {schema}" for schema in SCHEMAS))
-        connection.execute(_META)
+        furnish(connection)
         yield connection
+
+
+def furnish(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make what every run expects to find: the schemas, the memory of runs, and instants in UTC."""
+    connection.execute("set timezone = 'UTC'")
+    connection.execute(";".join(f"create schema if not exists {schema}" for schema in SCHEMAS))
+    connection.execute(_META)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def _spec(source: Source) -> dg.AssetSpec:
         kinds={"postgres", "duckdb"},
         owners=OWNERS,
         freshness_policy=FRESHNESS,
+        metadata=metadata.columns(f"raw.{source.name}", {}),
     )
 
 

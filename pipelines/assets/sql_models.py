@@ -15,6 +15,8 @@ from warehouse.models import Model
 
 Results = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 MODELS = {model.table: model for model in models.discover()}
+# No table of Postgres of their own: each is made where another lands.
+_LANDS_WITH = {"raw.plans": "raw.tenants", "raw.contact_hashes": "raw.contacts"}
 _RERUN = {
     "window": "A rerun replaces exactly its window.",
     "local_days": "A rerun replaces exactly the local days its window touches.",
@@ -27,7 +29,7 @@ def _deps(model: Model) -> list[dg.AssetKey]:
     # A view runs nothing, so a table also waits for what its views read.
     direct = [name for name in model.reads if not name.startswith("meta.")]
     behind = [found.path for name in direct if name in MODELS and MODELS[name].is_view for found in _deps(MODELS[name])]
-    keys = {("raw", "tenants") if name == "raw.plans" else tuple(name.split(".")) for name in direct}
+    keys = {tuple(_LANDS_WITH.get(name, name).split(".")) for name in direct}
     return [dg.AssetKey(list(path)) for path in sorted(keys | {tuple(path) for path in behind})]
 
 
@@ -45,13 +47,7 @@ def _spec(model: Model) -> dg.AssetSpec:
         freshness_policy=None
         if model.is_view
         else dg.FreshnessPolicy.time_window(fail_window=fresh * 3, warn_window=fresh),
-        metadata={
-            "dagster/column_schema": dg.TableSchema(
-                columns=[
-                    dg.TableColumn(name=name, description=description) for name, description in promise.columns.items()
-                ]
-            )
-        },
+        metadata=metadata.columns(model.table, promise.columns),
     )
 
 

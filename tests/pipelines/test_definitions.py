@@ -8,6 +8,7 @@ import pytest
 
 from mychatflow.settings import Settings
 from pipelines import metadata
+from pipelines.assets.sql_models import VIEWS
 from pipelines.definitions import ASSETS, defs
 from pipelines.partitions import POOL
 from pipelines.resources import Installation
@@ -18,6 +19,7 @@ from warehouse.checks import CheckResult
 from warehouse.sources import APPENDED, SNAPSHOTS
 
 RUN = [spec for asset in ASSETS for spec in asset.specs]
+LAID_OUT = list(defs.resolve_all_asset_specs())
 
 
 def test_the_code_location_loads() -> None:
@@ -34,11 +36,27 @@ def test_every_asset_is_described_and_owned(spec: dg.AssetSpec) -> None:
     assert spec.freshness_policy is not None
 
 
-def test_every_table_and_source_is_an_asset() -> None:
-    keys = {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
+def test_every_table_and_source_is_an_asset_and_nothing_stands_alone() -> None:
+    keys = {spec.key.to_user_string() for spec in LAID_OUT}
 
     assert {f"raw/{source.name}" for source in (*APPENDED, *SNAPSHOTS)} <= keys
     assert {f"{model.layer}/{model.name}" for model in models.discover()} <= keys
+    # Dagster draws what nothing makes as a nameless box without an owner.
+    assert {dep.asset_key.to_user_string() for spec in LAID_OUT for dep in spec.deps} <= {
+        spec.key.to_user_string() for spec in (*RUN, *VIEWS)
+    }
+
+
+def test_every_column_has_its_true_type() -> None:
+    schemas = {spec.key.to_user_string(): spec.metadata.get("dagster/column_schema") for spec in LAID_OUT}
+
+    kinds = {column.name: column.type for column in schemas["marts/analytics_summary_hourly"].columns}
+    assert (kinds["tenant_id"], kinds["message_sent_count"]) == ("uuid", "bigint")
+    assert kinds["hour_at"] == "timestamp with time zone"
+    described = {name for name, schema in schemas.items() if schema is not None}
+    assert {name for name in schemas if name.partition("/")[0] in {"raw", *models.LAYERS}} == described
+    marts = [schema for name, schema in schemas.items() if name.startswith("marts/")]
+    assert all(column.description for schema in marts for column in schema.columns)
 
 
 def test_every_promise_is_an_asset_check() -> None:

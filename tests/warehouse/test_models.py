@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mychatflow.events import EventType
-from warehouse import checks, models, replay, windows
+from warehouse import checks, column_types, models, replay, windows
 from warehouse.event_fields import EVENT_FIELDS, KEPT_FOR
 from warehouse.models import Equation, Model, ModelRefused, Promise
 from warehouse.windows import Window
@@ -94,6 +94,11 @@ def test_what_is_unknown_keeps_no_promise() -> None:
     assert {result.name: result.failed_count for result in found} == {"grain_is_unique": 0, "it_is_small": 2}
 
 
+def test_every_column_is_described() -> None:
+    for model in models.discover():
+        assert list(column_types.of_all()[model.table]) == list(model.promise.columns), model.table
+
+
 def test_a_model_without_a_promise_is_refused(tmp_path: Path) -> None:
     _write(tmp_path, "staging/stg_things.sql", "select 1 as one from raw.things")
 
@@ -115,6 +120,14 @@ def test_a_model_that_is_no_select_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ModelRefused, match="SELECT"):
         models.discover(tmp_path)
+
+
+def test_a_model_that_reads_what_does_not_land_is_refused(tmp_path: Path) -> None:
+    _write(tmp_path, "staging/stg_things.sql", "select favourite_colour as one from raw.contacts")
+    _write(tmp_path, "staging/stg_things.yml", _PROMISE)
+
+    with pytest.raises(ModelRefused, match=r"(?s)stg_things\.sql.*favourite_colour"):
+        column_types.of_all(tmp_path)
 
 
 @given(st.sets(_DAYS, max_size=60))
