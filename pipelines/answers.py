@@ -1,8 +1,10 @@
 """How the pipeline commands answer: data on stdout, progress on stderr, the product's exit codes."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
 import structlog
@@ -15,7 +17,7 @@ from warehouse.landing import NothingLanded
 from warehouse.models import ModelRefused
 from warehouse.postgres import PostgresUnreachable
 
-OK, FAILED, USAGE, DEPENDENCY_DOWN, PARTIAL, REFUSED = 0, 1, 2, 3, 4, 78
+OK, FAILED, USAGE, DEPENDENCY_DOWN, PARTIAL, REFUSED, STOPPED = 0, 1, 2, 3, 4, 78, 130
 
 
 def run(command: Callable[[], int]) -> int:
@@ -35,6 +37,21 @@ def run(command: Callable[[], int]) -> int:
         return complain(str(error), REFUSED)
 
 
+def stoppable(command: Callable[[], int]) -> int:
+    """The command's exit code; Ctrl-C ends it where it stands, in one sentence."""
+    # Where signals arrive, in the main thread, DuckDB and Dagster would each make a page of errors of it.
+    working = futures.ThreadPoolExecutor(max_workers=1).submit(command)
+    try:
+        while not working.done():
+            # It looks up twice a second: a signal that another thread was given does not wake this one.
+            futures.wait([working], timeout=0.5)
+        return working.result()
+    except KeyboardInterrupt:
+        # As safe as a kill: what a run was at is whole or was never there.
+        say("stopped; nothing is half done, and readers have the numbers of the last publication")
+        os._exit(STOPPED)
+
+
 def complain(message: str, code: int) -> int:
     print(message, file=sys.stderr)
     return code
@@ -47,4 +64,8 @@ def say(message: str) -> None:
 
 def give(answer: dict[str, Any], *, as_json: bool, sentence: str) -> None:
     """The answer itself."""
-    print(json.dumps(answer, default=str) if as_json else sentence, flush=True)
+    try:
+        print(json.dumps(answer, default=str) if as_json else sentence, flush=True)
+    except BrokenPipeError:
+        # Who has read enough, as `head` has, is told no more; what was done is done.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

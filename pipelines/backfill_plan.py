@@ -39,8 +39,8 @@ def asked(options: argparse.Namespace) -> Plan:
 
 
 def names(options: argparse.Namespace) -> list[str]:
-    """The assets named, however often --asset was given."""
-    return [name for group in options.asset for name in group]
+    """The assets named, however often --asset was given, and as Dagster writes them too."""
+    return [name.replace("/", ".") for group in options.asset for name in group]
 
 
 def plan(assets: Sequence[str], window: Window) -> Plan:

@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
@@ -56,7 +57,7 @@ def _resuming(options: argparse.Namespace, window: Window) -> str:
 
 def run(settings: Settings, todo: Plan, window: Window) -> str | None:
     """One Dagster run over the range; what went wrong, or None."""
-    with dg.DagsterInstance.from_config(str(home.prepare(settings))) as instance:
+    with _instance(settings) as instance:
         killed.end(instance)
         result = dg.materialize(
             [*ASSETS, *VIEWS],
@@ -74,6 +75,13 @@ def run(settings: Settings, todo: Plan, window: Window) -> str | None:
     return "; ".join(error.message.strip() for error in errors if error) or "the run failed"
 
 
+def _instance(settings: Settings) -> dg.DagsterInstance:
+    # Our steps print nothing, and four processes that wait for it would each answer a Ctrl-C with a traceback.
+    logs = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    reference = InstanceRef.from_dir(str(home.prepare(settings)), overrides={"compute_logs": logs})
+    return dg.DagsterInstance.from_ref(reference)
+
+
 def _selection(todo: Plan) -> list[dg.AssetKey]:
     """What lands, what is computed from it, and the publication."""
     tables = [dg.AssetKey(table.split(".")) for table in todo.tables]
@@ -81,4 +89,4 @@ def _selection(todo: Plan) -> list[dg.AssetKey]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answers.stoppable(main))

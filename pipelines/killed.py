@@ -8,6 +8,7 @@ import psutil
 
 _MACHINE_TAG = "mychatflow/machine"
 _PROCESS_TAG = "mychatflow/process"
+_UNENDED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED]
 _CAUSE = "its process was killed; the same command again goes on"
 
 
@@ -18,8 +19,8 @@ def tags() -> dict[str, str]:
 
 def end(instance: dg.DagsterInstance) -> list[str]:
     """Mark as failed each run whose process on this machine is gone; their ids. Safe to repeat."""
-    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={_MACHINE_TAG: socket.gethostname()})
-    dead = [run for run in instance.get_runs(started) if not _lives(run.tags[_PROCESS_TAG])]
+    begun = dg.RunsFilter(statuses=_UNENDED, tags={_MACHINE_TAG: socket.gethostname()})
+    dead = [run for run in instance.get_runs(begun) if not _lives(run.tags[_PROCESS_TAG])]
     for run in dead:
         instance.report_run_failed(run, _CAUSE)
     return [run.run_id for run in dead]

@@ -54,4 +54,4 @@ def _rollup(*, as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answers.stoppable(main))

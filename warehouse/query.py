@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from datetime import date, datetime
 from decimal import Decimal
@@ -87,4 +88,6 @@ def _complain(message: str, code: int) -> int:
 
 
 if __name__ == "__main__":
+    # Who has read enough, as `head` has, ends it: without a traceback.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -80,7 +81,8 @@ def _print(found: WhatIf) -> None:
         f"{found.totals['contact_count']} contacts: {found.totals['up_count']} up, {found.totals['down_count']} down"
     )
     grades = sorted({row["from_grade"] for row in found.matrix})
-    table = Table(box=None, header_style="bold", title="Grades at the end: live (rows) → policy (columns)")
+    out.print("grades at the end: live (rows) → policy (columns)")
+    table = Table(box=None, header_style="bold")
     table.add_column("")
     for grade in grades:
         table.add_column(grade, justify="right")
@@ -114,4 +116,6 @@ def _complain(message: str, code: int) -> int:
 
 
 if __name__ == "__main__":
+    # Who has read enough, as `head` has, ends it: without a traceback.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

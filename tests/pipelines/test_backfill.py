@@ -12,7 +12,8 @@ import pytest
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
-from pipelines import answers, backfill_run, home
+from pipelines import answers, backfill_run, home, killed
+from pipelines.definitions import defs
 from tests.conftest import DatabaseSettings
 from tests.warehouse import history
 from warehouse import connection, models, rollup
@@ -58,15 +59,16 @@ def test_a_killed_backfill_goes_on_where_it_stood(
         "WAREHOUSE_URL": str(installation.warehouse_url),
     }
 
-    killed = subprocess.run(
+    dead = subprocess.run(
         [sys.executable, "-c", _DYING, *span], env=environment, check=False, capture_output=True, text=True
     )
 
-    assert killed.returncode == -signal.SIGKILL
+    assert dead.returncode == -signal.SIGKILL
     mended = _days(installation)
     assert 0 < sum(mended.values()) < sum(whole.values())
+    _killed_at_its_very_start(installation)
     monkeypatch.setattr(configuration, "load", lambda: installation)
-    resume = killed.stderr.rpartition("to resume from here: mychatflow backfill ")[2].split("\n")[0].split()
+    resume = dead.stderr.rpartition("to resume from here: mychatflow backfill ")[2].split("\n")[0].split()
     assert f"{now - timedelta(days=28):%Y-%m-%d}" == resume[1]
     assert backfill_run.main([*resume, "--json"]) == answers.OK
     answer = json.loads(capsys.readouterr().out)
@@ -74,8 +76,15 @@ def test_a_killed_backfill_goes_on_where_it_stood(
     assert _days(installation) == whole
     with dg.DagsterInstance.from_config(str(home.prepare(installation))) as instance:
         statuses = [run.status.value for run in instance.get_runs()]
-    # The newest first: the killed one does not seem to run for ever.
-    assert statuses == ["SUCCESS", "FAILURE", "SUCCESS"]
+    # The newest first: none of the killed ones seems to run for ever.
+    assert statuses == ["SUCCESS", "FAILURE", "FAILURE", "SUCCESS"]
+
+
+def _killed_at_its_very_start(installation: Settings) -> None:
+    """What a command leaves that was killed between making its run and starting it."""
+    dead = killed.tags() | {killed._PROCESS_TAG: "1@0"}
+    with dg.DagsterInstance.from_config(str(home.prepare(installation))) as instance:
+        instance.create_run_for_job(defs.resolve_job_def("follow_up_check"), tags=dead)
 
 
 def _days(installation: Settings) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The commands answer on stdout, say what went wrong on stderr, and mean their exit codes."""
 
 import json
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,16 @@ from warehouse import connection, windows
 from warehouse.reader import Reader
 from warehouse.windows import Window
 
+_AT_WORK = """
+import sys, time
+from pipelines import answers
+
+def work():
+    print("at work", flush=True)
+    time.sleep(600)
+
+sys.exit(answers.stoppable(work))
+"""
 Captured = pytest.CaptureFixture[str]
 
 
@@ -93,9 +104,9 @@ def test_reconcile_names_and_backfill_mends(commanded: Settings, capsys: Capture
 
 
 def test_a_dry_run_computes_nothing(commanded: Settings, capsys: Captured) -> None:
-    code = backfill_plan.main(
-        ["--asset", "analytics_summary_daily", "--from", "2026-01-01", "--to", "2026-07-01", "--dry-run", "--json"]
-    )
+    asked = "--asset marts/analytics_summary_daily --from 2026-01-01 --to 2026-07-01 --dry-run --json"
+
+    code = backfill_plan.main(asked.split())
 
     answer = json.loads(capsys.readouterr().out)
     assert code == answers.OK
@@ -136,6 +147,20 @@ def test_an_asset_from_postgres_backfills_its_readers() -> None:
     assert plan.tables == ("marts.llm_usage_daily",)
     assert plan.sources == ("analytics_events", "tenants")
     assert len(plan.windows) == 1
+
+
+def test_ctrl_c_ends_a_command_in_one_sentence() -> None:
+    command = [sys.executable, "-c", _AT_WORK]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as stopped:
+        assert stopped.stdout is not None
+        assert stopped.stdout.readline() == "at work\n"
+        stopped.send_signal(signal.SIGINT)
+        _, told = stopped.communicate(timeout=60)
+
+    assert stopped.returncode == answers.STOPPED
+    assert told.startswith("stopped; nothing is half done")
+    assert told.count("\n") == 1
 
 
 def test_dagsters_home_is_written_once(installation: Settings) -> None:

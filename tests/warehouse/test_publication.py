@@ -1,5 +1,9 @@
 """Readers never meet the writer: publishing in a loop costs them no query, and nothing half-done is published."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -99,34 +103,47 @@ def test_reading_before_the_first_rollup_says_so(published: Reader) -> None:
         published.rows("select 1")
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "delete from analytics_events",
-        "create table mine as select 1",
-        "create temp table mine as select 1",
-        "attach 'other.duckdb'",
-        "set threads = 1",
-        "copy (select 1) to 'out.csv'",
-        "select 1; delete from analytics_events",
-        "pragma database_list",
-        "",
-    ],
+_NO_QUESTIONS = (
+    "delete from analytics_events",
+    "create table mine as select 1",
+    "create temp table mine as select 1",
+    "attach 'other.duckdb'",
+    "set threads = 1",
+    "copy (select 1) to 'out.csv'",
+    "select 1; delete from analytics_events",
+    "pragma database_list",
+    "",
 )
-@pytest.mark.usefixtures("published")
-def test_a_query_only_ever_reads(installation: Settings, statement: str) -> None:
-    rollup.rollup(installation, at=NOON)
-
-    with pytest.raises(StatementRefused):
-        query.select(statement)
 
 
 @pytest.mark.usefixtures("published")
-def test_a_query_reaches_no_other_file(installation: Settings) -> None:
+def test_a_query_only_ever_reads_the_published(installation: Settings) -> None:
     rollup.rollup(installation, at=NOON)
 
+    for statement in _NO_QUESTIONS:
+        with pytest.raises(StatementRefused):
+            query.select(statement)
     with pytest.raises(duckdb.PermissionException):
         query.select("select * from read_text('/etc/hostname')")
+
+
+def test_who_has_read_enough_of_a_query_sees_no_traceback(installation: Settings, published: Reader) -> None:
+    rollup.rollup(installation, at=NOON)
+    assert published.version()
+    environment = os.environ | {
+        "MYCHATFLOW_DATA_DIR": str(installation.data_dir),
+        "WAREHOUSE_URL": str(installation.warehouse_url),
+    }
+    command = [sys.executable, "-m", "warehouse.query", "select range as n from range(300000)", "--json"]
+
+    # As `| head -1` does.
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asked:
+        assert asked.stdout is not None
+        assert asked.stderr is not None
+        assert asked.stdout.readline() == '{"n": 0}\n'
+        asked.stdout.close()
+        assert asked.stderr.read() == ""
+    assert asked.returncode == -signal.SIGPIPE
 
 
 def test_query_prints_one_object_a_line(
