@@ -243,7 +243,7 @@ RULES: Final[tuple[Rule, ...]] = (
         name="analytics_broken",
         severity="warning",
         says="A pipeline failed, a check of the numbers is broken, or a table is late",
-        do="Open the freshness page: it names the tables; Dagster holds the failed run.",
+        do="Open Pipeline & health in the dashboards: it names the tables; Dagster holds the failed run.",
         condition=Level(metric="mychatflow_analytics_problems", above=0),
     ),
 )

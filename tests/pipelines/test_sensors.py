@@ -1,5 +1,7 @@
 """Who is on duty hears of failed pipelines, broken checks, late tables and missing publications."""
 
+import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +10,14 @@ import psycopg
 import pytest
 
 from mychatflow.settings import Settings
+from mychatflow.store import alerts as book
+from mychatflow.store.session import Store
 from pipelines import sensors
 from pipelines.partitions import HOURLY_TAG
 from pipelines.resources import Installation
+from realtime.alerts import Alerts
+from realtime.channels.resend import Resend
+from tests.journeys.conftest import varied
 from tests.pipelines.conftest import RunJob
 from tests.warehouse import history
 from warehouse import connection
@@ -43,7 +50,20 @@ def _beats(settings: Settings) -> dict[str, float]:
         return dict(pipeline.execute("select job, value from heartbeats").fetchall())
 
 
-def test_a_failed_job_is_told_to_the_alerts(
+async def _judged(settings: Settings) -> set[str]:
+    """The rules that fire when the service looks at what the pipelines left it, and tells who is on duty."""
+    store = Store(settings)
+    try:
+        async with Resend(settings) as resend:
+            people = varied(settings, alert_emails="duty@example.test")
+            await Alerts(settings=people, store=store, resend=resend, process="web").judge()
+        async with store.platform_transaction() as transaction:
+            return {alert.rule for alert in await book.firing(transaction)}
+    finally:
+        await store.close()
+
+
+def test_a_failed_job_is_told_by_alert_and_e_mail(
     run_job: RunJob, installation: Settings, instance: dg.DagsterInstance, published: Reader, now: datetime
 ) -> None:
     today = f"{now:%Y-%m-%d}"
@@ -63,3 +83,9 @@ def test_a_failed_job_is_told_to_the_alerts(
     assert _beats(installation)["analytics"] == 1
     assert skipped.skip_message == "daily_analytics failed"
     assert published.version() == "marts-000001.duckdb"
+    mails = set((installation.data_dir / "outbox").glob("alert_*"))
+    assert "analytics_broken" in asyncio.run(_judged(installation))
+    sent = [json.loads(path.read_text()) for path in set((installation.data_dir / "outbox").glob("alert_*")) - mails]
+    [told] = [mail for mail in sent if "a check of the numbers is broken" in mail["subject"]]
+    assert told["to"] == ["duty@example.test"]
+    assert "Pipeline & health" in told["text"]
