@@ -8,7 +8,16 @@ from uuid import UUID
 
 import duckdb
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from mychatflow.rules.lead_score import DEFAULT_POLICY, ScorePolicy
 from warehouse import replay
@@ -85,6 +94,14 @@ class _PolicyFile(BaseModel):
     question_cap: NonNegativeInt | None = None
     intent_points: dict[str, NonNegativeInt] = Field(default_factory=lambda: dict(DEFAULT_POLICY.intent_points))
     lookback_days: PositiveInt | None = None
+
+    @field_validator("intent_points")
+    @classmethod
+    def _the_others_stay(cls, given: dict[str, int]) -> dict[str, int]:
+        known = DEFAULT_POLICY.intent_points
+        for name in given.keys() - known.keys():
+            raise ValueError(f"there is no intent {name}: {', '.join(known)}")
+        return {**known, **given}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

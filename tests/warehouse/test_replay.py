@@ -193,6 +193,7 @@ def test_a_ledger_that_disagrees_is_counted(facts: duckdb.DuckDBPyConnection) ->
         ("points: 3", "points: "),
         ("question_cap: -1", "question_cap: "),
         ("intent_points: {urgent: lots}", "intent_points.urgent: "),
+        ("intent_points: {urgnet: 5}", "intent_points: .*no intent urgnet: price_inquiry, "),
         ("[1, 2]", "the file: "),
         ("a: b: c", "cannot be read"),
     ],
@@ -207,9 +208,10 @@ def test_a_wrong_policy_file_names_the_field(tmp_path: Path, text: str, named: s
 
 def test_a_policy_file_changes_only_what_it_names(tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
-    file.write_text('{"question_cap": 20}')
+    file.write_text('{"question_cap": 20, "intent_points": {"urgent": 0}}')
 
-    assert what_if.read_policy(file) == ScorePolicy(question_cap=20)
+    intents = {"price_inquiry": 15, "availability_check": 15, "scheduling_request": 20, "urgent": 0}
+    assert what_if.read_policy(file) == ScorePolicy(question_cap=20, intent_points=intents)
 
 
 def test_the_command_answers_from_the_published_marts(
