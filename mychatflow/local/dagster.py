@@ -35,6 +35,8 @@ def main() -> None:
         DAGSTER_HOME=str(home),
         # Each of its many threads would keep a heap of its own.
         MALLOC_ARENA_MAX="2",
+        # Behind others a run's process may take minutes to start: that is late, and with a minute's limit it failed.
+        DAGSTER_GRPC_TIMEOUT_SECONDS="300",
     )
 
 
