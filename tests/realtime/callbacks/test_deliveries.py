@@ -18,7 +18,6 @@ from tests.realtime.api.conftest import api as api  # noqa: PLC0414 — fixtures
 from tests.realtime.api.conftest import rows as rows  # noqa: PLC0414
 from tests.realtime.api.conftest import shop as shop  # noqa: PLC0414
 
-NOW = datetime.now(UTC)
 DELIVERIES = "select * from webhook_deliveries where event_type is not null order by created_at, id"
 
 
@@ -165,15 +164,15 @@ async def test_an_address_that_never_answers_is_given_up(api, shop, store, recei
 
 
 @pytest.mark.parametrize(
-    ("status", "failing_since", "reason"), [(410, None, "gone"), (500, NOW - timedelta(days=4), "failing")]
+    ("status", "failing_for", "reason"), [(410, None, "gone"), (500, timedelta(days=4), "failing")]
 )
 async def test_a_lost_address_is_switched_off_and_its_tenant_told(
-    api, shop, store, receiver, round_of, rows, status, failing_since, reason
+    api, shop, store, receiver, round_of, rows, status, failing_for, reason
 ):
     endpoint = await an_endpoint(api, receiver.url)
     receiver.statuses = [status]
     await a_fact(store, shop)
-    await due_now(store, failing_since=failing_since)
+    await due_now(store, failing_since=datetime.now(UTC) - failing_for if failing_for else None)
 
     await round_of()
     await a_fact(store, shop)
@@ -208,7 +207,7 @@ async def test_a_rotated_secret_overlaps_for_a_day(api, shop, store, receiver, r
     second = (await api.post(f"/webhook-endpoints/{first['id']}/rotate-secret")).json()
     await a_fact(store, shop)
     await round_of()
-    await due_now(store, previous_secret_until=NOW - timedelta(seconds=1))
+    await due_now(store, previous_secret_until=datetime.now(UTC) - timedelta(seconds=1))
     await a_fact(store, shop)
     await round_of()
 
@@ -245,7 +244,8 @@ async def test_a_time_when_the_address_was_off_is_told_later(api, shop, store, r
     await round_of()
     assert receiver.heard == []
 
-    since, until = NOW - timedelta(hours=1), datetime.now(UTC) + timedelta(seconds=1)
+    now = datetime.now(UTC)
+    since, until = now - timedelta(hours=1), now + timedelta(seconds=1)
     asked = await api.post(f"{path}/replay", json={"since": since.isoformat(), "until": until.isoformat()})
     assert asked.json() == {"count": 1}
     await round_of()
