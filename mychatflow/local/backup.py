@@ -14,7 +14,7 @@ from mychatflow.local.backup_manifest import BackupDamaged, Manifest
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 
-_NAME: Final = "%Y%m%dT%H%M%SZ"
+STAMP: Final = "%Y%m%dT%H%M%SZ"
 _SLOT: Final = "mychatflow_wal"
 _SECONDS: Final = 3600
 # As long as tenants are told that erased data lives on in backups.
@@ -45,7 +45,7 @@ def make(settings: Settings, target: Path, *, at: datetime) -> tuple[Path, Manif
     """A new folder under `target`, named for the moment. Raises NotOurServer, BackupFailed."""
     if not settings.is_embedded_database:
         raise NotOurServer
-    final = target / at.astimezone(UTC).strftime(_NAME)
+    final = target / at.astimezone(UTC).strftime(STAMP)
     draft = target / f".draft-{final.name}"
     if final.exists():
         raise BackupFailed(f"{final} exists already")

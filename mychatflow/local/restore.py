@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from mychatflow.store.privacy import Privacy
 from mychatflow.store.session import Store
 
 _PATIENCE_SECONDS: Final = 3600
+_KEPT_ASIDE: Final = ("postgres", "warehouse", "media")
 # The last file of a stream that was cut off is not finished, and holds the newest commits.
 _FETCH: Final = 'test -f "{wal}/%f" && cp "{wal}/%f" "%p" || cp "{wal}/%f.partial" "%p"'
 
@@ -46,7 +47,7 @@ def restore(settings: Settings, source: Path, *, wal: Path | None, keys: Path | 
     if (settings.data_dir / "postgres").exists() and server.answers():
         raise RestoreRefused(f"the installation of {settings.data_dir} runs: stop it first")
     manifest = backup_manifest.verify(source)
-    _bring_keys(settings, keys)
+    _bring_keys(settings, keys, at)
     if backup.key_check(settings) != manifest.key_check:
         raise RestoreRefused("the master key here is not the one of this backup: give its keys with --keys DIR")
     kept_aside = _set_aside(settings, at)
@@ -78,16 +79,22 @@ def _count(connection: psycopg.Connection[tuple[object, ...]], table: str) -> in
     return int(str(found[0])) if found else 0
 
 
-def _bring_keys(settings: Settings, keys: Path | None) -> None:
-    """Never over a key that is there: it may be the only one that opens something else."""
+def _bring_keys(settings: Settings, keys: Path | None, at: datetime) -> None:
+    """Never over a key that is there: it may be the only one that opens something else.
+
+    Where no database stands, a command such as doctor made it and it opens nothing: then it goes aside.
+    """
     if keys is None:
         return
     target = settings.data_dir / "keys"
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    is_new = not (settings.data_dir / "postgres").exists()
     for key in sorted(keys.glob("*.key")):
         ours = target / key.name
         if ours.exists() and ours.read_bytes() != key.read_bytes():
-            raise RestoreRefused(f"{ours} is another key than {key}: move it away first")
+            if not is_new:
+                raise RestoreRefused(f"{ours} is another key than {key}: move it away first")
+            ours.rename(_aside(ours, at))
         if not ours.exists():
             shutil.copy2(key, ours)
             ours.chmod(0o600)
@@ -96,13 +103,30 @@ def _bring_keys(settings: Settings, keys: Path | None) -> None:
 def _set_aside(settings: Settings, at: datetime) -> tuple[str, ...]:
     """The warehouse too: it may know what the restored database does not, and is made from that one anew."""
     moved = []
-    for name in ("postgres", "warehouse", "media"):
+    for name in _KEPT_ASIDE:
         path = settings.data_dir / name
         if path.exists():
-            aside = path.with_name(f"{name}.before-{at:%Y%m%dT%H%M%SZ}")
+            aside = _aside(path, at)
             path.rename(aside)
             moved.append(aside.name)
     return tuple(moved)
+
+
+def _aside(path: Path, at: datetime) -> Path:
+    return path.with_name(f"{path.name}.before-{at.astimezone(UTC).strftime(backup.STAMP)}")
+
+
+def forget_aside(settings: Settings, *, before: datetime) -> int:
+    """Remove what restores kept aside earlier than that: it holds whom a backup of its age no longer may."""
+    old = [
+        path
+        for name in _KEPT_ASIDE
+        for path in settings.data_dir.glob(f"{name}.before-*")
+        if path.name.rpartition("-")[2] < before.astimezone(UTC).strftime(backup.STAMP)
+    ]
+    for path in old:
+        shutil.rmtree(path)
+    return len(old)
 
 
 def _copy_back(settings: Settings, server: EmbeddedPostgres, source: Path, wal: Path | None) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import dagster as dg
 
+from mychatflow.local import backup, restore
 from mychatflow.rules import retention as rules
 from mychatflow.store import media_files, media_vault, old_months, schema
 from mychatflow.store import retention as kept
@@ -38,6 +39,7 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
     forgotten = warehouse_retention.forget_events(installation.settings, events_before)
     counts["warehouse_facts"] = forgotten.event_count
     counts["warehouse_runs"] = warehouse_retention.forget_runs(installation.settings, at - _RUNS_KEPT)
+    counts["folders_kept_aside"] = restore.forget_aside(installation.settings, before=at - backup.KEPT)
     freed = {"warehouse_freed_bytes": forgotten.freed_bytes, "postgres_freed_bytes": 0}
     if counts.get("events") and events_before:
         until = max(events_before.values()).date()

@@ -217,11 +217,29 @@ def test_a_backup_of_another_installation_needs_its_keys(place, taken, tmp_path)
 
     with pytest.raises(restore.RestoreRefused, match="not the one"):
         restore.restore(stranger, taken, wal=None, keys=None, at=datetime.now(UTC))
-    shutil.rmtree(stranger.data_dir / "keys")
+    # That look made a key where there was none, as every command does: it opens nothing and is in nobody's way.
+    made = (stranger.data_dir / "keys" / "master.key").read_text()
     done = restore.restore(stranger, taken, wal=None, keys=tmp_path / "keys", at=datetime.now(UTC))
 
     assert done.erased_again == 0
     assert (stranger.data_dir / "postgres" / "PG_VERSION").exists()
+    [aside] = (stranger.data_dir / "keys").glob("master.key.before-*")
+    assert aside.read_text() == made
+    # A key of an installation with a database is not moved by anybody but its operator.
+    (tmp_path / "keys" / "master.key").write_text(made)
+    with pytest.raises(restore.RestoreRefused, match="is another key than"):
+        restore.restore(stranger, taken, wal=None, keys=tmp_path / "keys", at=datetime.now(UTC))
+
+
+def test_what_was_kept_aside_lives_as_long_as_a_backup(tmp_path):
+    settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path)
+    old, young = "before-20261026T115959Z", "before-20261026T120000Z"
+    for name in ("postgres", f"postgres.{old}", f"media.{old}", f"warehouse.{young}"):
+        (tmp_path / name).mkdir()
+
+    assert restore.forget_aside(settings, before=datetime(2026, 10, 26, 12, tzinfo=UTC)) == 2
+
+    assert {path.name for path in tmp_path.iterdir()} == {"postgres", f"warehouse.{young}"}
 
 
 def test_a_running_installation_is_not_restored_over(place, taken):
