@@ -136,7 +136,7 @@ _HELP: Final = {
     "unknown_key": "No such API key, or it was revoked or has expired: make one under Team and keys.",
     "no_issuer": "This is no API key (they begin with mcf_), and no sign-in is set up here (CLERK_ISSUER).",
     "expired": "The session token has expired: get a new one from your sign-in.",
-    "no_membership": "You are signed in, but a member of no tenant here: ask its owner for an invitation.",
+    "no_membership": "You are a member of no tenant here: ask its owner to invite you, then sign in to the dashboards.",
     "issuer_unavailable": "The sign-in service does not answer: try again in a moment.",
 }
 
