@@ -66,7 +66,7 @@ class Installation:
         try:
             self._start_servers()
         except process.ServerFailed as failed:
-            raise Failure(str(failed), next_step="mychatflow doctor", exit_code=DEPENDENCY_DOWN) from failed
+            raise Failure(str(failed), next_step=failed.next_step, exit_code=DEPENDENCY_DOWN) from failed
 
     def _start_servers(self) -> None:
         settings = self._settings

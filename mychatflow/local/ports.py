@@ -22,7 +22,7 @@ def refuse_busy(programs: Iterable[Program], *, patience_seconds: float = 3) -> 
                 port = f"port {program.port} of {program.name} ({program.port_variable})"
                 raise Failure(
                     f"{port} is held by {holder(program.port)}",
-                    next_step=f"stop that process, or choose another port: {program.port_variable}=… mychatflow up",
+                    next_step=f"stop that process, or choose another port: {program.port_variable}=… in .env",
                 )
             time.sleep(0.1)
 

@@ -52,6 +52,12 @@ log_error_verbosity = terse
 """
 
 
+class DatabaseLost(process.ServerFailed):
+    """A server has served from here, and what it served is gone: an empty one in its place would pass for it."""
+
+    next_step = "mychatflow restore --from DIR; to begin with nothing, move the data folder away"
+
+
 class EmbeddedPostgres:
     """Start and stop the server of a data directory; `start` returns when it answers and its roles are in order."""
 
@@ -102,9 +108,11 @@ class EmbeddedPostgres:
         self.finish_start(patience_seconds=patience_seconds)
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start without waiting for an answer: all that a supervisor does after a crash."""
+        """Start without waiting for an answer: all that a supervisor does after a crash. Raises DatabaseLost."""
         self._prepare_directories()
         if not (self.data_dir / "PG_VERSION").exists():
+            if self.log.exists():
+                raise DatabaseLost(f"{self.data_dir} is gone, though a server wrote {self.log}")
             self._initialize()
         configuration = _CONFIGURATION.format(socket_dir=self._settings.socket_dir)
         (self.data_dir / "mychatflow.conf").write_text(configuration)

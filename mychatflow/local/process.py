@@ -14,6 +14,8 @@ _PR_SET_PDEATHSIG = 1
 class ServerFailed(Exception):
     """A server did not come up; carries the end of its log."""
 
+    next_step = "mychatflow doctor"
+
 
 def spawn(
     command: Sequence[str],

@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 import psutil
 
+from mychatflow.local import process
+
 State = Literal["starting", "up", "waiting", "done", "failed", "stopped"]
 # Between an end and the next start; the first is short, since most ends are somebody's kill.
 _BACK_OFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -72,8 +74,7 @@ class Supervisor:
             if member.state in {"starting", "up"}:
                 self._look(member, now)
             elif member.state == "waiting" and now >= member.start_due_at:
-                member.restarts += 1
-                self._launch(member)
+                self._start_again(member, now)
 
     def stop(self, groups: Sequence[Sequence[str]]) -> None:
         """End the members named in each group together, group after group, and whatever they started."""
@@ -104,9 +105,21 @@ class Supervisor:
             return
         steady = now - member.started_at >= _STEADY_SECONDS
         member.failures_in_a_row = 0 if steady else member.failures_in_a_row + 1
+        self._wait(member, now, why=f"ended ({_in_words(code)})")
+
+    def _start_again(self, member: Supervised, now: float) -> None:
+        """The others go on when it cannot be: web refuses honestly while there is no database."""
+        member.restarts += 1
+        try:
+            self._launch(member)
+        except process.ServerFailed as failed:
+            member.failures_in_a_row += 1
+            self._wait(member, now, why=f"cannot start ({failed}; next: {failed.next_step})")
+
+    def _wait(self, member: Supervised, now: float, *, why: str) -> None:
         pause = _BACK_OFF[min(member.failures_in_a_row, len(_BACK_OFF) - 1)]
         member.state, member.start_due_at = "waiting", now + pause
-        self._tell(f"{member.spec.name} ended ({_in_words(code)}); starting it again in {pause:g} s")
+        self._tell(f"{member.spec.name} {why}; starting it again in {pause:g} s")
 
     def _launch(self, member: Supervised) -> None:
         member.process = member.spec.launch()

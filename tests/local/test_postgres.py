@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from mychatflow.local import process
-from mychatflow.local.postgres import EmbeddedPostgres
+from mychatflow.local.postgres import DatabaseLost, EmbeddedPostgres
 from mychatflow.settings import DATABASE, Settings
 from tests.local.test_up import until
 
@@ -23,6 +23,18 @@ def server():
         server.start()
         yield server
         server.stop()
+
+
+def test_a_lost_database_is_not_replaced_by_an_empty_one(tmp_path):
+    lost = EmbeddedPostgres(Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path))
+    lost.log.parent.mkdir()
+    lost.log.write_text("it was here\n")
+
+    with pytest.raises(DatabaseLost) as refused:
+        lost.launch()
+
+    assert "restore --from" in refused.value.next_step
+    assert not lost.data_dir.exists()
 
 
 def test_a_kill_while_roles_are_made_is_a_failed_start(server):

@@ -51,6 +51,28 @@ def until(supervisor: Supervisor, is_so: Callable[[], bool], *, seconds: float =
         time.sleep(0.02)
 
 
+def test_what_cannot_start_again_ends_nobody_else(supervisor, tmp_path):
+    works = a_spec(tmp_path, SLEEPS).launch
+    tries = [works, fails, works]
+
+    def launch():
+        return tries.pop(0)()
+
+    supervisor.start(a_spec(tmp_path, SLEEPS, name="other"))
+    supervisor.start(a_spec(tmp_path, SLEEPS, launch=launch))
+    other, first = (supervisor.members[name].pid for name in ("other", "thing"))
+
+    os.kill(first, signal.SIGKILL)
+    until(supervisor, lambda: supervisor.members["thing"].pid not in {None, first})
+
+    assert tries == []
+    assert supervisor.members["other"].pid == other
+
+
+def fails():
+    raise process.ServerFailed("its data is gone")
+
+
 def test_a_killed_process_comes_back(supervisor, tmp_path):
     supervisor.start(a_spec(tmp_path, SLEEPS))
     first = supervisor.members["thing"].pid

@@ -78,6 +78,6 @@ def _serve(settings: Settings, name: Name) -> None:
             if server.process is None or server.process.poll() is not None:
                 raise Failure(f"{name} ended by itself", next_step=f"see {server.log}")
     except process.ServerFailed as failed:
-        raise Failure(str(failed), exit_code=console.DEPENDENCY_DOWN) from failed
+        raise Failure(str(failed), next_step=failed.next_step, exit_code=console.DEPENDENCY_DOWN) from failed
     finally:
         server.stop()
