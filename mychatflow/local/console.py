@@ -61,9 +61,9 @@ def give_line(line: str) -> None:
 def give_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
     """A table on stdout; what the rows hold is shown as it is, never read as markup."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        # An id that is cut short helps nobody.
-        table.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        # An id that is cut short helps nobody, and a time or name that begins a line is not broken over two.
+        table.add_column(column, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*(escape(shown(cell)) for cell in row))
     out.print(table, width=None if out.is_terminal else _PIPED_WIDTH)

@@ -1,5 +1,7 @@
 """`mychatflow trace`: one message through every step, without its text."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -31,7 +33,8 @@ def trace(
     if as_json:
         console.give_json(found)
     else:
-        console.give_table(("when", "step", "what"), sorted(_steps(found), key=lambda step: str(step[0])))
+        steps = sorted(_steps(found), key=lambda step: step[0])
+        console.give_table(("when (UTC)", "step", "what"), [(_clock(at), step, what) for at, step, what in steps])
 
 
 def _steps(found: dict[str, list[dict[str, Any]]]) -> list[tuple[Any, str, str]]:
@@ -48,7 +51,7 @@ def _steps(found: dict[str, list[dict[str, Any]]]) -> list[tuple[Any, str, str]]
         line = f"{row['direction']} {row['type']} by {row['author']}, {row['content_length']} characters"
         steps.append((row["occurred_at"], "message", f"{line}, {row['status']}"))
         if row["trace"]:
-            steps.append((row["received_at"], "decisions", console.shown(row["trace"])))
+            steps += [(row["received_at"], f"· {made['step']}", _decided(made)) for made in row["trace"]]
     for row in found["outbox"]:
         steps.append((row["created_at"], "outbox", f"{row['kind']} {row['outbox_id']}"))
         if row["sent_at"]:
@@ -56,5 +59,20 @@ def _steps(found: dict[str, list[dict[str, Any]]]) -> list[tuple[Any, str, str]]
     for row in found["statuses"]:
         steps.append((row["occurred_at"], "ack", _ACKS.get(row["ack"], str(row["ack"]))))
     for row in found["events"]:
-        steps.append((row["occurred_at"], row["event_type"], console.shown(row["properties"])))
+        steps.append((row["occurred_at"], row["event_type"], _facts(row["properties"])))
     return steps
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
+
+
+def _decided(made: Mapping[str, Any]) -> str:
+    """The decision, why, what else is known of it, and how long it took."""
+    rest = {name: value for name, value in made.items() if name not in {"step", "decision", "why", "ms"}}
+    why = f" ({made['why']})" if made.get("why") else ""
+    return f"{made['decision']}{why} {_facts(rest | {'ms': made.get('ms')})}".rstrip()
+
+
+def _facts(known: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={console.shown(value)}" for name, value in known.items() if value not in (None, [], {}))
