@@ -74,6 +74,18 @@ def test_the_example_names_all_that_compose_asks_for():
     assert given - used == set()
 
 
+def test_what_compose_passes_on_empty_counts_as_unset(monkeypatch: pytest.MonkeyPatch):
+    environment = COMPOSE["services"]["web"]["environment"]
+    empty = [name for name, value in environment.items() if value == f"${{{name}:-}}"]
+    for name in empty:
+        monkeypatch.setenv(name, "")
+
+    settings = Settings(_env_file=None)
+
+    assert empty
+    assert [name for name in empty if getattr(settings, name.lower())] == []
+
+
 @pytest.mark.parametrize(("name", "pod"), list(pods()), ids=[name for name, _ in pods()])
 def test_every_pod_is_restricted_and_bounded(name: str, pod: dict[str, Any]):
     (box,) = pod["containers"]
@@ -101,6 +113,22 @@ def test_the_cluster_sets_only_what_we_read():
     assert found
     assert set(settings["data"]) <= VARIABLES
     assert set(secret["stringData"]) - DAGSTERS <= VARIABLES
+
+
+def test_the_api_finds_the_numbers_and_somebody_hears_of_alerts():
+    composed = COMPOSE["services"]["web"]["environment"]
+    settings = next(part["data"] for part in manifests() if part["metadata"]["name"] == "mychatflow" and "data" in part)
+    allowed = next(part["spec"] for part in manifests() if part["metadata"]["name"] == "ask-for-numbers")
+    (served,) = next(pod for name, pod in pods() if name == "dashboards")["containers"]
+
+    # In a container of its own, "the local dashboards" of the usual setting are nobody.
+    assert composed["ANALYTICS_URL"] == settings["ANALYTICS_URL"] == "http://dashboards:8501"
+    assert "dashboards" in COMPOSE["services"]
+    assert [port["containerPort"] for port in served["ports"]] == [8501]
+    assert allowed["podSelector"]["matchLabels"] == {"app": "web"}
+    assert allowed["egress"][0]["ports"] == [{"protocol": "TCP", "port": 8501}]
+    assert "ALERT_EMAILS" in composed
+    assert "ALERT_EMAILS" in settings
 
 
 @pytest.mark.parametrize("overlay", ["preview", "production"])
