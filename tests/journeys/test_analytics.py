@@ -9,6 +9,8 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
@@ -67,7 +69,7 @@ async def test_a_number_travels_from_postgres_to_the_api(installation: Settings,
     key = await _a_key(store, business.tenant_id)
     app = routes.app()
     opened = routes.open_with(app, installation)
-    whole = Starlette(routes=[Mount(routes.PREFIX, app)])
+    whole = Starlette(routes=[Mount(routes.PREFIX, app)], middleware=[Middleware(GZipMiddleware, minimum_size=10)])
     async with (
         serving(installation) as (base_url, _),
         _listening(whole, installation.dashboards_port),
@@ -75,13 +77,19 @@ async def test_a_number_travels_from_postgres_to_the_api(installation: Settings,
     ):
         query = {"metric": "messages", "from": "2026-11-01", "to": "2026-11-26"}
         value = await client.get("/api/v1/analytics/value", params=query)
+        question = client.build_request("GET", "/api/v1/analytics/value", params=query)
+        del question.headers["accept-encoding"]
+        plain = await client.send(question)
         file = await client.get("/api/v1/analytics/export", params=query)
         wrong = await client.get("/api/v1/analytics/summary", params={"from": "2026-11-02", "to": "2026-11-01"})
         viewer = await _a_key(store, business.tenant_id, Role.VIEWER)
         refused = await client.get("/api/v1/analytics/export", params=query, headers=viewer)
     await opened.close()
 
-    assert value.json()["data"]["value"] == 100
+    assert value.json()["data"]["value"] == plain.json()["data"]["value"] == 100
+    assert value.headers["content-encoding"] == "gzip"
+    # As `curl` asks, which unpacks nothing unless it is told to.
+    assert "content-encoding" not in plain.headers
     assert "ratelimit-remaining" in value.headers
     assert len(file.content.splitlines()) == 101
     assert file.headers["content-type"] == "text/csv; charset=utf-8"
