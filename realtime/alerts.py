@@ -219,7 +219,10 @@ def _say_why(task: asyncio.Task[None]) -> None:
 
 
 def _email(alert: Alert, people: tuple[str, ...], settings: Settings) -> Email:
-    lines = [f"{alert.says}.", f"Since {alert.fired_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC.", alert.do]
+    lines = [f"{alert.says}.", f"Since {_minute(alert.fired_at)}.", alert.do]
+    if alert.cleared_at:
+        # The e-mail waited, for Resend or for somebody to write to.
+        lines[-1] = f"It is over since {_minute(alert.cleared_at)}."
     if alert.subject:
         lines.insert(1, f"It is about: {alert.subject}.")
     if settings.dashboards_url:
@@ -227,6 +230,10 @@ def _email(alert: Alert, people: tuple[str, ...], settings: Settings) -> Email:
     return Email(
         key=f"alert:{alert.id}", to=people, subject=f"[{alert.severity}] {alert.says}", text="\n\n".join(lines)
     )
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def prometheus_rules() -> str:

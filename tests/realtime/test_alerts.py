@@ -86,6 +86,23 @@ async def test_failures_fire_once_and_clear(evaluator: Alerts, store: Store) -> 
     assert over.cleared_at is not None
 
 
+async def test_an_email_that_waited_says_that_it_is_over(evaluator: Alerts, store: Store) -> None:
+    people, evaluator.settings = evaluator.settings, varied(evaluator.settings, alert_emails=None)
+    before, number = kept(people), uuid4()
+    for _ in range(6):
+        metrics.webhook_failed(number)
+    await evaluator.count()
+    await evaluator.judge()
+    await later(store, 6)
+    await evaluator.judge()
+
+    evaluator.settings = people
+    await evaluator.judge()
+
+    [email] = told(people, before)
+    assert "It is over since" in email["text"]
+
+
 async def test_an_alert_that_comes_back_soon_is_not_told_again(evaluator: Alerts, store: Store) -> None:
     before = kept(evaluator.settings)
     for pause in (6, 6, 0):
