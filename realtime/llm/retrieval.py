@@ -13,6 +13,8 @@ _SATURATION = 1.2
 _LENGTH_WEIGHT = 0.75
 _SHORTEST_GRAM = 3
 _LONGEST_GRAM = 4
+# In one's only passage no word is rare, and those that a question adds ("when do you …") would count for everything.
+_LEAST_PASSAGES = 12
 # A title names its passage: its words count as if they stood there this often.
 _TITLE_WEIGHT = 2
 # Indic vowel signs are no letters to the pattern language, but they are parts of words.
@@ -63,7 +65,7 @@ class Index:
         ]
 
     def _rarity(self, holders: int) -> float:
-        return math.log(1 + (len(self._passages) - holders + 0.5) / (holders + 0.5))
+        return math.log(1 + (max(len(self._passages), _LEAST_PASSAGES) - holders + 0.5) / (holders + 0.5))
 
 
 def grams_of(text: str) -> list[str]:

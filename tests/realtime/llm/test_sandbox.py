@@ -124,6 +124,21 @@ def test_small_talk_is_no_question(question):
     assert asked(question).sources == ()
 
 
+@pytest.mark.parametrize(
+    ("question", "sources"),
+    [
+        ("when do you open?", ("hours",)),
+        ("are you open on sunday?", ("hours",)),
+        ("how much is a haircut?", ()),
+        ("see you tomorrow", ()),
+    ],
+)
+def test_the_only_quick_reply_of_a_new_business_is_found(question, sources):
+    only = (Passage(id="hours", title="Opening hours", body="We are open from 9 to 18.", language="en"),)
+
+    assert asked(question, knowledge=only).sources == sources
+
+
 def test_the_customers_language_wins_a_near_tie():
     twins = (
         Passage(id="en", title="Wifi", body="Wifi: barber2026", language="en"),
