@@ -1,10 +1,12 @@
 """Dagster's SQLite event log with its files kept open: Dagster's own opens and closes one for each event."""
 
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
@@ -23,7 +25,13 @@ class OpenEventLog(SqliteEventLogStorage):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._open: OrderedDict[str, Engine] = OrderedDict()
+        self._tables: set[str] = set()
+        # The connections of the batch that this thread is writing, by file.
+        self._batch: dict[str, Connection] | None = None
+        self._of_batch = ExitStack()
         super().__init__(*arguments, **options)
+        # A batch holds it while each of its events asks for it again.
+        self._db_lock = threading.RLock()  # type: ignore[assignment]  # entered and left alone, as the lock is
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "OpenEventLog":
@@ -32,13 +40,28 @@ class OpenEventLog(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
-            engine = self._open.pop(shard, None) or self._opened(shard)
-            self._open[shard] = engine
-            while len(self._open) > _MOST_OPEN:
-                _, oldest = self._open.popitem(last=False)
-                oldest.dispose()
-            with engine.begin() as connection:
-                yield connection
+            if self._batch is None:
+                with self._engine(shard).begin() as connection:
+                    yield connection
+                return
+            if shard not in self._batch:
+                self._batch[shard] = self._of_batch.enter_context(self._engine(shard).begin())
+            yield self._batch[shard]
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """In one transaction for each file; Dagster's own makes one or two for each event."""
+        with self._db_lock, ExitStack() as self._of_batch:
+            self._batch = {}
+            try:
+                super().store_event_batch(events)
+            finally:
+                self._batch = None
+
+    def has_table(self, table_name: str) -> bool:
+        """Asked twice for each check; a table that is there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def dispose(self) -> None:
         with self._db_lock:
@@ -46,6 +69,14 @@ class OpenEventLog(SqliteEventLogStorage):
                 engine.dispose()
             self._open.clear()
         super().dispose()
+
+    def _engine(self, shard: str) -> Engine:
+        engine = self._open.pop(shard, None) or self._opened(shard)
+        self._open[shard] = engine
+        while len(self._open) > _MOST_OPEN:
+            _, oldest = self._open.popitem(last=False)
+            oldest.dispose()
+        return engine
 
     def _opened(self, shard: str) -> Engine:
         engine = create_engine(self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
