@@ -27,14 +27,7 @@ def _live() -> None:
     until = shell.now()
     since = (until - _WINDOW).replace(second=0, microsecond=0)
     rows = data.asset_freshness()
-    late = [row for row in rows if _status(row, at=until)[1] == "bad"]
-    text = "Everything is fresh" if not late else f"{len(late)} {'table is' if len(late) == 1 else 'tables are'} late"
-    door.head(
-        "Pipeline & health",
-        "All workspaces, last 6 hours · refreshes every 10 seconds",
-        text,
-        "bad" if late else "good",
-    )
+    door.head("Pipeline & health", "All workspaces, last 6 hours · refreshes every 10 seconds", *_told(rows, at=until))
     minutes = data.minutes(since, until)
     delivery.tiles(data.queue(), minutes, at=until)
     left, right = st.columns([1.4, 1])
@@ -47,6 +40,18 @@ def _live() -> None:
         delivery.queue_depth(minutes, since, until)
     with right.container(border=True, height="stretch", key="card-waits"):
         delivery.waits(since, until)
+
+
+def _told(rows: data.Rows, *, at: datetime) -> tuple[str, Tone]:
+    """What is wrong with the tables, apart: one that is late waits for a run, one that failed a check for a person."""
+    bad = [word for word, tone, _ in (_status(row, at=at) for row in rows) if tone == "bad"]
+    failed = bad.count("Check failed")
+    said = []
+    if late := len(bad) - failed:
+        said.append(wording.counted(late, "table is late", "tables are late"))
+    if failed:
+        said.append(wording.counted(failed, "table failed a check", "tables failed a check"))
+    return (" · ".join(said), "bad") if said else ("Everything is fresh", "good")
 
 
 def _status(row: dict[str, object], *, at: datetime) -> tuple[str, Tone, float]:
@@ -73,7 +78,8 @@ def _freshness(rows: data.Rows, *, at: datetime) -> None:
     if not rows:
         states.empty("No table yet", "The first hourly run fills this list.")
         return
-    measured = sorted(((row, *_status(row, at=at)) for row in rows), key=lambda item: -item[3])
+    # What needs a look stands above what is merely old.
+    measured = sorted(((row, *_status(row, at=at)) for row in rows), key=lambda item: (item[2] != "bad", -item[3]))
     columns = [
         Column(title="Asset"),
         Column(title="Age vs. limit"),
@@ -93,9 +99,12 @@ def _freshness(rows: data.Rows, *, at: datetime) -> None:
     ]
     with st.container(height=380, border=False):
         st.html(parts.table(columns, cells, label="Freshness of each table"))
-    broken = [check for row in rows for check in row["checks"] if check["failed_count"]]
+    broken = [(row["asset"], check) for row in rows for check in row["checks"] if check["failed_count"]]
     if broken:
-        said = (f"{each['check_name']}: {wording.counted(each['failed_count'], 'row', 'rows')}" for each in broken)
+        said = (
+            f"{asset} · {check['check_name']}: {wording.counted(check['failed_count'], 'row', 'rows')}"
+            for asset, check in broken
+        )
         st.html(parts.chips(said, "bad"))
     _restated(at=at)
     late = [row for row, _, tone, _ in measured if tone == "bad"]

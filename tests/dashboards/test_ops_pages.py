@@ -108,6 +108,15 @@ def test_the_command_begins_where_each_table_stopped() -> None:
     ]
 
 
+def test_a_failed_check_is_not_called_late() -> None:
+    fresh = {"newest_data_at": NOW, "limit_seconds": 4500, "failed_check_count": 0}
+    late, failed = fresh | {"newest_data_at": NOW - timedelta(days=1)}, fresh | {"failed_check_count": 1}
+
+    assert freshness._told([fresh], at=NOW) == ("Everything is fresh", "good")
+    assert freshness._told([fresh, failed], at=NOW) == ("1 table failed a check", "bad")
+    assert freshness._told([late, failed, late], at=NOW) == ("2 tables are late · 1 table failed a check", "bad")
+
+
 @pytest.mark.parametrize(
     ("mine", "theirs", "is_noisy"), [(80, 20, True), (50, 50, False), (15, 1, False), (0, 0, False)]
 )

@@ -184,7 +184,10 @@ def test_what_the_warehouse_lost_and_doubled_is_named_and_mended_from_the_page(
     fault.rollup()
 
     page = opened("operations")
-    assert "both_sides_agree: 2 rows" in html_of(page)
+    assert "reconciliation · both_sides_agree: 2 rows" in html_of(page)
+    assert "1 table failed a check" in html_of(page)
+    # The table stands first in the list, though it is as young as the others.
+    assert re.findall(r"<tr><td class=\"text\">(\w+)", html_of(page))[0] == "reconciliation"
     command = page.code[0].value.splitlines()[0]
     first, until = datetime.now(UTC).date() - timedelta(days=5), datetime.now(UTC).date() - timedelta(days=2)
     assert command == f"mychatflow backfill --asset analytics_events --from {first} --to {until}"
