@@ -91,12 +91,10 @@ class Reconciled:
 
     @property
     def mending_command(self) -> str | None:
-        """The backfill that makes both sides agree again."""
+        """The backfill that makes both sides agree again, and every number that was made of them."""
         if self.is_equal or self.first_day is None or self.last_day is None:
             return None
-        return windows.backfill_command(
-            [COMPARED.removeprefix("marts.")], self.first_day, self.last_day + timedelta(days=1)
-        )
+        return windows.backfill_command((), self.first_day, self.last_day + timedelta(days=1))
 
     def named(self) -> dict[str, list[str]]:
         """Up to a hundred of each, for a failed check's metadata."""

@@ -1,6 +1,6 @@
 """Half-open windows of whole UTC days: what a run computes and exactly what it replaces."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -55,9 +55,10 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC)
 
 
-def backfill_command(assets: Iterable[str], since: date, until: date) -> str:
-    """What a person runs to compute those days of those tables again; `until` is not included."""
-    return f"mychatflow backfill --asset {' '.join(sorted(assets))} --from {since} --to {until}"
+def backfill_command(assets: Collection[str], since: date, until: date) -> str:
+    """What a person runs to compute those days of those tables again, of all without any; `until` is not included."""
+    named = f"--asset {' '.join(sorted(assets))} " if assets else ""
+    return f"mychatflow backfill {named}--from {since} --to {until}"
 
 
 def instant(value: str) -> datetime:

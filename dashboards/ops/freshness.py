@@ -142,7 +142,7 @@ def _differing() -> list[str]:
     if days is None:
         return []
     until = days["last_date"] + timedelta(days=1)
-    return [windows.backfill_command(["analytics_events"], days["first_date"], until)]
+    return [windows.backfill_command((), days["first_date"], until)]
 
 
 def _backfill(rows: data.Rows, *, at: datetime) -> list[str]:

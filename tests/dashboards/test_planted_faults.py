@@ -190,7 +190,7 @@ def test_what_the_warehouse_lost_and_doubled_is_named_and_mended_from_the_page(
     assert re.findall(r"<tr><td class=\"text\">(\w+)", html_of(page))[0] == "reconciliation"
     command = page.code[0].value.splitlines()[0]
     first, until = datetime.now(UTC).date() - timedelta(days=5), datetime.now(UTC).date() - timedelta(days=2)
-    assert command == f"mychatflow backfill --asset analytics_events --from {first} --to {until}"
+    assert command == f"mychatflow backfill --from {first} --to {until}"
 
     assert backfill_run.main(command.split()[2:]) == answers.OK
     assert reconcile.main([]) == answers.OK

@@ -28,6 +28,11 @@ def work():
 
 sys.exit(answers.stoppable(work))
 """
+_EVENTS_AND_THEIR_SUMS = (
+    "select event_id from analytics_events order by all",
+    "select local_date, message_received_count from analytics_summary_daily order by all",
+)
+_UNCOUNTED = "update marts.analytics_summary_daily set message_received_count = 0 where list_contains(?, local_date)"
 Captured = pytest.CaptureFixture[str]
 
 
@@ -82,7 +87,7 @@ def test_reconcile_names_and_backfill_mends(commanded: Settings, capsys: Capture
     past = history.a_past(business, turns=20, days=4, until=datetime.now(UTC) - timedelta(days=1))
     history.write(commanded, past)
     rollup.main(["--json"])
-    whole = published.rows("select event_id from analytics_events order by all")
+    whole, summed = (published.rows(question) for question in _EVENTS_AND_THEIR_SUMS)
     # Of three different days, and from the landing table as well: only Postgres still has them.
     lost, doubled = sorted(str(past.events[index][1]) for index in (0, 33, 66)), str(past.events[5][1])
     with connection.writer(commanded) as warehouse:
@@ -91,6 +96,9 @@ def test_reconcile_names_and_backfill_mends(commanded: Settings, capsys: Capture
         warehouse.execute(
             "insert into marts.analytics_events select * from marts.analytics_events where event_id = ?", [doubled]
         )
+        # As an hourly run left it that came after the loss.
+        days = sorted({past.events[index][2].date() for index in (0, 33, 66)})
+        warehouse.execute(_UNCOUNTED, [days])
     capsys.readouterr()
 
     code = reconcile.main(["--json"])
@@ -100,7 +108,7 @@ def test_reconcile_names_and_backfill_mends(commanded: Settings, capsys: Capture
     arguments = found["mend_with"].removeprefix("mychatflow backfill ").split()
     assert backfill_run.main([*arguments, "--json"]) == answers.OK
     assert reconcile.main(["--json"]) == answers.OK
-    assert published.rows("select event_id from analytics_events order by all") == whole
+    assert [published.rows(question) for question in _EVENTS_AND_THEIR_SUMS] == [whole, summed]
 
 
 def test_a_dry_run_computes_nothing(commanded: Settings, capsys: Captured) -> None:

@@ -79,7 +79,7 @@ def test_a_lost_event_fails_the_daily_check(
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [check.check_name for check in failed] == ["equals_postgres"]
     assert failed[0].metadata["missing"].value == [lost]
-    assert "mychatflow backfill --asset analytics_events" in str(failed[0].metadata["mend_with"].value)
+    assert "mychatflow backfill --from " in str(failed[0].metadata["mend_with"].value)
     assert not result.success
     assert published.version() == version
 

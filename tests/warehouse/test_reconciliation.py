@@ -74,7 +74,7 @@ def test_exactly_the_lost_and_doubled_are_named(installation: Settings) -> None:
     assert sorted(found.missing) == lost
     assert found.surplus == (doubled,)
     assert found.mending_command is not None
-    assert found.mending_command.startswith("mychatflow backfill --asset analytics_events --from ")
+    assert found.mending_command.startswith("mychatflow backfill --from ")
     with connection.writer(installation) as warehouse:
         unequal = warehouse.execute("select count(*) from meta.reconciliations where not is_equal").fetchall()
     assert unequal[0][0] in range(1, 5)
