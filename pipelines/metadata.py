@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from warehouse.checks import CheckResult
 from warehouse.landing import Landed
 from warehouse.publish import Published
 from warehouse.runs import ModelRun
+from warehouse.scores import Rescored
 
 Metadata = Mapping[str, dg.MetadataValue | str | int | float]
 
@@ -38,6 +40,14 @@ def computed(run: ModelRun) -> Metadata:
         "seconds": round(run.seconds, 4),
         "restated": run.restated_count,
         "data_through": dg.MetadataValue.timestamp(run.data_through),
+    }
+
+
+def scored(found: Rescored, *, at: datetime) -> Metadata:
+    return {
+        "dagster/row_count": found.scored_count,
+        "changed": found.changed_count,
+        "data_through": dg.MetadataValue.timestamp(at),
     }
 
 

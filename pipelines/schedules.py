@@ -14,8 +14,9 @@ from pipelines.checks import equals_postgres
 from pipelines.partitions import HOURLY_TAG
 from pipelines.resources import Installation
 
+_TEAM = {"team": "data"}
 # A run that was killed, or met a database that was away, is tried again from its start: every step is safe to repeat.
-_TAGS = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS", "team": "data"}
+_TAGS = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS", **_TEAM}
 _MARTS = dg.AssetSelection.assets(landing, sql_models, snapshot)
 
 hourly_analytics = dg.define_asset_job(
@@ -50,18 +51,21 @@ backup_job = dg.define_asset_job(
     "backup",
     selection=[backup_copy],
     executor_def=dg.in_process_executor,
+    tags=_TEAM,
     description="A checked copy of the installation in BACKUP_DIR.",
 )
 restore_drill_job = dg.define_asset_job(
     "restore_drill",
     selection=[restore_drill],
     executor_def=dg.in_process_executor,
+    tags=_TEAM,
     description="Brings the newest backup back beside the living and says how long that took.",
 )
 weekly_report = dg.define_asset_job(
     "weekly_report",
     selection=[report_mails],
     executor_def=dg.in_process_executor,
+    tags=_TAGS,
     description="Writes the e-mails of the week before; the worker sends them.",
 )
 JOBS = [

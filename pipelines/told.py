@@ -18,7 +18,8 @@ def tell(settings: Settings, done: RolledUp, scored: Rescored, *, at: datetime) 
     Of the checks only those that found something: every event costs Dagster 20 ms, and there are two hundred checks.
     """
     events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = [
-        *_materialized(done, scored, partition=f"{at:%Y-%m-%d}"),
+        *_materialized(done, partition=f"{at:%Y-%m-%d}"),
+        dg.AssetMaterialization(["postgres", "lead_scores"], metadata=metadata.scored(scored, at=at)),
         *_evaluated(done),
     ]
     with dg.DagsterInstance.from_config(str(home.prepare(settings))) as instance:
@@ -27,7 +28,7 @@ def tell(settings: Settings, done: RolledUp, scored: Rescored, *, at: datetime) 
     return len(events)
 
 
-def _materialized(done: RolledUp, scored: Rescored, *, partition: str) -> Iterator[dg.AssetMaterialization]:
+def _materialized(done: RolledUp, *, partition: str) -> Iterator[dg.AssetMaterialization]:
     tables: list[tuple[dg.AssetKey, Metadata]] = [
         *((dg.AssetKey(["raw", name]), metadata.landed(done.landed, name)) for name in done.landed.row_counts),
         *((metadata.key(run.model), metadata.computed(run)) for run in done.runs),
@@ -35,10 +36,6 @@ def _materialized(done: RolledUp, scored: Rescored, *, partition: str) -> Iterat
     for key, told in tables:
         yield dg.AssetMaterialization(key, metadata=told, partition=partition)
     yield dg.AssetMaterialization(["published", "snapshot"], metadata=metadata.published(done.published))
-    yield dg.AssetMaterialization(
-        ["postgres", "lead_scores"],
-        metadata={"dagster/row_count": scored.scored_count, "changed": scored.changed_count},
-    )
 
 
 def _evaluated(done: RolledUp) -> Iterator[dg.AssetCheckEvaluation]:

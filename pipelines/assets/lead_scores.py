@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipelines import metadata
 from pipelines.assets.landing import FRESHNESS, OWNERS
 from pipelines.resources import Installation
 from warehouse import scores
@@ -20,4 +21,4 @@ def lead_scores(installation: dg.ResourceParam[Installation]) -> dg.MaterializeR
     """Every contact's score at the hour. Grain: one per contact. A rerun changes nothing more."""
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     outcome = scores.rescore(installation.settings, at=hour)
-    return dg.MaterializeResult(metadata={"dagster/row_count": outcome.scored_count, "changed": outcome.changed_count})
+    return dg.MaterializeResult(metadata=metadata.scored(outcome, at=hour))

@@ -12,7 +12,7 @@ from pipelines.assets.sql_models import VIEWS
 from pipelines.definitions import ASSETS, defs
 from pipelines.partitions import POOL
 from pipelines.resources import Installation
-from pipelines.schedules import SCHEDULES, follow_up_check_schedule, hourly_analytics_schedule
+from pipelines.schedules import JOBS, SCHEDULES, follow_up_check_schedule, hourly_analytics_schedule
 from tests.warehouse.history import NOON
 from warehouse import checks, models
 from warehouse.checks import CheckResult
@@ -110,6 +110,15 @@ def test_schedules_run_when_they_promise() -> None:
         "weekly_report": "0 12 * * 1",
     }
     assert all(schedule.default_status.value == "RUNNING" for schedule in map(_resolved, SCHEDULES))
+
+
+def test_every_job_says_whose_it_is_and_what_may_be_tried_again_is() -> None:
+    tags = {job.name: job.tags for job in JOBS}
+
+    assert {name for name, found in tags.items() if found.get("team") != "data"} == set()
+    # A copy of everything is not made thrice because the disk is full.
+    once = {name for name, found in tags.items() if "dagster/max_retries" not in found}
+    assert once == {"backup", "restore_drill"}
 
 
 def test_the_hourly_run_names_todays_partition() -> None:
