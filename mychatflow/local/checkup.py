@@ -247,8 +247,16 @@ def alerts(settings: Settings) -> list[Finding]:
     ] or [_found("alerts", "ok", "none fires")]
 
 
+def alert_mail(settings: Settings) -> list[Finding]:
+    if settings.alert_emails:
+        return [_found("alert mail", "ok", "ALERT_EMAILS names whom alerts go to")]
+    verdict: Verdict = "warning" if settings.is_production else "ok"
+    return [_found("alert mail", verdict, "nobody is told of alerts (ALERT_EMAILS is not set)", "set ALERT_EMAILS")]
+
+
 CHECKS: Final[tuple[Callable[[Settings], list[Finding]], ...]] = (
     configuration, keys, disk, media, postgres, meanings, redis_server, gateway, processes, freshness, alerts,
+    alert_mail,
 )  # fmt: skip
 
 

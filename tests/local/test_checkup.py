@@ -53,6 +53,16 @@ def test_a_gateway_of_another_hour_fails_the_doctor(found):
     assert ("clock", "failed") in found(to_strangers=401, date="Thu, 01 Jan 2026 00:00:00 GMT")
 
 
+@pytest.mark.parametrize(
+    ("env", "people", "verdict"),
+    [("production", None, "warning"), ("production", "ops@example.test", "ok"), ("development", None, "ok")],
+)
+def test_alerts_that_nobody_hears_of_are_named(settings, env, people, verdict):
+    [found] = checkup.alert_mail(settings.model_copy(update={"env": env, "alert_emails": people}))
+
+    assert (found.verdict, "ALERT_EMAILS" in found.detail) == (verdict, True)
+
+
 async def test_what_fires_is_told_with_what_to_do(settings, store):
     with psycopg.connect(settings.role_url("engine"), autocommit=True) as connection:
         firing = "insert into alerts (rule, subject, severity, fired_at) values ('breaker_open', %s, 'warning', now())"
