@@ -13,19 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from dashboards import assets, rehearsal, sign_in, states
+from dashboards import assets, files, rehearsal, sign_in, states
 from dashboards.analytics import routes as analytics
 from mychatflow import settings as configuration
 from mychatflow.local import json_lines
 
 _SCRIPT = Path(__file__).with_name("main.py")
 _ANALYTICS = analytics.app()
+_FILES = files.app()
 
 
 @asynccontextmanager
 async def _warm(_: st.App) -> AsyncIterator[None]:
     rehearsal.rehearse()
     store = analytics.open_with(_ANALYTICS, configuration.load())
+    _FILES.state.store = store
     compressing = await assets.start_compressing()
     rehearsal.settle()
     yield
@@ -42,7 +44,7 @@ async def _health(_: Request) -> JSONResponse:
 app = st.App(
     _SCRIPT,
     lifespan=_warm,
-    routes=[Route("/health", _health), Mount(analytics.PREFIX, _ANALYTICS)],
+    routes=[Route("/health", _health), Mount(analytics.PREFIX, _ANALYTICS), Mount(files.PREFIX, _FILES)],
     # Streamlit serves its scripts uncompressed; here no proxy is expected to do it.
     middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5), Middleware(assets.Light)],
     on_script_error=states.explain_failure,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from dashboards import wording
 from dashboards.wording import escaped
+from mychatflow.rules import file_kinds
 from mychatflow.store.chats import Message
 
 _AUTHORS = {
@@ -19,6 +20,9 @@ _AUTHORS = {
 }
 _PREVIEW = 120
 _NO_COSTS: Mapping[UUID, float] = MappingProxyType({})
+_NO_FILES: Mapping[UUID, str] = MappingProxyType({})
+# Types of messages that are nothing without their file, whatever is written below it.
+_FILED = {"image", "video", "audio", "document"}
 _SILENT_STATUSES = {"received"}
 _ANSWERED = "How it was answered"
 # What a gate decided instead of an answer; its reason is told beside it.
@@ -31,8 +35,14 @@ _GATED = {
 }
 
 
-def bubbles(messages: Sequence[Message], *, timezone: str, costs: Mapping[UUID, float] = _NO_COSTS) -> str:
-    """Oldest first, with a line for each new day; `costs` is the price of answers, by interaction."""
+def bubbles(
+    messages: Sequence[Message],
+    *,
+    timezone: str,
+    costs: Mapping[UUID, float] = _NO_COSTS,
+    files: Mapping[UUID, str] = _NO_FILES,
+) -> str:
+    """Oldest first, with a line for each new day; the price of answers and the addresses of files by interaction."""
     if not messages:
         return '<p class="mcf-day">No messages are kept for this contact.</p>'
     shown: list[str] = []
@@ -42,7 +52,8 @@ def bubbles(messages: Sequence[Message], *, timezone: str, costs: Mapping[UUID, 
         if local_day != last_day:
             shown.append(f'<span class="mcf-day">{escaped(wording.day(local_day))}</span>')
             last_day = local_day
-        shown.append(_bubble(message, timezone, costs.get(message.interaction_id)))
+        mark = message.interaction_id
+        shown.append(_bubble(message, timezone, costs.get(mark), files.get(mark)))
     # The inner list keeps its order; the outer one only begins at its end.
     return f'<div class="mcf-chat" role="log" aria-label="Conversation" tabindex="0"><div>{"".join(shown)}</div></div>'
 
@@ -57,14 +68,37 @@ def preview(message: Message | None) -> str:
     return told if len(told) <= _PREVIEW else f"{told[: _PREVIEW - 1]}…"
 
 
-def _bubble(message: Message, timezone: str, cost: float | None) -> str:
+def _bubble(message: Message, timezone: str, cost: float | None, file: str | None) -> str:
     side = "out" if message.direction == "outgoing" else "in"
-    body = escaped(message.text) if message.text else f'<span class="gone">{escaped(_without_text(message))}</span>'
+    body = escaped(message.text) if message.text else _gone(message)
     given = f" {escaped(' '.join(message.reactions))}" if message.reactions else ""
     return (
-        f'<div class="mcf-bubble {side}">{body}{given}'
+        f'<div class="mcf-bubble {side}">{_attached(message, file)}{body}{given}'
         f"<footer>{escaped(_footer(message, timezone, cost))}</footer>{_trace(message.trace)}</div>"
     )
+
+
+def _attached(message: Message, file: str | None) -> str:
+    """A picture to see, a recording to hear, anything else to take along; or what is no longer kept."""
+    if message.is_revoked or message.type not in _FILED:
+        return ""
+    what = wording.words(message.type)
+    if file is None:
+        return f'<span class="gone file">{escaped(what)}, not kept</span>'
+    address, kind = escaped(file), str(message.file_kind).partition(";")[0]
+    if kind in file_kinds.PICTURES:
+        shown = f'<img class="mcf-picture" src="{address}" alt="{escaped(what)}" loading="lazy">'
+        return f'<a href="{address}" target="_blank" rel="noreferrer">{shown}</a>'
+    if kind in file_kinds.RECORDINGS:
+        tag = kind.partition("/")[0]
+        return f'<{tag} class="mcf-recording" src="{address}" controls preload="none"></{tag}>'
+    return f'<a class="mcf-file" href="{address}" download>{escaped(what)}</a>'
+
+
+def _gone(message: Message) -> str:
+    if message.type in _FILED and not message.is_revoked:
+        return ""
+    return f'<span class="gone">{escaped(_without_text(message))}</span>'
 
 
 def _footer(message: Message, timezone: str, cost: float | None) -> str:

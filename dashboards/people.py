@@ -8,7 +8,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import chat, data, parts, shell, states, wording
+from dashboards import chat, data, files, parts, shell, states, wording
 from dashboards.parts import Column
 from dashboards.viewer import Viewer
 from mychatflow.store.contacts import Contact
@@ -87,7 +87,8 @@ def one(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: datet
         if looking.may("agent"):
             costs = data.answer_costs(looking.tenant_id, contact_id)
             messages = data.chat(looking.tenant_id, contact_id, reader=looking.actor)
-            st.html(chat.bubbles(messages, timezone=looking.timezone, costs=costs))
+            kept = files.links(looking.tenant_id, contact_id, messages, at=at)
+            st.html(chat.bubbles(messages, timezone=looking.timezone, costs=costs, files=kept))
         else:
             states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
     with right:

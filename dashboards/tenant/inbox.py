@@ -7,7 +7,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import chat, data, parts, people, saved, shell, states, viewer, wording
+from dashboards import chat, data, files, parts, people, saved, shell, states, viewer, wording
 from dashboards.setup import data as setup
 from dashboards.tenant import contact_panel, turns
 from dashboards.viewer import Viewer
@@ -206,7 +206,8 @@ def _talk(looking: Viewer, contact_id: UUID) -> None:
     if len(messages) == limit:
         more = partial(_show_more, told, limit + _MESSAGES)
         st.button("Older messages", key="older-messages", type="tertiary", on_click=more)
-    st.html(chat.bubbles(messages, timezone=looking.timezone, costs=costs))
+    kept = files.links(looking.tenant_id, contact_id, messages, at=shell.now())
+    st.html(chat.bubbles(messages, timezone=looking.timezone, costs=costs, files=kept))
     _mark_read(looking, contact, messages)
 
 

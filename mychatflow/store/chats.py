@@ -16,7 +16,11 @@ _OF_CONTACT = text(
     """
     select
         id as interaction_id, occurred_at, direction, type, author, content, status, language, llm_provider, llm_model,
-        latency_ms, reactions, edited_at, revoked_at, trace
+        latency_ms, reactions, edited_at, revoked_at, trace,
+        (
+            select mimetype from media_files
+            where media_files.tenant_id = interactions.tenant_id and media_files.id = interactions.id
+        ) as file_kind
     from interactions
     where tenant_id = :tenant_id
         and contact_id = :contact_id
@@ -35,7 +39,7 @@ _LAST_OF_EACH = text(
     cross join lateral (
         select
             id as interaction_id, occurred_at, direction, type, author, content, status, language, llm_provider,
-            llm_model, latency_ms, reactions, edited_at, revoked_at, null::jsonb as trace
+            llm_model, latency_ms, reactions, edited_at, revoked_at, null::jsonb as trace, null as file_kind
         from interactions
         where tenant_id = :tenant_id and interactions.contact_id = wanted.contact_id
         order by occurred_at desc, id desc
@@ -64,6 +68,8 @@ class Message:
     is_revoked: bool
     reactions: tuple[str, ...] = ()
     trace: Any = field(default=None)
+    # What the file that is kept of it is, by its sender's word.
+    file_kind: str | None = None
 
 
 async def of_contact(
@@ -115,6 +121,7 @@ def _message(row: RowMapping, cipher: TenantCipher) -> Message:
         is_revoked=row["revoked_at"] is not None,
         reactions=_reactions(row["reactions"]),
         trace=row["trace"],
+        file_kind=None if row["revoked_at"] else row["file_kind"],
     )
 
 

@@ -1,7 +1,6 @@
 """/conversations: the file of a message, and a colleague's own picture, voice note or document."""
 
 import asyncio
-import mimetypes
 from typing import Annotated
 from uuid import UUID
 
@@ -42,16 +41,8 @@ async def read_media(desk: AtDesk, contact_id: UUID, message_id: UUID) -> Respon
     data = await asyncio.to_thread(_vault(desk).load, cipher, message_id) if found else None
     if found is None or data is None:
         not_found("file")
-    kind = file_kinds.of(data)
-    is_shown = kind in file_kinds.PICTURES
-    extension = mimetypes.guess_extension(kind) or ".bin"
-    headers = {
-        "content-disposition": f'{"inline" if is_shown else "attachment"}; filename="{message_id}{extension}"',
-        "content-security-policy": "default-src 'none'; sandbox",
-        "x-content-type-options": "nosniff",
-        "cache-control": "private, no-store",
-    }
-    return Response(data, media_type=kind if is_shown else file_kinds.UNKNOWN, headers=headers)
+    kind, headers = file_kinds.served(data, str(message_id))
+    return Response(data, media_type=kind, headers=headers)
 
 
 @router.post(
