@@ -177,7 +177,9 @@ def mark(layout: Figure, marks: Rows, dates: Sequence[date], palette: Palette) -
     labels, before, lines, most = [], -1.0, 0, 0
     for day, names in sorted(by_day.items()):
         place = (day - dates[0]) / max(dates[-1] - dates[0], timedelta(days=1))
-        lines = lines if before >= 0 and place - before < _CLOSE else 0
+        # One to the right of its line and the next to the left of its own meet in between, if the chart is narrow.
+        is_met = place - before < _CLOSE or before <= _LATE < place
+        lines = lines if before >= 0 and is_met else 0
         labels.append(_label(day, names, palette, place=place, below=lines))
         before, lines = place, lines + len(names)
         most = max(most, lines)

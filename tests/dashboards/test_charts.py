@@ -172,12 +172,19 @@ def test_an_incident_is_named_once_a_day() -> None:
     assert [label["text"] for label in _labels((2, "OpenAI incident"), (2, "OpenAI incident"))] == ["OpenAI incident"]
 
 
-def test_names_of_close_days_never_overlap() -> None:
+def test_names_of_marked_days_never_overlap() -> None:
     first, second, third = _labels((0, "Version 1"), (1, "A new price list"), (len(DAYS) - 1, "Closed for repairs"))
 
-    assert first["yshift"] == third["yshift"]
-    assert second["yshift"] == first["yshift"] - 15
-    assert (first["xanchor"], third["xanchor"]) == ("left", "right")
+    # The last two face each other across a chart that may be as narrow as a phone.
+    assert (second["xanchor"], third["xanchor"]) == ("left", "right")
+    assert [first["yshift"] - label["yshift"] for label in (second, third)] == [15, 30]
+
+
+def test_names_of_days_far_apart_share_a_line() -> None:
+    first, second = _labels((0, "Version 1"), (len(DAYS) // 2, "A new price list"))
+
+    assert first["xanchor"] == second["xanchor"] == "left"
+    assert first["yshift"] == second["yshift"]
 
 
 def test_the_name_of_a_marked_day_stands_above_what_is_drawn() -> None:
