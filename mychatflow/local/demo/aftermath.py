@@ -1,4 +1,4 @@
-"""What others made of the conversations: programs that were told of facts, and answers that colleagues graded."""
+"""What others made of the conversations: programs were told of facts, answers were graded and chats read."""
 
 import random
 from datetime import timedelta
@@ -13,6 +13,7 @@ from mychatflow.rules.answer_quality import Reason, Verdict
 _TOLD: Final = (EventType.APPOINTMENT_BOOKED, EventType.HANDOFF_TRIGGERED)
 _KEPT: Final = 40
 _GRADED: Final = 120
+_UNREAD: Final = timedelta(hours=3)
 # How a colleague judges, and why: weight of each.
 _VERDICTS: Final[dict[tuple[Verdict, Reason | None], int]] = {
     (Verdict.GOOD, None): 88,
@@ -52,6 +53,14 @@ def grade(stage: Stage, *, chance: random.Random) -> None:
             *(business.tenant_id, business.id_of(f"grade:{row[1]}"), row[1], row[2], row[3], row[19], verdict),
             *(reason, member, row[2] + timedelta(hours=chance.uniform(1, 23))),
         )
+
+
+def read(stage: Stage) -> None:
+    """The owner of this machine has read all chats but those of the last hours: not everything is news at first."""
+    rows, seen_at = stage.rows, stage.until - _UNREAD
+    for row in rows.tables["contacts"]:
+        if row[0] == stage.business.tenant_id:
+            rows.add("read_markers", row[0], row[1], None, seen_at)
 
 
 def _endpoint(stage: Stage, name: str, description: str, *, reason: str) -> None:

@@ -51,6 +51,7 @@ def generate(settings: Settings, *, until: datetime, seed: int = DEFAULT_SEED, s
         first_number += count
         aftermath.tell(stage, chance=chance)
         aftermath.grade(stage, chance=chance)
+        aftermath.read(stage)
     _tell_incidents(rows, known)
     _count_usage(rows)
     return rows

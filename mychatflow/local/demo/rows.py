@@ -37,6 +37,7 @@ COLUMNS: Final[Mapping[str, str]] = {
         "lead_last_inbound_at, lead_scored_at, is_handed_off, handoff_reason, owner, preferred_language, tags, "
         "opted_out_at, first_message_at, last_message_at, last_inbound_at, last_outgoing_at, created_at"
     ),
+    "read_markers": "tenant_id, contact_id, member_id, read_through_at",
     "consents": "tenant_id, id, contact_id, kind, method, message_id, recorded_at",
     "ownership_history": "tenant_id, id, contact_id, owner, reason, member_id, changed_at",
     "episodes": (
