@@ -1,5 +1,6 @@
 """One message to many: drafted, tried, started, watched person by person, and judged against those held out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -7,7 +8,8 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import parts, people, shell, states, wording
+from dashboards import data as shared
+from dashboards import exports, parts, people, shell, states, wording
 from dashboards.outreach import audience, campaign_changes, campaign_form, data
 from dashboards.viewer import Viewer
 from mychatflow.rules.template import InvalidTemplate
@@ -16,6 +18,9 @@ _SHOWN = 20
 _TONES: dict[str, parts.Tone] = {"running": "good", "scheduled": "warn", "paused": "warn", "cancelled": "bad"}
 _BEGUN = ("running", "paused", "finished", "cancelled")
 _RECIPIENTS = ("queued", "sent", "delivered", "read", "replied", "failed", "skipped", "held_out")
+_REACHED = {"sent": "Written to", "delivered": "Delivered", "read": "Read", "replied": "Answered"}
+_STEPS = tuple(_REACHED)
+_COLUMNS = ("name", "phone", "state", "reason", "sent_at")
 _WORDS = {"held_out": "Held out", "queued": "Waiting", "skipped": "Left out", "replied": "Answered"}
 
 
@@ -51,9 +56,9 @@ def _campaign(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
     left.caption(f"To {shell.plain(audience.told(row['audience']))}")
     with right:
         if row["state"] == "running":
-            states.live(partial(_progress, looking, mark, row["state"]), every="5s")
+            states.live(partial(_progress, looking, mark, row["state"], at=at), every="5s")
         elif row["state"] in _BEGUN:
-            _progress(looking, mark, row["state"])
+            _progress(looking, mark, row["state"], at=at)
         else:
             _planned(looking, row, at=at)
 
@@ -102,14 +107,14 @@ def _actions(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
             st.caption("For good: whoever was not written to yet is left out.")
             st.button("Cancel the campaign", key=f"cancel-{mark}", on_click=_move, args=(looking, mark, "cancel"))
     if state in _BEGUN and st.button("Recipients", key=f"recipients-{mark}"):
-        st.dialog("Recipients", width="large")(partial(_recipients, looking, mark))()
+        _open_recipients(looking, mark, "Recipients", None, at=at)
 
 
 def _move(looking: Viewer, campaign_id: UUID, step: campaign_changes.Step) -> None:
     campaign_changes.move(looking, campaign_id, step)
 
 
-def _progress(looking: Viewer, campaign_id: UUID, shown: str) -> None:
+def _progress(looking: Viewer, campaign_id: UUID, shown: str, *, at: datetime) -> None:
     found = data.campaign(looking.tenant_id, campaign_id)
     if not found or found["state"] != shown:
         # It ended or was stopped while we looked: the buttons above are of before.
@@ -118,8 +123,13 @@ def _progress(looking: Viewer, campaign_id: UUID, shown: str) -> None:
     if not results["recipients"]:
         states.empty("The audience is being written down", "Numbers appear with the first people.")
         return
-    steps = [("Written to", results["sent"]), *((name.capitalize(), results[name]) for name in ("delivered", "read"))]
-    st.html(f'<div class="mcf-steps">{"".join(parts.funnel([*steps, ("Answered", results["replied"])]))}</div>')
+    drawn = parts.funnel([(word, results[state]) for state, word in _REACHED.items()])
+    for (state, word), step in zip(_REACHED.items(), drawn, strict=True):
+        place, is_pressed = shell.covered(f"{state}-{campaign_id}", f"{word}: who they are")
+        place.html(step)
+        if is_pressed:
+            # Whoever answered had read it: each step counts for those before it.
+            _open_recipients(looking, campaign_id, word, _STEPS[_STEPS.index(state) :], at=at)
     st.html(parts.facts(_facts(results)))
 
 
@@ -139,13 +149,31 @@ def _facts(results: dict[str, Any]) -> dict[str, str]:
     return facts
 
 
-def _recipients(looking: Viewer, campaign_id: UUID) -> None:
-    state = st.pills("State", _RECIPIENTS, format_func=_told, key="recipient-state", label_visibility="collapsed")
-    rows = people.named(looking, data.recipients(looking.tenant_id, campaign_id, state))
+def _open_recipients(
+    looking: Viewer, campaign_id: UUID, title: str, among: Sequence[str] | None, *, at: datetime
+) -> None:
+    """`among` are the states of the step that was pressed; without one, the state is chosen in the dialog."""
+    st.dialog(title, width="large")(partial(_recipients, looking, campaign_id, among, at=at))()
+
+
+def _recipients(looking: Viewer, campaign_id: UUID, among: Sequence[str] | None, *, at: datetime) -> None:
+    if among is None:
+        state = st.pills("State", _RECIPIENTS, format_func=_told, key="recipient-state", label_visibility="collapsed")
+        among = [state] if state else None
+    rows = people.named(looking, data.recipients(looking.tenant_id, campaign_id, among))
     if not rows:
         states.empty("Nobody is in this state", "Choose another one, or none to see everybody.")
         return
-    st.dataframe(
+    chosen = _listed(rows, timezone=looking.timezone)
+    exports.menu(looking, rows, columns=_COLUMNS, file="recipients")
+    if chosen is not None:
+        contact_id = rows[chosen]["contact_id"]
+        people.one(looking, contact_id, shared.people(looking.tenant_id, (contact_id,)).get(contact_id), at=at)
+
+
+def _listed(rows: data.Rows, *, timezone: str) -> int | None:
+    """The recipient somebody selected, if any."""
+    selected = st.dataframe(
         [
             {
                 "Contact": row["name"],
@@ -157,11 +185,16 @@ def _recipients(looking: Viewer, campaign_id: UUID) -> None:
             for row in rows
         ],
         hide_index=True,
-        height=430,
+        height=min(320, 38 + 34 * len(rows)),
         row_height=34,
-        alt=f"Table of {len(rows)} recipients with state and reason.",
-        column_config={"Sent": st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=looking.timezone)},
+        key=shell.keyed("recipients", *(row["id"] for row in rows)),
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=f"Table of {len(rows)} recipients with state and reason. Select one to read the chat.",
+        column_config={"Sent": st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=timezone)},
     )
+    found = selected["selection"]["rows"]
+    return int(found[0]) if found else None
 
 
 def _told(state: str) -> str:

@@ -1,6 +1,6 @@
 """What campaigns and follow-up sequences a workspace has, and how they do, as it is this second."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -76,9 +76,11 @@ def audience_now(tenant_id: UUID, row: Mapping[str, Any], *, at: datetime) -> Pr
     return bridge().in_tenant(tenant_id, read)
 
 
-def recipients(tenant_id: UUID, campaign_id: UUID, state: str | None) -> Rows:
-    """The first thousand."""
-    read = partial(campaign_results.recipients, tenant_id=tenant_id, campaign_id=campaign_id, state=state, limit=1_000)
+def recipients(tenant_id: UUID, campaign_id: UUID, states: Sequence[str] | None) -> Rows:
+    """The first thousand in any of the states."""
+    read = partial(
+        campaign_results.recipients, tenant_id=tenant_id, campaign_id=campaign_id, states=states, limit=1_000
+    )
     return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
 
 

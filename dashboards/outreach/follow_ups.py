@@ -8,13 +8,14 @@ from uuid import UUID
 import streamlit as st
 
 from dashboards import data as shared
-from dashboards import parts, people, shell, states, wording
+from dashboards import exports, parts, people, shell, states, wording
 from dashboards.outreach import audience, data, sequence_form, sequences
 from dashboards.outreach.data import Rows
 from dashboards.viewer import Viewer
 
 _PARTS = ("Sequences", "Runs")
 _SHOWN = 20
+_COLUMNS = ("name", "phone", "sequence", "state", "reason", "sent_count", "started_at")
 _STATES = {"running": "Running", "finished": "Finished", "cancelled": "Ended early", "held_out": "Held out"}
 _TONES: dict[str, parts.Tone] = {"sent": "good", "due": "warn", "scheduled": "warn", "failed": "bad"}
 _REASONS = {
@@ -79,11 +80,17 @@ def _sequence(looking: Viewer, row: dict[str, Any]) -> None:
                 on_change=_switch,
                 args=(looking, row),
             )
+            st.button("Its runs", key=f"runs-{mark}", type="tertiary", on_click=_show_runs, args=(mark,))
             if st.button("Edit", icon=":material/edit:", key=f"edit-{mark}"):
                 sequence_form.open_for(looking, row)
     left, right = st.columns([1.6, 1])
     left.html(parts.timeline([_planned(step) for step in row["steps"]]))
     right.html(parts.facts(_results(row["results"])))
+
+
+def _show_runs(sequence_id: UUID) -> None:
+    """The people behind the results: the other part of the page, with that sequence chosen."""
+    st.session_state["part"], st.session_state["runs-of"] = "Runs", sequence_id
 
 
 def _switch(looking: Viewer, row: dict[str, Any]) -> None:
@@ -143,6 +150,8 @@ def _runs(looking: Viewer, rows: Rows, *, at: datetime) -> None:
         states.empty("No run matches", "A run begins when somebody stays silent for as long as the first message says.")
         return
     chosen = _table(found, timezone=looking.timezone)
+    told = [row | {"sent_count": _sent(row)} for row in found]
+    exports.menu(looking, told, columns=_COLUMNS, file="runs")
     if chosen is not None:
         dialog = st.dialog(shell.plain(found[chosen]["name"]), width="large", on_dismiss=partial(shell.renew, "runs"))
         dialog(partial(_run, looking, found[chosen], at=at))()
@@ -157,7 +166,7 @@ def _table(rows: Rows, *, timezone: str) -> int | None:
                 "Sequence": row["sequence"],
                 "State": _STATES[row["state"]],
                 "Because": _because(row["reason"]),
-                "Sent": sum(step["state"] == "sent" for step in row["steps"]),
+                "Sent": _sent(row),
                 "Started": row["started_at"],
             }
             for row in rows
@@ -176,6 +185,10 @@ def _table(rows: Rows, *, timezone: str) -> int | None:
     )
     found = selected["selection"]["rows"]
     return int(found[0]) if found else None
+
+
+def _sent(row: dict[str, Any]) -> int:
+    return sum(step["state"] == "sent" for step in row["steps"])
 
 
 def _run(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:

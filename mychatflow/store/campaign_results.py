@@ -1,6 +1,6 @@
 """What became of a campaign: one row per recipient, and all numbers counted from those same rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -78,7 +78,7 @@ _PAGE = text(
     inner join contacts on contacts.tenant_id = recipients.tenant_id and contacts.id = recipients.contact_id
     where recipients.tenant_id = :tenant_id
         and recipients.campaign_id = :id
-        and (cast(:state as text) is null or recipients.state = :state)
+        and (cast(:states as text[]) is null or recipients.state = any(:states))
         and (cast(:before_id as uuid) is null or recipients.id < cast(:before_id as uuid))
     order by recipients.id desc limit :limit
     """
@@ -106,9 +106,15 @@ async def recipients(
     tenant_id: UUID,
     campaign_id: UUID,
     *,
-    state: str | None = None,
+    states: Sequence[str] | None = None,
     before_id: UUID | str | None = None,
     limit: int,
 ) -> list[Mapping[str, Any]]:
-    values = {"tenant_id": tenant_id, "id": campaign_id, "state": state, "before_id": before_id, "limit": limit}
+    values = {
+        "tenant_id": tenant_id,
+        "id": campaign_id,
+        "states": states and list(states),
+        "before_id": before_id,
+        "limit": limit,
+    }
     return [dict(row) for row in (await transaction.execute(_PAGE, values)).mappings()]

@@ -190,7 +190,7 @@ async def list_recipients(
             transaction,
             desk.tenant_id,
             campaign_id,
-            state=state,
+            states=[state] if state else None,
             before_id=before_id,
             limit=pages.size(limit) + 1,
         )
