@@ -15,7 +15,13 @@ from warehouse.periods import Period
 
 Rows = list[dict[str, Any]]
 _COLUMNS = ("name", "phone", "event_count", "slowest_ms", "cost_usd", "last_at")
-_ONE = {"messages": "message", "replies": "reply", "calls": "call", "conversations": "conversation"}
+_ONE = {
+    "messages": "message",
+    "replies": "reply",
+    "calls": "call",
+    "conversations": "conversation",
+    "answers": "answer",
+}
 _HEADINGS = {"event_count": "Times", "slowest_ms": "Slowest", "cost_usd": "Cost", "last_at": "Last"}
 
 
@@ -43,6 +49,17 @@ def replies(looking: Viewer, period: Period, *, title: str, provider: str | None
     """The agent's replies, the slowest first."""
     where = {"provider": provider}
     return _of("ai_replies", looking, period, title=title, counted="replies", where=where, first="slowest")
+
+
+def replies_by(looking: Viewer, period: Period, *, provider: str) -> Behind:
+    """The replies of one provider on a day, or in a longer period."""
+    title = f"{wording.provider(provider)}, {wording.span(period.since, period.until)}, slowest first"
+    return replies(looking, period, title=title, provider=provider)
+
+
+def backups(looking: Viewer, period: Period) -> Behind:
+    """Replies that another model than the first wrote."""
+    return _of("failover", looking, period, title="Answered by another model", counted="replies", first="slowest")
 
 
 def calls(looking: Viewer, period: Period, *, title: str, provider: str | None = None) -> Behind:

@@ -1,6 +1,7 @@
 """The rows of a table as a file: what a spreadsheet opens holds numbers and words, never a formula."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboards import shell, wording
 from dashboards.viewer import Viewer
@@ -18,22 +20,52 @@ from warehouse.exports import Kind
 Rows = Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What a card shows: the file's name, its rows when they are asked for, and which of their columns."""
+
+    file: str
+    rows: Callable[[], Rows]
+    columns: Sequence[str]
+
+
 def menu(looking: Viewer, rows: Rows, *, columns: Sequence[str], file: str) -> None:
     """Download exactly the rows on screen, for roles that may take data out; times are the workspace's own."""
     if not looking.permits(Permission.EXPORT_DATA):
         return
-    with st.popover("Export", type="tertiary", icon=":material/download:", key=shell.keyed("exports", file)):
-        for kind, mime in exports.MEDIA_TYPES.items():
-            st.download_button(
-                kind.upper() if kind != "parquet" else "Parquet",
-                # Made when somebody asks for it.
-                partial(made, kind, rows, columns=columns, timezone=looking.timezone),
-                file_name=f"{file}.{kind}",
-                mime=mime,
-                type="tertiary",
-                on_click="ignore",
-                key=f"export-{file}-{kind}",
-            )
+    with _popover(file):
+        _files(Sheet(file=file, rows=lambda: rows, columns=columns), timezone=looking.timezone)
+
+
+def of_page(looking: Viewer, page: str, sheets: Mapping[str, Sheet]) -> None:
+    """As menu, for the card one chooses by its name."""
+    if not looking.permits(Permission.EXPORT_DATA):
+        return
+    with _popover(page):
+        chosen = st.selectbox("What", list(sheets), key=f"exported-{page}")
+        _files(sheets[chosen], timezone=looking.timezone)
+
+
+def _popover(name: str) -> DeltaGenerator:
+    return st.popover("Export", type="tertiary", icon=":material/download:", key=shell.keyed("exports", name))
+
+
+def _files(sheet: Sheet, *, timezone: str) -> None:
+    for kind, mime in exports.MEDIA_TYPES.items():
+        st.download_button(
+            kind.upper() if kind != "parquet" else "Parquet",
+            # Read and made when somebody asks for it.
+            partial(_made_of, sheet, kind, timezone),
+            file_name=f"{sheet.file}.{kind}",
+            mime=mime,
+            type="tertiary",
+            on_click="ignore",
+            key=f"export-{sheet.file}-{kind}",
+        )
+
+
+def _made_of(sheet: Sheet, kind: Kind, timezone: str) -> bytes:
+    return made(kind, sheet.rows(), columns=sheet.columns, timezone=timezone)
 
 
 def made(kind: Kind, rows: Rows, *, columns: Sequence[str], timezone: str) -> bytes:

@@ -94,8 +94,15 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, label: st
     )
 
 
-def funnel(steps: Sequence[tuple[str, int]]) -> list[str]:
-    """Horizontal bars, each with the share kept from the step before."""
+def line(cells: Sequence[str], *, is_head: bool = False) -> str:
+    """A row of a list whose rows can be opened: a name, then numbers; cells are HTML, as in a table."""
+    name, *numbers = cells
+    told = "".join(f"<b>{number}</b>" for number in numbers)
+    return f'<div class="mcf-line{" head" if is_head else ""}"><span>{name}</span>{told}</div>'
+
+
+def funnel(steps: Sequence[tuple[str, int]], changes: Sequence[str | int | None] = ()) -> list[str]:
+    """Horizontal bars, each with the share kept from the step before; `changes` are those against an earlier period."""
     widest = max((count for _, count in steps), default=0)
     rows = []
     before: int | None = None
@@ -105,10 +112,17 @@ def funnel(steps: Sequence[tuple[str, int]]) -> list[str]:
         rows.append(
             f'<div class="mcf-step"><span>{escaped(name)}</span>'
             f'<div class="mcf-bar"><i class="step-{number}" style="width:{width:.1f}%"></i></div>'
-            f"<b>{count:,}</b><em>{kept}</em></div>"
+            f"<b>{count:,}</b><em>{kept}</em>{_changed(changes, number)}</div>"
         )
         before = count
     return rows
+
+
+def _changed(changes: Sequence[str | int | None], number: int) -> str:
+    """No place is kept where nothing is compared."""
+    if not changes:
+        return ""
+    return f"<small>{'' if changes[number] is None else escaped(changes[number])}</small>"
 
 
 def shared(name: str, count: int, share: str, *, change: str | int | None = None) -> str:

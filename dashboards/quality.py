@@ -25,6 +25,11 @@ def reasons(tenant_id: UUID, *, since: datetime, until: datetime) -> list[dict[s
     return bridge().in_tenant(tenant_id, read)
 
 
+def people(tenant_id: UUID, *, reason: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    read = partial(answer_grades.people, tenant_id=tenant_id, reason=reason, since=since, until=until)
+    return bridge().in_tenant(tenant_id, read)
+
+
 def next_answer(tenant_id: UUID, *, since: datetime, until: datetime, skipped: tuple[UUID, ...]) -> Answer | None:
     read = partial(answer_grades.next_answer, tenant_id=tenant_id, since=since, until=until, skipped=skipped)
     return bridge().in_tenant(tenant_id, read)

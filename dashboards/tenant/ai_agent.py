@@ -7,23 +7,13 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboards import behind, charts, data, exports, filters, parts, shell, states, tiles, wording
+from dashboards.data import Rows
 from dashboards.filters import Choice
 from dashboards.parts import Column
-from dashboards.tenant import grading
+from dashboards.tenant import grading, sheets
 from dashboards.viewer import Viewer
 from warehouse import metrics
 
-_COLUMNS = (
-    "provider",
-    "model",
-    "reply_count",
-    "reply_share",
-    "attempt_count",
-    "failed_count",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-)
 _STEPS = {
     "queued": "Waits for its turn",
     "validate": "Validate",
@@ -41,6 +31,7 @@ _STEPS = {
     "device ack": "Reaches the phone",
     "read ack": "Is read",
 }
+_ONWARD = ":material/arrow_forward:"
 # After the gateway took it, the customer's phone sets the pace.
 _OUTSIDE = {"device ack", "read ack"}
 
@@ -65,27 +56,30 @@ def show(looking: Viewer, *, at: datetime) -> None:
         at=at,
         updated=data.as_of(looking.tenant_id),
     )
-    _unit_costs(looking, choice, at=at)
+    unit_costs = _unit_costs(looking, choice, at=at)
     shell.numbers_first()
     left, right = st.columns([1.25, 1])
     with left.container(border=True, height="stretch", key="card-models"):
         _models(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-waterfall"):
-        _waterfall(looking, choice)
+        _waterfall(looking, choice, at=at)
     left, right = st.columns([1.25, 1])
     with left.container(border=True, height="stretch", key="card-failovers"):
-        _failovers(looking, choice)
+        _failovers(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-quality"):
         grading.quality(looking, choice, at=at)
+    exports.of_page(looking, "agent", sheets.ai_agent(looking, choice, unit_costs))
 
 
-def _unit_costs(looking: Viewer, choice: Choice, *, at: datetime) -> None:
-    """What one of each thing costs, every failed and lost call included."""
+def _unit_costs(looking: Viewer, choice: Choice, *, at: datetime) -> Rows:
+    """What one of each thing costs, every failed and lost call included; returns what the tiles show."""
     with states.reading(120):
         now = {metric: data.metric(looking.tenant_id, metric, choice.period) for _, metric, _, _ in _UNITS}
     grid = st.grid(5, min_column_width=150, key="tiles")
+    shown = []
     for number, (label, metric, written, colour) in enumerate(_UNITS):
         before = data.metric(looking.tenant_id, metric, choice.previous) if choice.previous else None
+        shown.append({"number": label, "usd": now[metric], "previous_usd": before})
         value, change = written(now[metric]), wording.change(now[metric], before)
         drawn, is_pressed = shell.covered(f"cost-{number}", f"{label} {value}: who is behind it", within=grid)
         drawn.metric(
@@ -101,6 +95,7 @@ def _unit_costs(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         if is_pressed:
             found = behind.calls(looking, choice.period, title="AI cost, dearest first")
             behind.open_dialog(looking, found, choice.period, at=at)
+    return shown
 
 
 def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
@@ -116,8 +111,12 @@ def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         return
     p95 = {row["provider"]: row["latency_p95_ms"] for row in data.provider_usage(looking.tenant_id, choice.period)}
     per_day = data.provider_per_day(looking.tenant_id, choice.period)
-    figure = charts.providers(per_day, period_dates=list(choice.period.dates()), palette=shell.palette(), height=170)
-    shell.chart(figure, "models-per-day", alt="Stacked bars: replies a day by provider.")
+    figure = charts.providers(per_day, period_dates=list(choice.period.dates()), palette=shell.palette(), height=230)
+    curve: list[int] = []
+    day = shell.clicked(figure, "models-per-day", alt="Stacked bars: replies a day by provider.", curves=curve)
+    if day:
+        found = behind.replies_by(looking, day, provider=charts.ordered_providers(per_day)[curve[0]])
+        behind.open_dialog(looking, found, day, at=at, renews="models-per-day")
     shown = [
         {
             "Model": f"{wording.provider(row['provider'])} · {row['model']}",
@@ -141,7 +140,6 @@ def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         alt=f"Table of {len(rows)} models with share, calls, failures, tokens, speed and cost.",
         column_config={"p95": st.column_config.TextColumn(help="Of the provider: 95 of 100 calls were faster.")},
     )
-    exports.menu(looking, rows, columns=_COLUMNS, file="models")
     chosen = selected["selection"]["rows"]
     if chosen:
         name = rows[chosen[0]]["provider"]
@@ -149,7 +147,7 @@ def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         behind.open_dialog(looking, found, choice.period, at=at, renews="models")
 
 
-def _waterfall(looking: Viewer, choice: Choice) -> None:
+def _waterfall(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     rows = {row["step"]: row for row in data.latency_steps(looking.tenant_id, choice.period)}
     total = rows.pop("total", None)
     told = (
@@ -163,12 +161,17 @@ def _waterfall(looking: Viewer, choice: Choice) -> None:
         states.empty("No reply in this period", "Each step of a reply appears here.")
         return
     st.html(parts.waterfall([(name, row["median_ms"], row["p95_ms"], is_ours) for name, row, is_ours in steps]))
+    if st.button("Read the slowest replies", key="slowest-replies", type="tertiary", icon=_ONWARD):
+        found = behind.replies(looking, choice.period, title="Replies, slowest first")
+        behind.open_dialog(looking, found, choice.period, at=at)
 
 
-def _failovers(looking: Viewer, choice: Choice) -> None:
+def _failovers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     kpis = data.overview_kpis(looking.tenant_id, choice.period)
     told = f"Another model wrote {wording.share(kpis['fallback_rate'])} of replies ({kpis['fallback_count']:,})"
     st.html(parts.card_title("Failover", told, metrics.help_text("failover")))
+    if kpis["fallback_count"] and st.button("Read these replies", key="backup-replies", type="tertiary", icon=_ONWARD):
+        behind.open_dialog(looking, behind.backups(looking, choice.period), choice.period, at=at)
     rows = data.failovers(looking.tenant_id, choice.period)
     if not rows:
         states.empty("No model was shut off in this period", "A breaker that opens is listed here, with whom it met.")

@@ -7,22 +7,12 @@ import streamlit as st
 
 from dashboards import behind, charts, data, exports, filters, parts, people, shell, states, tiles, wording
 from dashboards.filters import Choice
-from dashboards.tenant import timeline_notes
+from dashboards.tenant import sheets, timeline_notes
 from dashboards.theme.tokens import Palette
 from dashboards.viewer import Viewer
 from warehouse import metrics
 
 _OUTCOMES = ("autonomous", "assisted", "handed_off", "abandoned", "blocked_by_quota", "open")
-_COLUMNS = (
-    "name",
-    "started_at",
-    "outcome",
-    "reason",
-    "message_count",
-    "first_response_ms",
-    "resolution_ms",
-    "language",
-)
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -133,7 +123,7 @@ def _episodes(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         states.empty("No conversation matches", "Choose another outcome or a longer period.")
         return
     chosen = _table(rows, timezone=looking.timezone)
-    exports.menu(looking, rows, columns=_COLUMNS, file="conversations")
+    exports.of_page(looking, "conversations", sheets.conversations(looking, choice, rows))
     if chosen is not None:
         people.open_contact(looking, rows[chosen]["contact_id"], at=at, renews="episodes")
 

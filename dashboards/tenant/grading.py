@@ -7,8 +7,9 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import changes, chat, filters, parts, states, wording
+from dashboards import behind, changes, chat, filters, parts, shell, states, wording
 from dashboards import quality as known
+from dashboards.behind import Behind
 from dashboards.changes import NotDone
 from dashboards.filters import Choice
 from dashboards.parts import Column
@@ -51,14 +52,37 @@ def quality(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         for stratum in strata[:6]
     ]
     st.html(parts.table(columns, cells, label="Graded answers by language"))
-    why = known.reasons(looking.tenant_id, since=since, until=until)
-    if why:
-        st.html(parts.chips((f"{wording.words(row['reason'])} {row['answer_count']}" for row in why[:4]), "warn"))
+    _reasons(looking, choice, at=at)
     if not looking.permits(Permission.GRADE_ANSWERS):
         return
     if st.button("Grade answers", icon=":material/grading:", key="grade-answers"):
         dialog = st.dialog("Is this answer good?", width="large", on_dismiss="rerun")
         dialog(partial(states.guarded, partial(_queue, looking, since, until, at=at)))()
+
+
+def _reasons(looking: Viewer, choice: Choice, *, at: datetime) -> None:
+    """Why answers were not good; each reason opens whom it met."""
+    since, until = filters.instants(choice.period, looking.timezone)
+    counts: dict[str, int] = {}
+    for row in known.reasons(looking.tenant_id, since=since, until=until):
+        counts[row["reason"]] = counts.get(row["reason"], 0) + row["answer_count"]
+    if not counts:
+        return
+    reason = st.pills(
+        "Why not good",
+        list(counts),
+        format_func=lambda name: f"{_reason(name)} **{counts[name]}**",
+        key=shell.renewed("reasons"),
+        label_visibility="collapsed",
+    )
+    if reason is not None:
+        read = partial(known.people, looking.tenant_id, reason=reason, since=since, until=until)
+        found = Behind(title=_reason(reason), counted="answers", rows=read)
+        behind.open_dialog(looking, found, choice.period, at=at, renews="reasons")
+
+
+def _reason(name: str) -> str:
+    return wording.words(name) if name else "No reason given"
 
 
 def _good(good: int, graded: int) -> str:

@@ -5,9 +5,10 @@ from functools import partial
 
 import streamlit as st
 
-from dashboards import behind, charts, data, exports, filters, parts, people, shell, states
+from dashboards import behind, charts, data, exports, filters, parts, people, shell, states, tiles, wording
 from dashboards.behind import Behind
 from dashboards.filters import Choice
+from dashboards.tenant import sheets
 from dashboards.viewer import Viewer
 from warehouse import metrics
 
@@ -21,7 +22,6 @@ _STAGES = {
 _GRADES = ("A", "B", "C", "D", "F")
 _SHOWN = 500
 _MOST = 10_000
-_COLUMNS = ("name", "phone", "grade", "score", "stage", "week_count", "message_count", "last_message_at")
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -56,7 +56,9 @@ def _funnel(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     if not rows or not rows[0]["contact_count"]:
         states.empty("Nobody wrote in this period", "The way to a booking appears with the first customers.")
         return
-    steps = parts.funnel([(_STAGES[row["stage"]], row["contact_count"]) for row in rows])
+    steps = parts.funnel(
+        [(_STAGES[row["stage"]], row["contact_count"]) for row in rows], _changes(looking, choice, rows)
+    )
     for row, step in zip(rows, steps, strict=True):
         drawn, is_pressed = shell.covered(row["stage"], f"{_STAGES[row['stage']]}: who they are")
         drawn.html(step)
@@ -67,6 +69,14 @@ def _funnel(looking: Viewer, choice: Choice, *, at: datetime) -> None:
                 rows=partial(_reached, looking, choice, row["stage"]),
             )
             behind.open_dialog(looking, found, choice.period, at=at)
+
+
+def _changes(looking: Viewer, choice: Choice, rows: data.Rows) -> list[str | int | None]:
+    """Of each step against the period before, while comparing."""
+    if choice.previous is None:
+        return []
+    before = {row["stage"]: row["contact_count"] for row in data.lead_funnel(looking.tenant_id, choice.previous)}
+    return [tiles.delta(wording.change(row["contact_count"], before.get(row["stage"]))) for row in rows]
 
 
 def _reached(looking: Viewer, choice: Choice, stage: str) -> data.Rows:
@@ -126,13 +136,15 @@ def _contacts(looking: Viewer, choice: Choice, *, at: datetime) -> None:
             grade = st.pills("Grade", _GRADES, key="grade", bind="query-params", label_visibility="collapsed")
             wanted = st.text_input("Search", key="search", placeholder="Name", label_visibility="collapsed", width=170)
     with states.reading(318):
-        rows = people.named(looking, data.lead_list(looking.tenant_id, choice.period, grade=grade, limit=_SHOWN))
-    rows = [row for row in rows if (wanted or "").casefold() in row["name"].casefold()]
+        # A name is sought among everybody, not among the newest alone.
+        limit = _MOST if wanted else _SHOWN
+        rows = people.named(looking, data.lead_list(looking.tenant_id, choice.period, grade=grade, limit=limit))
+    rows = [row for row in rows if (wanted or "").casefold() in row["name"].casefold()][:_SHOWN]
     if not rows:
         states.empty("Nobody matches", "Clear the grade or the name, or choose a longer period.")
         return
     chosen = _table(rows, timezone=looking.timezone)
-    exports.menu(looking, rows, columns=_COLUMNS, file="leads")
+    exports.of_page(looking, "leads", sheets.leads(looking, choice, rows))
     if chosen is not None:
         people.open_contact(looking, rows[chosen]["contact_id"], at=at, renews="contacts")
 

@@ -1,14 +1,14 @@
 """How the assistant is doing: numbers first, then trends, then who answered and what it cost."""
 
 from datetime import datetime
+from typing import Any
 
 import streamlit as st
 
 from dashboards import behind, charts, data, exports, filters, parts, shell, states, tiles, wording
 from dashboards.data import Rows
 from dashboards.filters import Choice
-from dashboards.parts import Column
-from dashboards.tenant import restated, timeline_notes
+from dashboards.tenant import restated, sheets, timeline_notes
 from dashboards.theme import tokens
 from dashboards.viewer import Viewer
 from warehouse import metrics
@@ -21,7 +21,6 @@ _BUCKETS: dict[str, tuple[str, parts.Tone, str, int, int | None]] = {
     "5_to_30s": ("5 to 30 s", "warn", "orange", 5_000, 30_000),
     "over_30s": ("over 30 s", "bad", "red", 30_000, None),
 }
-_DAILY = ("local_date", "message_count", "contact_count", "reply_p50_ms", "cost_usd", "answered_rate")
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -50,7 +49,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
         _hours(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-providers"):
         _providers(looking, choice, at=at)
-    exports.menu(looking, data.kpis_per_day(looking.tenant_id, choice.period), columns=_DAILY, file="overview")
+    exports.of_page(looking, "overview", sheets.overview(looking, choice))
 
 
 def _open_tile(looking: Viewer, choice: Choice, column: str, *, at: datetime) -> None:
@@ -168,22 +167,23 @@ def _providers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     curve: list[int] = []
     day = shell.clicked(figure, "providers", alt="Stacked bars: replies a day by AI provider.", curves=curve)
     if day:
-        name = names[curve[0]]
-        title = f"{wording.provider(name)} on {wording.day(day.since)}, slowest first"
-        found = behind.replies(looking, day, title=title, provider=name)
+        found = behind.replies_by(looking, day, provider=names[curve[0]])
         behind.open_dialog(looking, found, day, at=at, renews="providers")
-    columns = [
-        Column(title="Provider"),
-        *(Column(title=name, is_number=True) for name in ("Share", "Tokens", "p95", "Cost")),
-    ]
-    rows = [
-        (
-            parts.swatch(wording.provider(row["provider"]), tokens.provider_colour(palette, row["provider"])),
-            wording.share(row["reply_share"]),
-            wording.count(row["input_tokens"] + row["output_tokens"]),
-            wording.seconds(row["latency_p95_ms"]),
-            wording.usd(row["cost_usd"]),
-        )
-        for row in sorted(usage, key=lambda row: -row["reply_count"])
-    ]
-    st.html(parts.table(columns, rows, label="AI providers"))
+    st.html(parts.line(("Provider", "Share", "Tokens", "p95", "Cost"), is_head=True))
+    for row in sorted(usage, key=lambda row: -row["reply_count"]):
+        _provider(looking, choice, row, at=at)
+
+
+def _provider(looking: Viewer, choice: Choice, row: dict[str, Any], *, at: datetime) -> None:
+    provider = row["provider"]
+    drawn, is_pressed = shell.covered(f"provider-{provider}", f"{wording.provider(provider)}: its replies")
+    cells = (
+        parts.swatch(wording.provider(provider), tokens.provider_colour(shell.palette(), provider)),
+        wording.share(row["reply_share"]),
+        wording.count(row["input_tokens"] + row["output_tokens"]),
+        wording.seconds(row["latency_p95_ms"]),
+        wording.usd(row["cost_usd"]),
+    )
+    drawn.html(parts.line(cells))
+    if is_pressed:
+        behind.open_dialog(looking, behind.replies_by(looking, choice.period, provider=provider), choice.period, at=at)

@@ -82,6 +82,18 @@ _REASONS = text(
     order by answer_count desc, verdict, reason
     """
 )
+# In the shape of every list of people behind a number.
+_PEOPLE = text(
+    """
+    select
+        contact_id, count(*) as event_count, null as slowest_ms, null as cost_usd, max(interaction_at) as last_at
+    from answer_grades
+    where tenant_id = :tenant_id and interaction_at >= :since and interaction_at < :until and verdict <> 'good'
+        and coalesce(reason, '') = :reason
+    group by contact_id
+    order by last_at desc, contact_id
+    """
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,3 +155,11 @@ async def reasons(
     """Why answers were not good, the most frequent first."""
     values = {"tenant_id": tenant_id, "since": since, "until": until}
     return [dict(row) for row in (await transaction.execute(_REASONS, values)).mappings()]
+
+
+async def people(
+    transaction: AsyncConnection, tenant_id: UUID, *, reason: str, since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """Who was answered badly for that reason, the latest first."""
+    values = {"tenant_id": tenant_id, "reason": reason, "since": since, "until": until}
+    return [dict(row) for row in (await transaction.execute(_PEOPLE, values)).mappings()]

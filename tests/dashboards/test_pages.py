@@ -73,6 +73,38 @@ def test_every_tile_opens_the_people_behind_it(pages: Town, place: str) -> None:
     assert any("people, " in caption.value for caption in test.caption)
 
 
+@pytest.mark.parametrize(
+    ("page", "place"),
+    [("overview", "cover-provider-openai"), ("agent", "slowest-replies"), ("agent", "backup-replies")],
+)
+def test_what_models_did_opens_the_people_they_answered(pages: Town, page: str, place: str) -> None:
+    test = opened(page, workspace=pages.dental.name).button(key=place).click().run()
+
+    assert not test.exception
+    assert any("replies with " in caption.value for caption in test.caption)
+
+
+def test_each_card_of_a_page_may_be_taken_along(pages: Town) -> None:
+    test = opened("overview", workspace=pages.dental.name)
+    names = test.selectbox(key="exported-overview").options
+
+    test = test.selectbox(key="exported-overview").set_value("When people write").run()
+
+    assert not test.exception
+    assert names[:3] == ["Numbers per day", "Messages per day", "Reply time"]
+    viewer = opened("overview", workspace=pages.dental.name, role="viewer")
+    assert "exported-overview" not in {box.key for box in viewer.selectbox}
+
+
+def test_the_funnel_is_compared_with_before(pages: Town) -> None:
+    compared, alone = (
+        html_of(opened("leads", workspace=pages.dental.name, compare=compare)) for compare in ("true", "false")
+    )
+
+    assert compared.count("</em><small>") == 5
+    assert "</em><small>" not in alone
+
+
 def test_a_step_of_the_funnel_counts_its_people(pages: Town) -> None:
     test = opened("leads", workspace=pages.dental.name)
     step = next(button for button in test.button if button.key == "cover-booked").click().run()

@@ -4,7 +4,7 @@ import asyncio
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -140,16 +140,28 @@ def shown(page: str, shop: Shop) -> str:
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The files that the pages offer to take, readable."""
     files: list[bytes] = []
-    menu = exports.menu
+    menu, of_page = exports.menu, exports.of_page
 
-    def offered(looking: Viewer, rows: exports.Rows, *, columns: Sequence[str], file: str) -> None:
-        menu(looking, rows, columns=columns, file=file)
+    def take(rows: exports.Rows, columns: Sequence[str]) -> None:
         made = {kind: exports.made(kind, rows, columns=columns, timezone="UTC") for kind in MEDIA_TYPES}
         sheet = zipfile.ZipFile(io.BytesIO(made["xlsx"]))
         table = pyarrow.parquet.read_table(io.BytesIO(made["parquet"]))
         files.extend([made["csv"], *(sheet.read(name) for name in sheet.namelist()), str(table.to_pylist()).encode()])
 
+    def offered(looking: Viewer, rows: exports.Rows, *, columns: Sequence[str], file: str) -> None:
+        menu(looking, rows, columns=columns, file=file)
+        take(rows, columns)
+
+    def chosen(looking: Viewer, page: str, sheets: Mapping[str, exports.Sheet]) -> None:
+        of_page(looking, page, sheets)
+        for sheet in sheets.values():
+            rows = sheet.rows()
+            # A column that the rows do not have would leave empty.
+            assert all(set(sheet.columns) <= row.keys() for row in rows), sheet.file
+            take(rows, sheet.columns)
+
     monkeypatch.setattr(exports, "menu", offered)
+    monkeypatch.setattr(exports, "of_page", chosen)
     return files
 
 
