@@ -1,5 +1,6 @@
 """What happens while people look, with every program running: customers write, colleagues act, a number is paired."""
 
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -140,11 +141,18 @@ def test_a_new_message_is_on_the_screen_within_two_seconds(live: Live, visit: Vi
     visit.open("inbox")
     visit.page.locator(".mcf-bubble", has_text="Good morning").wait_for(timeout=PATIENCE)
 
-    waited = [_seconds_until_seen(live, visit.page, f"Message number {number}") for number in range(5)]
+    crowds = [_wanting_a_core()]
+    waited = [_seconds_until_seen(live, visit.page, f"Message number {number}") for number in range(7)]
+    crowds.append(_wanting_a_core())
 
-    # The machine that runs this may be busy with other tests; what a quiet one shows is in docs/promises.md.
-    assert min(waited) < 2, statistics.median(waited)
+    # Two seconds where each process has a core; where several share one, each waits for as many turns.
+    assert statistics.median(waited) < 2 * max(1.0, *crowds), (waited, crowds)
     assert visit.failures == []
+
+
+def _wanting_a_core() -> float:
+    """Processes that run or want to, for each core of this machine."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 def _seconds_until_seen(live: Live, page: Page, text: str) -> float:
