@@ -29,7 +29,11 @@ _MESSAGES = 100
 
 def show(looking: Viewer, *, at: datetime) -> None:
     """A list on the left, the chosen chat on the right; both follow the conversation live."""
-    st.html(parts.page_title("Inbox", "Chats as they are now · new messages appear by themselves"))
+    with st.container(key="page-head", horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        title = parts.page_title("Inbox", "Chats as they are now · new messages appear by themselves")
+        st.html(title, width="content")
+        if looking.permits(Permission.READ_MESSAGES):
+            saved.menu(looking, "inbox")
     if not looking.permits(Permission.READ_MESSAGES):
         states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
         return
@@ -70,7 +74,6 @@ def _filters(looking: Viewer) -> tuple[str, ChatFilter]:
         instance_id = _number(looking)
         is_unread = st.toggle("Unread", key="unread", bind="query-params", help="Chats with news you have not opened.")
         is_waiting = st.toggle("Waiting", key="waiting", bind="query-params", help="Customers who wait for an answer.")
-        saved.menu(looking, "inbox")
     return search or "", ChatFilter(
         owner=owner,
         grade=grade,
