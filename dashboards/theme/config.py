@@ -14,6 +14,7 @@ _LATIN_EXTENDED = (
     "U+1E00-1E9F, U+1EF2-1EFF, U+2020, U+20A0-20AB, U+20AD-20C0, U+2113, U+2C60-2C7F, U+A720-A7FF"
 )
 # Streamlit's usual level logs each request, whatever uvicorn is told; addresses of pages carry filters.
+# After each run of a page Streamlit would collect all that lives in the process; Python does so when it is worth it.
 # Rich tracebacks would write the values of local variables, an address with its password among them, to the log.
 _GENERAL = """\
 # Written by `python -m dashboards.theme.config` from dashboards/theme/tokens.py; a test keeps them equal.
@@ -28,6 +29,7 @@ level = "warning"
 
 [runner]
 magicEnabled = false
+postScriptGC = false
 
 [browser]
 gatherUsageStats = false
