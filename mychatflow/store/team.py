@@ -61,9 +61,14 @@ _LEAVE_EVERYWHERE = text(
         update team_members set removed_at = :at, is_on_duty = false
         where user_id = :user_id and removed_at is null
         returning tenant_id, id
+    ),
+
+    their_keys as (
+        update api_keys set revoked_at = :at from gone
+        where api_keys.tenant_id = gone.tenant_id and api_keys.created_by = gone.id and api_keys.revoked_at is null
     )
-    update api_keys set revoked_at = :at from gone
-    where api_keys.tenant_id = gone.tenant_id and api_keys.created_by = gone.id and api_keys.revoked_at is null
+
+    select tenant_id, id as member_id from gone
     """
 )
 # Nobody is left who could look after it, so it stops answering; an operator may give it to somebody.
@@ -179,11 +184,12 @@ async def welcome(transaction: AsyncConnection, *, user_id: UUID, email: str, at
     return [dict(row) for row in found.mappings()]
 
 
-async def leave_everywhere(transaction: AsyncConnection, user_id: UUID, *, at: datetime) -> None:
-    """The person is deleted at the identity provider (platform transaction)."""
+async def leave_everywhere(transaction: AsyncConnection, user_id: UUID, *, at: datetime) -> list[Mapping[str, Any]]:
+    """The person is deleted at the identity provider (platform transaction); the memberships that ended."""
     values = {"user_id": user_id, "at": at}
-    await transaction.execute(_LEAVE_EVERYWHERE, values)
+    left = (await transaction.execute(_LEAVE_EVERYWHERE, values)).mappings().all()
     await transaction.execute(_SUSPEND, values)
+    return [dict(row) for row in left]
 
 
 async def is_anywhere(transaction: AsyncConnection, user_id: UUID) -> bool:

@@ -1,5 +1,6 @@
 """The platform's customers: a tenant with its settings, its first member and its own encryption key."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,6 +49,7 @@ _INSERT_PERSON = text(
     values (:tenant_id, :user_id, :email, 'owner', now())
     """
 )
+_KNOWN_BEFORE = text("select id from tenants where id = any(cast(:tenant_ids as uuid[])) and created_at < now()")
 _HOLD = text("select is_on_legal_hold from tenants where id = :tenant_id")
 _SET_HOLD = text("update tenants set is_on_legal_hold = :is_on where id = :tenant_id and is_on_legal_hold <> :is_on")
 _END = text("update tenants set deleted_at = coalesce(deleted_at, :at) where id = :tenant_id")
@@ -137,6 +139,12 @@ async def by_id(transaction: AsyncConnection, tenant_id: UUID) -> Tenant | None:
     """That tenant, unless it is deleted or suspended."""
     row = (await transaction.execute(_BY_ID, {"tenant_id": tenant_id})).mappings().one_or_none()
     return None if row is None else _tenant(row)
+
+
+async def known_before(transaction: AsyncConnection, tenant_ids: Collection[UUID]) -> set[UUID]:
+    """Those of them that this transaction did not make: nobody else can see, or refer to, the others yet."""
+    found = await transaction.execute(_KNOWN_BEFORE, {"tenant_ids": list(tenant_ids)})
+    return set(found.scalars())
 
 
 async def is_on_legal_hold(transaction: AsyncConnection, tenant_id: UUID) -> bool:

@@ -6,14 +6,16 @@ from typing import Any, Final
 
 import sqlalchemy.exc
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import Receive, Scope, Send
 
 from mychatflow.settings import Settings
+from mychatflow.store import audit, tenants
 from mychatflow.store.session import AWAY, Store
 from realtime import metrics
 from realtime.engine.pool import BROKEN_OFF
 from realtime.webhooks import clerk_events, standard
-from realtime.webhooks.clerk_events import Malformed
+from realtime.webhooks.clerk_events import Malformed, TeamChange
 from realtime.webhooks.http import ClientLeft, Room, WebhookRefused, read_body, refusal, taken
 from realtime.webhooks.rate_limit import Rate, RateLimiter, client_of
 from realtime.webhooks.signature import SignatureRejected
@@ -65,11 +67,30 @@ class ClerkWebhook:
             raise await self._stranger(scope, rejected.reason) from rejected
         try:
             async with self._store.platform_transaction() as transaction:
-                is_followed = await clerk_events.apply(transaction, self._store.key_ring, _read(raw), at=now)
+                changes = await clerk_events.apply(transaction, self._store.key_ring, _read(raw), at=now)
+                await self._put_on_record(transaction, changes or [], at=now)
         except (Malformed, sqlalchemy.exc.DataError) as malformed:
             log.warning("directory event not understood", reason=str(malformed)[:100])
             raise WebhookRefused(400, "malformed") from malformed
-        return "stored" if is_followed else "ignored"
+        return "ignored" if changes is None else "stored"
+
+    async def _put_on_record(self, transaction: AsyncConnection, changes: list[TeamChange], *, at: datetime) -> None:
+        """Before they are committed. A tenant that this very event makes begins its record with what comes next."""
+        known = await tenants.known_before(transaction, {change.tenant_id for change in changes}) if changes else set()
+        if not known:
+            return
+        async with self._store.audit_transaction() as record:
+            for change in changes:
+                if change.tenant_id in known:
+                    await audit.record(
+                        record,
+                        change.tenant_id,
+                        actor="identity provider",
+                        action=change.action,
+                        subject=str(change.member_id),
+                        detail={"role": change.role} if change.role else {},
+                        at=at,
+                    )
 
     async def _stranger(self, scope: Scope, reason: str) -> WebhookRefused:
         subject = f"address:{client_of(scope, trusted_proxies=self._trusted_proxies)}"

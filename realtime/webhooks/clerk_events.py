@@ -1,6 +1,7 @@
 """Applies the identity provider's events to people, organizations and teams: any order, any number of times."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -18,24 +19,35 @@ class Malformed(Exception):
     """Signed, but without what its kind of event must say."""
 
 
-async def apply(transaction: AsyncConnection, ring: KeyRing, event: Mapping[str, Any], *, at: datetime) -> bool:
-    """Whether it is a kind we follow (platform transaction). Raises Malformed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamChange:
+    """Who came into a team, left it or has another role there: for the record."""
+
+    tenant_id: UUID
+    member_id: UUID
+    action: str
+    role: str | None = None
+
+
+async def apply(
+    transaction: AsyncConnection, ring: KeyRing, event: Mapping[str, Any], *, at: datetime
+) -> list[TeamChange] | None:
+    """What it changed in which teams; None when it is no kind we follow (platform transaction). Raises Malformed."""
     kind, data = event.get("type"), event.get("data")
     if not isinstance(kind, str) or not isinstance(data, Mapping):
         raise Malformed("type and data")
     subject, _, verb = kind.partition(".")
     if verb not in {"created", "updated", "deleted"}:
-        return False
+        return None
     match subject:
         case "user":
-            await _user(transaction, ring, data, is_gone=verb == "deleted", at=at)
+            return await _user(transaction, ring, data, is_gone=verb == "deleted", at=at)
         case "organization":
-            await _organization(transaction, ring, data, is_gone=verb == "deleted", at=at)
+            return await _organization(transaction, ring, data, is_gone=verb == "deleted", at=at)
         case "organizationMembership":
-            await _membership(transaction, ring, data, is_gone=verb == "deleted", at=at)
+            return await _membership(transaction, ring, data, is_gone=verb == "deleted", at=at)
         case _:
-            return False
-    return True
+            return None
 
 
 def role_of(directory_role: str, *, is_creator: bool) -> Role:
@@ -48,7 +60,7 @@ def role_of(directory_role: str, *, is_creator: bool) -> Role:
 
 async def _user(
     transaction: AsyncConnection, ring: KeyRing, data: Mapping[str, Any], *, is_gone: bool, at: datetime
-) -> None:
+) -> list[TeamChange]:
     subject = _text(data, "id")
     if is_gone:
         await directory.user_is_gone(transaction, subject, at=at)
@@ -57,22 +69,26 @@ async def _user(
         await directory.tell_user(transaction, subject, email=email, name=_name(data), at=_instant(data))
     person = await directory.locked_person(transaction, subject)
     if person is None:
-        return
+        return []
+    changes: list[TeamChange] = []
     if person.deleted_at is not None:
-        await team.leave_everywhere(transaction, person.user_id, at=at)
+        left = await team.leave_everywhere(transaction, person.user_id, at=at)
+        changes += [TeamChange(**row, action="member.left") for row in left]
     else:
         # The address that is known now: an older event must not open invitations to an older address.
         if is_verified and email == person.email:
-            await team.welcome(transaction, user_id=person.user_id, email=email, at=at)
+            joined = await team.welcome(transaction, user_id=person.user_id, email=email, at=at)
+            changes += [TeamChange(**row, action="member.joined") for row in joined]
         if not await team.is_anywhere(transaction, person.user_id):
             await tenants.create_for_user(transaction, ring, subject=subject, person=person)
     for organization in await directory.organizations_of(transaction, subject):
-        await _project(transaction, ring, organization, subject, at=at)
+        changes += await _project(transaction, ring, organization, subject, at=at)
+    return changes
 
 
 async def _organization(
     transaction: AsyncConnection, ring: KeyRing, data: Mapping[str, Any], *, is_gone: bool, at: datetime
-) -> None:
+) -> list[TeamChange]:
     name = _text(data, "id")
     if is_gone:
         await directory.organization_is_gone(transaction, name, at=at)
@@ -81,13 +97,15 @@ async def _organization(
             transaction, name, name=_text(data, "name"), created_by=data.get("created_by"), at=_instant(data)
         )
     await _tenant_of(transaction, ring, name, at=at)
+    changes: list[TeamChange] = []
     for subject in await directory.members_of(transaction, name):
-        await _project(transaction, ring, name, subject, at=at)
+        changes += await _project(transaction, ring, name, subject, at=at)
+    return changes
 
 
 async def _membership(
     transaction: AsyncConnection, ring: KeyRing, data: Mapping[str, Any], *, is_gone: bool, at: datetime
-) -> None:
+) -> list[TeamChange]:
     organization, person = data.get("organization"), data.get("public_user_data")
     if not isinstance(organization, Mapping) or not isinstance(person, Mapping):
         raise Malformed("organization and public_user_data")
@@ -107,7 +125,7 @@ async def _membership(
     await directory.tell_organization(
         transaction, name, name=str(organization.get("name") or name), created_by=None, at=_instant(organization)
     )
-    await _project(transaction, ring, name, subject, at=at)
+    return await _project(transaction, ring, name, subject, at=at)
 
 
 async def _tenant_of(transaction: AsyncConnection, ring: KeyRing, name: str, *, at: datetime) -> UUID | None:
@@ -124,25 +142,26 @@ async def _tenant_of(transaction: AsyncConnection, ring: KeyRing, name: str, *, 
 
 async def _project(
     transaction: AsyncConnection, ring: KeyRing, organization: str, subject: str, *, at: datetime
-) -> None:
+) -> list[TeamChange]:
     """Make the team what the memberships known now say, whichever event came last."""
     tenant_id = await _tenant_of(transaction, ring, organization, at=at)
     known = await directory.locked_organization(transaction, organization)
     person = await directory.locked_person(transaction, subject)
     if tenant_id is None or person is None or known is None:
-        return
+        return []
     standing = await directory.standing(transaction, organization, subject)
     member = await team.of_user(transaction, tenant_id, user_id=person.user_id, email=person.email)
     if standing is None or person.deleted_at is not None:
-        if member is not None and member["user_id"] == person.user_id:
-            await team.leave(transaction, tenant_id, member["id"], at=at)
-        return
+        is_theirs = member is not None and member["user_id"] == person.user_id
+        if member is None or not is_theirs or not await team.leave(transaction, tenant_id, member["id"], at=at):
+            return []
+        return [TeamChange(tenant_id=tenant_id, member_id=member["id"], action="member.left")]
     if member is not None and member["dismissed_at"] is not None and standing.directory_at <= member["dismissed_at"]:
         # Removed here since. Their other events (a new name, a new address) say nothing about this team.
-        return
+        return []
     role = role_of(standing.role, is_creator=known.created_by == subject)
     if member is None or (member["user_id"] is None and member["removed_at"] is not None):
-        await team.join(
+        made = await team.join(
             transaction,
             tenant_id,
             email=person.email or subject,
@@ -151,18 +170,24 @@ async def _project(
             directory_role=standing.role,
             joined_at=at,
         )
-        return
+        return [TeamChange(tenant_id=tenant_id, member_id=made["id"], action="member.joined", role=role)]
     # A finer role that was given here stays until the provider's own changes, or the founder becomes known.
     is_settled = member["directory_role"] == standing.role and member["removed_at"] is None and role is not Role.OWNER
+    role = Role(member["role"]) if is_settled else role
     await team.change(
         transaction,
         tenant_id,
         member["id"],
-        role=Role(member["role"]) if is_settled else role,
+        role=role,
         directory_role=standing.role,
         user_id=person.user_id,
         joined_at=at,
     )
+    was_in = member["user_id"] is not None and member["removed_at"] is None
+    if was_in and role == member["role"]:
+        return []
+    action = "member.changed" if was_in else "member.joined"
+    return [TeamChange(tenant_id=tenant_id, member_id=member["id"], action=action, role=role)]
 
 
 def _primary_address(data: Mapping[str, Any]) -> tuple[str, bool]:

@@ -134,6 +134,25 @@ async def test_what_was_deleted_stays_deleted(send, rows, gone):
     assert rows(TEAM) == []
 
 
+async def test_what_the_provider_does_to_a_team_is_on_record(send, rows):
+    promoted = membership("updated", at=20, role="org:admin")
+    told = [user(), organization(by="user_else"), membership(), membership(), promoted, promoted]
+    for event in (*told, membership("deleted"), membership(key="orgmem_2", at=30), user("deleted")):
+        assert (await send(event)).status_code == 200
+
+    record = rows("select actor, action, subject, detail from audit_log order by id")
+    assert {row["actor"] for row in record} == {"identity provider"}
+    assert [(row["action"], row["detail"].get("role")) for row in record if row["subject"] == record[0]["subject"]] == [
+        ("member.joined", "agent"),
+        ("member.changed", "admin"),
+        ("member.left", None),
+        ("member.joined", "agent"),
+        ("member.left", None),
+    ]
+    # Their own workspace is left too, and no repeated event is told twice.
+    assert len(record) == 6
+
+
 async def test_a_deletion_may_come_first(send, rows):
     for event in (membership("deleted"), membership(), organization(), user()):
         await send(event)
