@@ -104,7 +104,7 @@ def _models(looking: Viewer, choice: Choice, *, at: datetime) -> None:
             "Models", "Replies, calls and price. Select a model to see its calls", metrics.help_text("provider_share")
         )
     )
-    with states.reading(355):
+    with states.reading(372):
         rows = data.model_usage(looking.tenant_id, choice.period)
     if not rows:
         states.empty("No model was asked in this period", "Shares, speed and cost appear with the first answer.")

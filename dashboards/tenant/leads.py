@@ -135,7 +135,7 @@ def _contacts(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
             grade = st.pills("Grade", _GRADES, key="grade", bind="query-params", label_visibility="collapsed")
             wanted = st.text_input("Search", key="search", placeholder="Name", label_visibility="collapsed", width=170)
-    with states.reading(318):
+    with states.reading(367):
         # A name is sought among everybody, not among the newest alone.
         limit = _MOST if wanted else _SHOWN
         rows = people.named(looking, data.lead_list(looking.tenant_id, choice.period, grade=grade, limit=limit))

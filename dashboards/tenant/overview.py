@@ -66,7 +66,7 @@ def _open_tile(looking: Viewer, choice: Choice, column: str, *, at: datetime) ->
 
 
 def _messages(looking: Viewer, choice: Choice, marks: Rows, *, at: datetime) -> None:
-    with states.reading(342):
+    with states.reading(425):
         rows = data.messages_per_day(looking.tenant_id, choice.period)
         before = data.messages_per_day(looking.tenant_id, choice.previous) if choice.previous else []
     compared = ", dashed line is the previous period" if before else ""
@@ -85,7 +85,7 @@ def _messages(looking: Viewer, choice: Choice, marks: Rows, *, at: datetime) -> 
 
 
 def _reply_time(looking: Viewer, choice: Choice, marks: Rows, *, at: datetime) -> None:
-    with states.reading(342):
+    with states.reading(420):
         rows = data.reply_time_per_day(looking.tenant_id, choice.period)
     p95 = data.overview_kpis(looking.tenant_id, choice.period)["reply_p95_ms"]
     subtitle = f"p95 {wording.seconds(p95)} · target {_TARGET_SECONDS:.0f} s"
@@ -125,7 +125,7 @@ def _buckets(looking: Viewer, choice: Choice, *, at: datetime) -> None:
 
 
 def _hours(looking: Viewer, choice: Choice, *, at: datetime) -> None:
-    with states.reading(360):
+    with states.reading(408):
         rows = data.hour_heatmap(looking.tenant_id, choice.period)
     st.html(
         parts.card_title(
@@ -152,7 +152,7 @@ def _hours(looking: Viewer, choice: Choice, *, at: datetime) -> None:
 
 
 def _providers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
-    with states.reading(360):
+    with states.reading(405):
         usage = data.provider_usage(looking.tenant_id, choice.period)
     kpis = data.overview_kpis(looking.tenant_id, choice.period)
     subtitle = f"Backup model answered {wording.share(kpis['fallback_rate'])} of messages"

@@ -82,12 +82,14 @@ def _script_ran(visit: Visit, dialog: Dialog) -> None:
 
 
 @contextmanager
-def serving(environment: Mapping[str, str], log: Path, *, port: int = 0) -> Iterator[str]:
+def serving(
+    environment: Mapping[str, str], log: Path, *, port: int = 0, program: str = "dashboards.app"
+) -> Iterator[str]:
     """The application on a port of this machine, a free one unless told."""
     port = port or ports.free()
     written = log.open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "dashboards.app"],
+        [sys.executable, "-m", program],
         cwd=_ROOT,
         env=os.environ | environment | {"DASHBOARDS_PORT": str(port)},
         stdout=written,
