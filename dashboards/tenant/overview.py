@@ -152,7 +152,7 @@ def _hours(looking: Viewer, choice: Choice, *, at: datetime) -> None:
 
 
 def _providers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
-    with states.reading(405):
+    with states.reading(391):
         usage = data.provider_usage(looking.tenant_id, choice.period)
     kpis = data.overview_kpis(looking.tenant_id, choice.period)
     subtitle = f"Backup model answered {wording.share(kpis['fallback_rate'])} of messages"
