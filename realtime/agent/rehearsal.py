@@ -182,7 +182,7 @@ async def _turn(
     except AllProvidersUnavailable as unavailable:
         trace.note("reply", "waits", "no model answers")
         return _shown(scene, endings.waiting(scene, retry_at=unavailable.retry_at))
-    steps.note_reply(draft, brief, trace)
+    steps.note_reply(draft, brief, ledger, trace)
     trace.note("follow_ups", *deciding.follow_up_note(tenant, draft))
     end = endings.with_draft(scene, draft, active, newer="ignored")
     return replace(_shown(scene, end), draft=draft, sources=tuple(brief.titles(draft.sources)))

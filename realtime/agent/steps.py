@@ -1,10 +1,13 @@
 """The turn's small steps, each with its line in the trace."""
 
+from typing import Any
+
 from mychatflow.rules import lead_score
 from mychatflow.rules.activation import ActivationDecision
 from mychatflow.rules.gates import GateDecision
 from realtime.agent import deciding, reading
 from realtime.agent.drafting import Brief, Decision, Draft
+from realtime.agent.ledger import Ledger
 from realtime.agent.reading import Reading, Understanding
 from realtime.agent.scene import Scene
 from realtime.agent.tenants import Tenant
@@ -49,10 +52,12 @@ def note_context(brief: Brief, tenant: Tenant, trace: Trace) -> None:
     trace.note("context", f"{len(brief.request.messages)} messages", f"{len(tenant.knowledge)} known passages")
 
 
-def note_reply(draft: Draft, brief: Brief, trace: Trace) -> None:
+def note_reply(draft: Draft, brief: Brief, ledger: Ledger, trace: Trace) -> None:
     toolbox, sources = brief.toolbox, brief.titles(draft.sources)
-    facts = {"tools": toolbox.ran} if toolbox and toolbox.ran else {}
+    facts: dict[str, Any] = {"tools": toolbox.ran} if toolbox and toolbox.ran else {}
     facts |= {"knowledge": sources} if sources else {}
+    cost = sum(attempt.cost_micro_usd for attempt in ledger.attempts) / 1e6
+    facts |= {"cost": f"${cost:.4f}"} if cost else {}
     facts |= {"refused": [reason.value for reason in draft.refused]} if draft.refused else {}
     trace.note("reply", str(draft.decision), draft.why, provider=draft.provider, model=draft.model, **facts)
 

@@ -199,7 +199,7 @@ class Agent:
         except AllProvidersUnavailable as unavailable:
             trace.note("reply", "waits", "no model answers")
             return Ended(chat=chat, scene=scene, end=endings.waiting(scene, retry_at=unavailable.retry_at))
-        steps.note_reply(draft, brief, trace)
+        steps.note_reply(draft, brief, scene.ledger, trace)
         telling.answered(scene, draft)
 
         # 10 send, 11 follow-ups: durable before the gateway hears of the reply

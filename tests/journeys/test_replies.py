@@ -69,6 +69,8 @@ async def test_a_reply_leaves_all_its_traces(house: House):
     told = house.events(tenant, "message_sent")[0]["properties"]
     assert told["provider"] == "openai"
     assert told["latency_ms"] > 0
+    (reply,) = (line for line in received["trace"] if line["step"] == "reply")
+    assert reply["cost"] == f"${told['cost_micro_usd'] / 1e6:.4f}" != "$0.0000"
     contact = house.contact(tenant, chat)
     assert (contact["lead_score"], contact["lead_grade"]) == (22, "D")
     assert contact["lead_awaiting_reply_since"] is not None
