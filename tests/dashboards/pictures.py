@@ -44,13 +44,14 @@ def taken(browser: Browser, address: str, look: str, paths: list[str]) -> Iterat
 
 
 def _stretch(visit: Visit, width: int) -> None:
-    """A window as high as the page: Streamlit scrolls inside it."""
-    height = visit.page.evaluate(_HEIGHT)
-    visit.page.set_viewport_size({"width": width, "height": max(_LOWEST, min(height, _HIGHEST))})
-    visit.settled()
-    visit.page.evaluate("document.fonts.ready")
-    # Charts grow into their cards and lists scroll to their ends after the last answer; nothing tells when.
-    visit.page.wait_for_timeout(1500)
+    """A window as high as the page: Streamlit scrolls inside it. Looked at again when its charts have grown."""
+    for _ in range(2):
+        height = visit.page.evaluate(_HEIGHT)
+        visit.page.set_viewport_size({"width": width, "height": max(_LOWEST, min(height, _HIGHEST))})
+        visit.settled()
+        visit.page.evaluate("document.fonts.ready")
+        # Charts grow into their cards and lists scroll to their ends after the last answer; nothing tells when.
+        visit.page.wait_for_timeout(1500)
     # Live parts are pale while they are asked anew.
     visit.page.wait_for_function("!document.querySelector('[data-stale=true]')", timeout=browsing.PATIENCE)
 
