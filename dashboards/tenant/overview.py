@@ -14,6 +14,7 @@ from dashboards.viewer import Viewer
 from warehouse import metrics
 
 _TARGET_SECONDS = 5.0
+_WAITED = "The strip below says how long people waited for anybody's answer, a colleague's included."
 # From and below, in milliseconds, with the colour of the strip above the words.
 _BUCKETS: dict[str, tuple[str, parts.Tone, str, int, int | None]] = {
     "under_2s": ("under 2 s", "good", "green", 0, 2_000),
@@ -89,7 +90,7 @@ def _reply_time(looking: Viewer, choice: Choice, marks: Rows, *, at: datetime) -
         rows = data.reply_time_per_day(looking.tenant_id, choice.period)
     p95 = data.overview_kpis(looking.tenant_id, choice.period)["reply_p95_ms"]
     subtitle = f"p95 {wording.seconds(p95)} · target {_TARGET_SECONDS:.0f} s"
-    st.html(parts.card_title("Reply time", subtitle, metrics.help_text("reply_time")))
+    st.html(parts.card_title("Reply time", subtitle, f"{metrics.help_text('reply_time')} {_WAITED}"))
     if p95 is None:
         states.empty("No replies in this period", "Reply times appear after the assistant's first answer.")
         return
