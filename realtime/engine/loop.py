@@ -27,6 +27,8 @@ _MOST_AT_ONCE: Final = 12_000
 # no more is claimed than keeps the process busy (half as many cost a fifth more CPU a turn, since batches hold less),
 # and not one by one.
 _MOST_PENDING: Final = 96
+# While others write beside a tenant's crowd: each of their steps waits for what this process has begun.
+_MOST_PENDING_BESIDE_OTHERS: Final = 24
 _LEAST_CLAIM: Final = 12
 _BREATH_SECONDS: Final = 0.005
 # A crowd whose answers all come back at once fills the process for a second or two; the others' few chats are taken
@@ -61,6 +63,8 @@ class Loop:
         # Broken off with Postgres; given back as soon as it answers.
         self._left: list[Lease] = []
         self._aside_at = 0.0
+        # Whether a tenant's crowd was here lately, and others beside it.
+        self._is_shared = False
 
     async def run(self) -> None:
         """Until told to stop; what is under way may end, the rest is given back to other workers."""
@@ -79,7 +83,8 @@ class Loop:
         # What was claimed in the last round takes its place in the line first.
         await asyncio.sleep(0)
         self._rung.clear()
-        room = min(_MOST_PENDING - self._agent.pending, _MOST_AT_ONCE - len(self._held))
+        most = _MOST_PENDING_BESIDE_OTHERS if self._is_shared else _MOST_PENDING
+        room = min(most - self._agent.pending, _MOST_AT_ONCE - len(self._held))
         crowds = self._crowds() if room < _LEAST_CLAIM else frozenset()
         if crowds:
             room = _LEAST_CLAIM
@@ -112,7 +117,9 @@ class Loop:
             return frozenset()
         self._aside_at = now + _ASIDE_SECONDS
         counts = Counter(lease.tenant_id for lease in self._held.values())
-        return frozenset(tenant_id for tenant_id, count in counts.items() if count >= _MOST_PENDING)
+        crowds = frozenset(tenant_id for tenant_id, count in counts.items() if count >= _MOST_PENDING)
+        self._is_shared = 0 < len(crowds) < len(counts)
+        return crowds
 
     async def _wait(self, due_in: float | None, *, courtesy: float) -> None:
         """For the bell, the next chat's time, or a quarter of a second, whichever is first."""

@@ -85,7 +85,8 @@ async def test_whoever_comes_passes_a_crowd_that_fills_the_worker(store: Store, 
     await due_chats(pool, noisy, 200, seconds_ago=60)
     claims, stopping = Claims(pool, index=1), asyncio.Event()
     agent = Busy(claims)
-    running = asyncio.create_task(Loop(pool, claims, agent, rung=asyncio.Event(), stopping=stopping).run())
+    loop = Loop(pool, claims, agent, rung=asyncio.Event(), stopping=stopping)
+    running = asyncio.create_task(loop.run())
 
     await until(lambda: agent.pending > 0)
     begun = len(agent.served)
@@ -93,6 +94,12 @@ async def test_whoever_comes_passes_a_crowd_that_fills_the_worker(store: Store, 
     # Nothing of the crowd ends, and nothing more of it is begun.
     await until(lambda: len(agent.served) > begun)
     tenants = [lease.tenant_id for lease in agent.served]
+    await until(lambda: loop._is_shared)
+    # The quiet one's is the last in the line, and still there.
+    for _ in range(begun - 6):
+        agent.go_on.release()
+    await until(lambda: len(agent.served) > begun + 12)
+    beside = agent.pending
     for _ in range(201):
         agent.go_on.release()
     await until(lambda: len(agent.served) == 201)
@@ -100,4 +107,5 @@ async def test_whoever_comes_passes_a_crowd_that_fills_the_worker(store: Store, 
     await running
 
     assert begun <= 96
+    assert beside <= 24
     assert tenants == [noisy.tenant_id] * begun + [quiet.tenant_id]
