@@ -2,12 +2,14 @@
 
 import csv
 import io
+import tracemalloc
 from datetime import timedelta
 
 import pytest
 
 from mychatflow.rules.attributes import Definition
-from mychatflow.store import contact_attributes, contact_imports
+from mychatflow.rules.contact_filter import ContactFilter
+from mychatflow.store import contact_attributes, contact_export, contact_imports
 from realtime.contacts import importing
 from realtime.contacts.importing import Imports
 from tests.factories import a_contact
@@ -155,6 +157,29 @@ async def test_hostile_names_are_inert_in_the_file_and_come_back_as_they_were(ap
     assert [row["phone"] for row in back] == [f"+3460088800{n}" for n in range(len(names))]
     assert [row["name"] for row in back] == [" ".join(name.split()) for name in names]
     assert all(row["tags"] == ["x"] for row in back)
+
+
+async def test_an_export_holds_a_thousand_rows_at_a_time(shop, store):
+    people = (
+        "insert into contacts (tenant_id, instance_id, wa_id, chat_id, name, tags, attributes)"
+        " select %s, %s, n || '@c.us', n || '@c.us', 'Customer ' || n, array['many'], jsonb_build_object('visits', n)"
+        " from generate_series(34900000000, 34900019999) as n"
+    )
+    async with store.platform_transaction() as transaction:
+        await transaction.exec_driver_sql(people, (shop.tenant.tenant_id, shop.tenant.instance_id))
+
+    lines = 0
+    tracemalloc.start()
+    async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
+        wanted = ContactFilter(tags_all=("many",))
+        async for piece in contact_export.pieces(transaction, shop.tenant.tenant_id, wanted, at=NOW):
+            lines += piece.count(b"\r\n")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert lines == 20_001
+    # All at once they are 25 MB.
+    assert most < 8_000_000, most
 
 
 async def test_an_export_is_on_record_and_for_some_alone(api, shop, store, rows):
