@@ -53,7 +53,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def pytest_unconfigure() -> None:
+def pytest_sessionfinish() -> None:
     # Libraries that count what is left at the end find nothing left.
     gc.unfreeze()
 

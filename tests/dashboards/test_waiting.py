@@ -49,6 +49,8 @@ _STILL = """selector => new Promise(tell => {
 WORKSPACES = {1440: "Bella Dental", 390: "Jaipur Hotel"}
 # What a line of text more or less makes.
 _CLOSE = 24
+# How many providers answered shows only then: the room is for two of them, and a line is so high.
+_LINES_UNKNOWN = {"provider_usage": 38}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,8 @@ def test_a_sheet_is_as_high_as_what_comes(browser: Browser, slow: str, held: Pat
             visit.page.wait_for_selector(_SHEET, state="detached", timeout=PATIENCE)
             jumps |= {question: round(_height(visit.page, places[question]) - sheets[question]) for question in places}
 
-    assert {question: jump for question, jump in jumps.items() if abs(jump) > _CLOSE} == {}
+    too_far = {name: jump for name, jump in jumps.items() if abs(jump) > _CLOSE + _LINES_UNKNOWN.get(name, 0)}
+    assert too_far == {}
 
 
 def _let(page: Page, held: Path, question: str, place: str) -> float:
