@@ -11,8 +11,13 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import psycopg
 
 from benchmarks import numbered, report, watch
 from benchmarks.processes import CHECKOUT
@@ -20,12 +25,34 @@ from benchmarks.product import Product, product
 from benchmarks.report import goal
 from benchmarks.traffic import Seen, Traffic, deliveries, messages, post, until_answered, write
 from benchmarks.watch import Watch
+from mychatflow.local.postgres import EmbeddedPostgres
+from mychatflow.settings import DATABASE
 from tests.fakes.llm import ABOUT_NUMBERS
 
 Row = dict[str, report.Value]
 _LARGEST_LOAD = 1.0
 _MODEL_MS, _DEBOUNCE_MS = 1000, 500
 _WARM_UP_SECONDS = 10.0
+_DAY_SECONDS = 60.0
+
+
+@contextmanager
+def days_anew(running: Product) -> Iterator[None]:
+    """The largest plan ends at 50,000 messages a day, and ten minutes bring twice that: each minute begins a day."""
+    over, url = threading.Event(), EmbeddedPostgres(running.settings).admin_url(DATABASE)
+
+    def begin_days() -> None:
+        while not over.wait(_DAY_SECONDS):
+            with psycopg.connect(url) as connection:
+                connection.execute("update usage_days set used = 0 where tenant_id = %s", (running.tenant.tenant_id,))
+
+    beginning = threading.Thread(target=begin_days, daemon=True)
+    beginning.start()
+    try:
+        yield
+    finally:
+        over.set()
+        beginning.join()
 
 
 def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, list[dict[str, Any]], Watch]:
@@ -38,7 +65,7 @@ def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, 
     clicks = settings.data_dir / "clicks.jsonl"
     command = [sys.executable, "-m", "benchmarks.viewers", "--url", running.dashboards, "--viewers", str(viewers)]
     command += ["--seconds", str(traffic.seconds), "--out", str(clicks)]
-    with Watch(running) as watched:
+    with Watch(running) as watched, days_anew(running):
         looking = subprocess.Popen(command, cwd=CHECKOUT)
         try:
             write(settings, tenant, traffic, seconds=traffic.seconds, out="load")
