@@ -67,6 +67,15 @@ def test_event_ids_are_unique(made):
     assert len(ids) == len(set(ids))
 
 
+def test_no_silence_is_told_twice(settings):
+    # An evening on which an agent's message stood between a customer's last two: the demo could not be written.
+    evening = generate.generate(settings, until=datetime(2026, 11, 26, 16, 38, 20, tzinfo=UTC))
+
+    keys = [row[:2] for row in evening.tables["lead_score_events"]]
+
+    assert len(keys) == len(set(keys))
+
+
 def test_scores_agree_with_a_replay(made):
     messages = defaultdict(list)
     for row in table(made, "interactions"):

@@ -183,6 +183,9 @@ class Chat:
             as_of = crossed.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
             if as_of >= before:
                 return
+            if self.scored_at is not None and as_of <= self.scored_at:
+                # Told already: an agent's message between two of a customer's ends no silence.
+                continue
             self._record_score(lead_score.score(self.facts, as_of=as_of), as_of=as_of, cause="decay")
 
     def _score_inbound(self, signals: Signals, *, at: datetime, episode_id: uuid.UUID, message_id: str) -> None:
