@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import jwt
+
+from mychatflow.rules import signed_claims
 
 # What the key is derived for.
 PURPOSE: Final = "file link"
 # A link stays the same for so long, so that a chat that is looked at anew is the same page; it lives twice as long.
 _SLOT: Final = timedelta(minutes=10)
-_ALGORITHM: Final = "HS256"
 _FOR: Final = "mychatflow file"
 
 
@@ -31,26 +32,18 @@ class FileLink:
 def write(found: FileLink, *, key: str, at: datetime) -> str:
     slots = int(at.timestamp() // _SLOT.total_seconds())
     claims = {
-        "aud": _FOR,
         "exp": int((slots + 2) * _SLOT.total_seconds()),
         "tenant": str(found.tenant_id),
         "contact": str(found.contact_id),
         "message": str(found.message_id),
     }
-    return jwt.encode(claims, key, algorithm=_ALGORITHM)
+    return signed_claims.write(claims, use=_FOR, key=key)
 
 
 def read(written: str, *, key: str, at: datetime) -> FileLink:
     """Raises LinkRefused."""
     try:
-        claims: dict[str, Any] = jwt.decode(
-            written,
-            key,
-            algorithms=[_ALGORITHM],
-            audience=_FOR,
-            # By the caller's clock, as everything here.
-            options={"require": ["exp", "aud"], "verify_exp": False},
-        )
+        claims = signed_claims.read(written, use=_FOR, key=key, require=["exp"])
         if at.timestamp() >= claims["exp"]:
             raise LinkRefused
         return FileLink(

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import jwt
 
+from mychatflow.rules import signed_claims
 from mychatflow.rules.role import Role
 
 # What the key is derived for.
 PURPOSE: Final = "page pass"
 PREFIX: Final = "mcp_"
 _LASTS: Final = timedelta(seconds=30)
-_ALGORITHM: Final = "HS256"
 _FOR: Final = "mychatflow api"
 
 
@@ -33,27 +33,19 @@ class PagePass:
 def write(found: PagePass, *, key: str, at: datetime) -> str:
     """Whoever holds the installation's key can; it is made for one request and never given to a browser."""
     claims = {
-        "aud": _FOR,
         "iat": at,
         "exp": at + _LASTS,
         "tenant": str(found.tenant_id),
         "member": str(found.member_id) if found.member_id else None,
         "role": found.role.value,
     }
-    return PREFIX + jwt.encode(claims, key, algorithm=_ALGORITHM)
+    return PREFIX + signed_claims.write(claims, use=_FOR, key=key)
 
 
 def read(written: str, *, key: str, at: datetime) -> PagePass:
     """Raises PassRefused."""
     try:
-        claims: dict[str, Any] = jwt.decode(
-            written.removeprefix(PREFIX),
-            key,
-            algorithms=[_ALGORITHM],
-            audience=_FOR,
-            # By the caller's clock, as everything here.
-            options={"require": ["exp", "iat", "aud"], "verify_exp": False, "verify_iat": False},
-        )
+        claims = signed_claims.read(written.removeprefix(PREFIX), use=_FOR, key=key, require=["exp", "iat"])
         if not claims["iat"] - _LASTS.total_seconds() <= at.timestamp() < claims["exp"]:
             raise PassRefused
         return PagePass(
