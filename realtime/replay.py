@@ -187,6 +187,7 @@ def _brief(tenant: Tenant, answer: Row, turns: Sequence[Turn], has_booked: bool,
         language=language,
         name=None,
         has_knowledge=bool(tenant.knowledge),
+        opening=prompt.opening(tenant.activation, at=answer["occurred_at"]),
     )
     mark = tenant.cipher.mark("prompt")
     history = tuple(prompt.customer(turn.text) if turn.role == "user" else turn for turn in turns)

@@ -1,6 +1,7 @@
 """When a business is open, in its own wall time, with its holidays."""
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,6 +15,7 @@ _NEVER = "never-open"
 _TABLES = resources.files("tzdata").joinpath("zoneinfo")
 # A closed year is no closed period any more: nobody waits for its end.
 _FURTHEST_OPENING = 400
+_HOLIDAYS_AHEAD = timedelta(days=31)
 
 
 class InvalidHours(ValueError):
@@ -148,6 +150,27 @@ def intervals_of(hours: WeeklyHours, day: date, exceptions: Exceptions) -> tuple
     """The intervals that begin on that date; an exception replaces just those."""
     replaced = exceptions.get(day)
     return hours.days[day.weekday()] if replaced is None else replaced
+
+
+def in_words(hours: WeeklyHours, *, since: date, exceptions: Exceptions = NO_EXCEPTIONS) -> str:
+    """For a reader of English: "mon-fri 09:00-18:00; sat-sun closed; 2026-12-25 closed", holidays of a month ahead."""
+    days = [(day, _in_words(hours.days[index])) for index, day in enumerate(WEEKDAYS)]
+    weekly = []
+    for words, same in itertools.groupby(days, key=lambda each: each[1]):
+        names = [day for day, _ in same]
+        weekly.append(f"{names[0]}-{names[-1]} {words}" if len(names) > 1 else f"{names[0]} {words}")
+    ahead = sorted(day for day in exceptions if timedelta(0) <= day - since <= _HOLIDAYS_AHEAD)
+    return "; ".join([*weekly, *(f"{day} {_in_words(exceptions[day])}" for day in ahead)])
+
+
+def _in_words(intervals: Sequence[Interval]) -> str:
+    return ", ".join(f"{_clock(each.start)}-{_clock(each.end)}" for each in intervals) or "closed"
+
+
+def _clock(minute: int) -> str:
+    """An end past midnight is told as the clock shows it; a whole day ends at 24:00."""
+    shown = minute if minute <= DAY else minute - DAY
+    return f"{shown // 60:02}:{shown % 60:02}"
 
 
 def closed_period_key(

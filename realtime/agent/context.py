@@ -34,6 +34,7 @@ def brief(
         language=scene.understanding.language,
         name=scene.chat.contact.name if scene.chat.contact else None,
         has_knowledge=bool(tenant.knowledge),
+        opening=prompt.opening(tenant.activation, at=scene.at),
         ahead=ahead,
     )
     shown = _pictures(scene)

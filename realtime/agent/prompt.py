@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from mychatflow.rules import business_hours
+from mychatflow.rules.activation import ActivationSettings
 from realtime.agent.knowledge import Knowledge
 from realtime.agent.tenants import Switches
 from realtime.llm.contract import Passage, Turn
@@ -82,6 +83,17 @@ def profile(switches: Switches) -> str:
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
+def opening(activation: ActivationSettings, *, at: datetime) -> str:
+    """Whether the business is open and when it is; empty when it never said."""
+    hours, exceptions, timezone = activation.hours, activation.exceptions, activation.timezone
+    if not hours.is_configured:
+        return ""
+    is_open = business_hours.is_open(hours, at=at, timezone=timezone, exceptions=exceptions)
+    since = at.astimezone(business_hours.zone(timezone)).date()
+    told = business_hours.in_words(hours, since=since, exceptions=exceptions)
+    return f"The business is {'open' if is_open else 'closed'} now. Its hours: {told}"
+
+
 def context(
     knowledge: Knowledge,
     *,
@@ -90,6 +102,7 @@ def context(
     language: str,
     name: str | None,
     has_knowledge: bool,
+    opening: str = "",
     ahead: str = "",
 ) -> str:
     """What holds for this turn alone."""
@@ -99,6 +112,8 @@ def context(
         f"Now: {local:%A, %Y-%m-%d %H:%M} ({timezone})",
         f"Answer in: {language}",
     ]
+    if opening:
+        lines.append(opening)
     if name:
         lines.append(f"Customer's name: {plain(name)[:80]}")
     if ahead:

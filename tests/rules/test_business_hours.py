@@ -92,6 +92,17 @@ def test_a_skipped_hour_never_comes():
     )
 
 
+def test_hours_are_told_in_words_with_the_holidays_of_a_month_ahead():
+    hours = business_hours.parse(OFFICE | {"sat": [["00:00", "24:00"]]})
+    exceptions = business_hours.parse_exceptions(
+        {"2026-11-26": [], "2026-12-25": [], "2026-12-27": [["10:00", "14:00"]], "2027-01-06": []}
+    )
+
+    assert business_hours.in_words(hours, since=date(2026, 11, 27), exceptions=exceptions) == (
+        "mon-fri 09:00-18:00; sat 00:00-24:00; sun closed; 2026-12-25 closed; 2026-12-27 10:00-14:00"
+    )
+
+
 def test_overlapping_hours_are_merged():
     hours = business_hours.parse({"mon": [["14:00", "18:00"], ["09:00", "12:00"], ["11:00", "14:00"]]})
 
