@@ -20,7 +20,7 @@ _CHECKOUT = Path(__file__).parents[2]
 # a step for each three needs a second or two. What doubles with each repeat shows among the short ones, each of which
 # takes at most four times as long as the one before.
 _TIMES = (*range(8, 33, 2), 128, 512, 1_024)
-_MOST_CPU_SECONDS = 0.3
+_MOST_CPU_SECONDS = 0.15
 _ENDS = ("", "!", "\ny")
 _LETTERS = " \n1aA.-#_:,@/(<*`"
 _FROM_MANY = 8
@@ -77,9 +77,13 @@ def _of_calls() -> Iterator[re.Pattern[str]]:
 
 
 def _is_slow(pattern: re.Pattern[str], before: str, repeated: str, end: str) -> bool:
-    texts = (before + repeated * times + end for times in _TIMES)
-    # Twice: a crowded machine, or a collection of garbage, makes one search slow, but not the same again.
-    return any(all(_cpu_seconds(pattern, text) > _MOST_CPU_SECONDS for _ in range(2)) for text in texts)
+    for times in _TIMES:
+        text = before + repeated * times + end
+        spent = _cpu_seconds(pattern, text)
+        # A crowded machine, or a collection of garbage, makes one search a little slow, but not the same again.
+        if spent > _MOST_CPU_SECONDS and (spent > 4 * _MOST_CPU_SECONDS or _cpu_seconds(pattern, text) > spent / 2):
+            return True
+    return False
 
 
 def _cpu_seconds(pattern: re.Pattern[str], text: str) -> float:
