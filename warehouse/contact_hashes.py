@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from mychatflow.store import cipher
-from warehouse import postgres
+from warehouse.postgres import Reading
 
 _TABLE = "create table if not exists raw.contact_hashes (tenant_id uuid, contact_id uuid, wa_hash varchar)"
 # A day back: a contact may have been committed after a later one was read.
@@ -23,18 +23,18 @@ select stream.* from stream anti join raw.contact_hashes as hashes
     on cast(stream.tenant_id as uuid) = hashes.tenant_id and cast(stream.contact_id as uuid) = hashes.contact_id
 """
 _REMEMBER = """
-insert into raw.contact_hashes select cast(tenant_id as uuid), cast(contact_id as uuid), wa_hash from fresh
+insert into raw.contact_hashes select unnest(?::uuid[]), unnest(?::uuid[]), unnest(?::varchar[])
 """
 
 
-def land(warehouse: duckdb.DuckDBPyConnection, cursor: "postgres.Cursor", *, master: bytes, is_restored: bool) -> None:
+def land(warehouse: duckdb.DuckDBPyConnection, reading: Reading, *, master: bytes, is_restored: bool) -> None:
     """Hash the WhatsApp ids of new contacts; the ids themselves never leave this function."""
     warehouse.execute(_TABLE)
     warehouse.execute(_FORGET)
     since = None if is_restored else warehouse.execute(_SINCE).fetchall()[0][0]
     where = f"where created_at >= '{since}'" if since else ""
-    cursor.execute(f"select tenant_id::text, id::text as contact_id, wa_id from contacts {where}")  # noqa: S608 — an instant
-    for batch in cursor.fetch_record_batch():
+    question = f"select tenant_id::text, id::text as contact_id, wa_id from contacts {where}"  # noqa: S608 — an instant
+    for batch in reading.batches(question):
         warehouse.register("stream", pa.Table.from_batches([batch]))
         # A hash costs as much as landing the rest of its row, and yesterday's are known.
         fresh = warehouse.execute(_NEW).fetchall()
@@ -42,6 +42,4 @@ def land(warehouse: duckdb.DuckDBPyConnection, cursor: "postgres.Cursor", *, mas
         if fresh:
             tenants, contacts, _ = zip(*fresh, strict=True)
             hashes = [cipher.wa_hash(master, UUID(tenant), wa_id) for tenant, _, wa_id in fresh]
-            warehouse.register("fresh", pa.table({"tenant_id": tenants, "contact_id": contacts, "wa_hash": hashes}))
-            warehouse.execute(_REMEMBER)
-            warehouse.unregister("fresh")
+            warehouse.execute(_REMEMBER, [tenants, contacts, hashes])

@@ -38,9 +38,9 @@ class Kept:
 def since(settings: Settings, window: Window | None = None) -> list[Kept]:
     """The tenants who have forgotten a part of the window (or anything at all). Raises PostgresUnreachable."""
     after = "-infinity" if window is None else window.start.isoformat()
-    with postgres.reading(settings) as cursor:
-        cursor.execute(f"select id::text, events_kept_from from tenants where events_kept_from > '{after}' order by id")
-        return [Kept(tenant_id=tenant_id, kept_from=kept_from) for tenant_id, kept_from in cursor.fetchall()]
+    with postgres.reading(settings) as reading:
+        question = f"select id::text, events_kept_from from tenants where events_kept_from > '{after}' order by id"
+        return [Kept(tenant_id=tenant_id, kept_from=kept_from) for tenant_id, kept_from in reading.rows(question)]
 
 
 def told(found: Sequence[Kept]) -> str:

@@ -11,6 +11,7 @@ import duckdb
 
 from mychatflow.settings import Settings
 from warehouse import connection, contact_hashes, erasure, event_fields, plans, postgres, zone_changes
+from warehouse.postgres import Reading
 from warehouse.sources import APPENDED, EPISODES, EVENTS, SNAPSHOTS, Source
 from warehouse.windows import Window
 
@@ -77,7 +78,7 @@ class Landed:
 class _Extraction:
     """One open repeatable-read snapshot of Postgres."""
 
-    cursor: "postgres.Cursor"
+    reading: Reading
     next_xid: int
     server: str
     taken_at: datetime
@@ -94,7 +95,7 @@ def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Wi
         counts = {source.name: _land_snapshot(warehouse, extraction, source) for source in SNAPSHOTS}
         plans.write(warehouse)
         is_restored = _watermark(warehouse, EVENTS, extraction) is None
-        contact_hashes.land(warehouse, extraction.cursor, master=settings.master, is_restored=is_restored)
+        contact_hashes.land(warehouse, extraction.reading, master=settings.master, is_restored=is_restored)
         erasure.list_by_hash(warehouse)
         erased = erasure.apply(warehouse)
         erasure.drop_from_snapshots(warehouse, (f"raw.{source.name}" for source in SNAPSHOTS))
@@ -110,11 +111,10 @@ def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Wi
 
 @contextmanager
 def _extraction(settings: Settings) -> Iterator[_Extraction]:
-    with postgres.reading(settings) as cursor:
-        cursor.execute("set transaction isolation level repeatable read, read only")
-        cursor.execute(_SNAPSHOT)
-        next_xid, server, taken_at = cursor.fetchall()[0]
-        yield _Extraction(cursor=cursor, next_xid=next_xid, server=server, taken_at=taken_at.astimezone(UTC))
+    with postgres.reading(settings) as reading:
+        reading.execute("set transaction isolation level repeatable read, read only")
+        next_xid, server, taken_at = reading.rows(_SNAPSHOT)[0]
+        yield _Extraction(reading=reading, next_xid=next_xid, server=server, taken_at=taken_at.astimezone(UTC))
 
 
 def _next_batch(warehouse: duckdb.DuckDBPyConnection) -> int:
@@ -123,8 +123,7 @@ def _next_batch(warehouse: duckdb.DuckDBPyConnection) -> int:
 
 
 def _land_snapshot(warehouse: duckdb.DuckDBPyConnection, extraction: _Extraction, source: Source) -> int:
-    extraction.cursor.execute(source.sql)
-    with _streamed(warehouse, extraction):
+    with _streamed(warehouse, extraction, source.sql):
         warehouse.execute(f"create or replace table raw.{source.name} as select * from stream")
     return _count(warehouse, f"raw.{source.name}")
 
@@ -144,10 +143,10 @@ def _land_appended(
             f"delete from raw.{source.name} where {source.time_column} >= ? and {source.time_column} < ?",
             [window.start, window.end],
         )
-    extraction.cursor.execute(f"{source.sql} where {' or '.join(f'({item})' for item in predicates)}")
+    rows = f"{source.sql} where {' or '.join(f'({item})' for item in predicates)}"
     # The engine reads JSON from text of its own.
     columns = "* replace (cast(properties as varchar) as properties)" if source is EVENTS else "*"
-    with _streamed(warehouse, extraction):
+    with _streamed(warehouse, extraction, rows):
         warehouse.execute(f"create or replace temp table incoming as select {batch} as batch, {columns} from stream")
     if source is EVENTS:
         # One fact may be stored at two instants (seen live and read from history): its id says that it is one.
@@ -214,9 +213,9 @@ def _touch_days(warehouse: duckdb.DuckDBPyConnection, source: Source, rows: str,
 
 
 @contextmanager
-def _streamed(warehouse: duckdb.DuckDBPyConnection, extraction: _Extraction) -> Iterator[None]:
-    """The open query's rows as the relation `stream`, a record batch at a time."""
-    warehouse.register("stream", extraction.cursor.fetch_record_batch())
+def _streamed(warehouse: duckdb.DuckDBPyConnection, extraction: _Extraction, question: str) -> Iterator[None]:
+    """The rows of Postgres as the relation `stream`, a record batch at a time."""
+    warehouse.register("stream", extraction.reading.batches(question))
     yield
     warehouse.unregister("stream")
 

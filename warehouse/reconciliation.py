@@ -147,9 +147,9 @@ def _postgres_events(settings: Settings, warehouse: duckdb.DuckDBPyConnection, w
     if not rows:
         raise NothingLanded
     landed_before = int(rows[0][0])
-    with postgres.reading(settings) as cursor:
+    with postgres.reading(settings) as reading:
         # What is newer than the watermark may have landed or not: it is never missing, and never surplus.
-        cursor.execute(
+        events = reading.batches(
             f"""
             select
                 tenant_id, event_id, event_type, (occurred_at at time zone 'UTC')::date as utc_date,
@@ -163,7 +163,7 @@ def _postgres_events(settings: Settings, warehouse: duckdb.DuckDBPyConnection, w
                 )
             """
         )
-        warehouse.register("postgres_stream", cursor.fetch_record_batch())
+        warehouse.register("postgres_stream", events)
         warehouse.execute("create or replace temp table postgres_events as from postgres_stream")
         # One fact stored at two instants has one id, and the warehouse keeps it once.
         warehouse.execute(_FORGET_TWINS)

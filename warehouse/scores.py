@@ -100,9 +100,8 @@ def _copy(settings: Settings, connection: psycopg.Connection[Any], at: datetime)
 
 
 def _stored_facts(settings: Settings) -> Iterator[pa.RecordBatch]:
-    with postgres.reading(settings) as cursor:
-        cursor.execute(_FACTS)
-        yield from cursor.fetch_record_batch()
+    with postgres.reading(settings) as reading:
+        yield from reading.batches(_FACTS)
 
 
 def _rescored(contacts: pa.RecordBatch, at: datetime) -> Iterator[tuple[Any, ...]]:

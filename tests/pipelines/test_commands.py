@@ -138,13 +138,21 @@ def test_a_backwards_range_is_a_usage_error(capsys: Captured) -> None:
     assert "is not before" in capsys.readouterr().err
 
 
-def test_a_backfill_pays_for_its_imports_once() -> None:
-    heavy = "{'duckdb', 'dagster', 'sqlalchemy', 'pydantic'}"
-    said = f"import sys, pipelines.backfill; print({heavy} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        # What is imported before the run begins is imported once more by the run.
+        ("pipelines.backfill", {"duckdb", "dagster", "sqlalchemy", "pydantic"}),
+        # Nothing of the run asks them anything.
+        ("warehouse.rollup", {"pandas", "polars"}),
+    ],
+)
+def test_a_run_imports_no_more_than_it_needs(module: str, heavy: set[str]) -> None:
+    said = f"import sys, {module}; print({heavy} & set(sys.modules))"
 
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
 
-    assert done.stdout.strip() == "set()", "what is imported before the run begins is imported once more by the run"
+    assert done.stdout.strip() == "set()"
 
 
 def test_an_asset_from_postgres_backfills_its_readers() -> None:
