@@ -65,6 +65,13 @@ local function free_at(circuit)
     return math.max(now, free, circuit.limited_until)
 end
 
+-- A probe is over as soon as it is answered, long before its lease is.
+local function ask_at(circuit)
+    if circuit.state ~= 'half_open' then return free_at(circuit) end
+    local again = now + math.max(policy.ask_again, now - circuit.open_until)
+    return math.max(now, circuit.limited_until, math.min(circuit.probe_until, again))
+end
+
 local function admit(key, circuit, lease, closed_only)
     if free_at(circuit) > now then return nil end
     if circuit.state == 'closed' then return {circuit.generation, 0} end
@@ -75,6 +82,7 @@ local function admit(key, circuit, lease, closed_only)
         -- The holder of the probe did not come back: the next caller takes it over, and its late report is void.
         circuit.generation = circuit.generation + 1
     end
+    circuit.open_until = now
     circuit.probe_until = now + lease
     save(key, circuit)
     return {circuit.generation, 1}
@@ -86,8 +94,8 @@ local function acquire(operation)
         local circuit = load(key)
         local granted = not operation.look and admit(key, circuit, operation.lease, operation.closed_only)
         if granted then return {index - 1, granted[1], granted[2]} end
-        local free = free_at(circuit)
-        if soonest == 0 or free < soonest then soonest = free end
+        local again = ask_at(circuit)
+        if soonest == 0 or again < soonest then soonest = again end
     end
     return {-1, soonest, 0}
 end

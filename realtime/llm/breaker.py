@@ -31,10 +31,10 @@ class Permit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A permit, or when the next one can be had; acquiring may itself have changed a state."""
+    """A permit, or when to ask again for one; acquiring may itself have changed a state."""
 
     permit: Permit | None
-    free_at: datetime | None
+    ask_at: datetime | None
     transitions: tuple[BreakerTransition, ...] = ()
 
 
@@ -95,19 +95,19 @@ class Breaker:
         except Unreachable:
             return self._acquire_locally(targets, lease=round(lease * 1000), closed_only=closed_only)
         if index < 0:
-            return Admission(permit=None, free_at=moment(number), transitions=moves)
+            return Admission(permit=None, ask_at=moment(number), transitions=moves)
         permit = Permit(target=targets[index], generation=number, is_probe=bool(is_probe), is_local=False)
-        return Admission(permit=permit, free_at=None, transitions=moves)
+        return Admission(permit=permit, ask_at=None, transitions=moves)
 
-    async def free_at(self, targets: Sequence[Target]) -> datetime:
-        """When the first of the targets takes a call again; changes nothing."""
+    async def ask_at(self, targets: Sequence[Target]) -> datetime:
+        """When the first of the targets may take a call again; changes nothing."""
         try:
             (_, number, _), _ = await self._script.ask(
                 {"keys": [PREFIX + target.name for target in targets], "look": True}
             )
         except Unreachable:
             now = self.clock()
-            number = min(self._circuit(target, now).free_at(now) for target in targets)
+            number = min(self._circuit(target, now).ask_at(now) for target in targets)
         return moment(number)
 
     async def report(
@@ -146,9 +146,9 @@ class Breaker:
         for target, circuit in zip(targets, circuits, strict=True):
             if grant := circuit.admit(now, lease=lease, closed_only=closed_only):
                 permit = Permit(target=target, generation=grant.generation, is_probe=grant.is_probe, is_local=True)
-                return Admission(permit=permit, free_at=None, transitions=_drained(target, circuit))
-        soonest = min((circuit.free_at(now) for circuit in circuits), default=now)
-        return Admission(permit=None, free_at=moment(soonest))
+                return Admission(permit=permit, ask_at=None, transitions=_drained(target, circuit))
+        soonest = min((circuit.ask_at(now) for circuit in circuits), default=now)
+        return Admission(permit=None, ask_at=moment(soonest))
 
     def _report_locally(self, permit: Permit, verdict: Verdict, *, pause: int) -> tuple[BreakerTransition, ...]:
         now = self.clock()

@@ -24,6 +24,8 @@ class Policy:
     quota_pause: int = 900_000
     config_pause: int = 60_000
     gone_pause: int = _DAY
+    # While a probe is under way, nobody need ask again sooner.
+    ask_again: int = 1_000
 
     @property
     def pauses(self) -> dict[str, int]:
@@ -73,6 +75,18 @@ class Circuit:
         blocked = {CircuitState.OPEN: self.open_until, CircuitState.HALF_OPEN: self.probe_until}.get(self.state, now)
         return max(now, blocked, self.limited_until)
 
+    def ask_at(self, now: int) -> int:
+        """When whoever found no place had better ask again: a probe is over as soon as it is answered.
+
+        That is long before its lease is, which must outlast the slowest model. Nobody knows when, so each waits as
+        long again as the probe has taken: few ask in vain, and none waits twice as long as the model took to heal.
+        """
+        free_at = self.free_at(now)
+        if self.state is CircuitState.HALF_OPEN:
+            again = now + max(self.policy.ask_again, now - self.open_until)
+            return max(now, self.limited_until, min(self.probe_until, again))
+        return free_at
+
     def admit(self, now: int, *, lease: int, closed_only: bool) -> Grant | None:
         if self.free_at(now) > now:
             return None
@@ -85,6 +99,7 @@ class Circuit:
         else:
             # The holder of the probe did not come back: the next caller takes it over, and its late report is void.
             self.generation += 1
+        self.open_until = now
         self.probe_until = now + lease
         return Grant(generation=self.generation, is_probe=True)
 

@@ -279,8 +279,8 @@ class Race:
         if self._ended:
             is_hopeless = all(leg.error_class in _HOPELESS for leg in self._ended)
         if self.targets and not is_hopeless:
-            free_at = await self.breaker.free_at(self.targets)
-            retry_at = max(free_at, datetime.now(UTC) + _PAUSE) if self._ended else free_at
+            ask_at = await self.breaker.ask_at(self.targets)
+            retry_at = max(ask_at, datetime.now(UTC) + _PAUSE) if self._ended else ask_at
         return AllProvidersUnavailable(
             attempts=self._attempts(), retry_at=retry_at, transitions=tuple(self._transitions)
         )

@@ -32,7 +32,7 @@ async def call(circuit, verdict, target=OPENAI, **changes):
 async def due(circuit, target=OPENAI):
     """Waits out the pause or lease that keeps the target closed off."""
     async with asyncio.timeout(5):
-        while (await circuit.free_at((target,))) > datetime.now(UTC):  # noqa: ASYNC110  (the wait is Redis's)
+        while (await circuit.ask_at((target,))) > datetime.now(UTC):  # noqa: ASYNC110  (the wait is Redis's)
             await asyncio.sleep(0.005)
 
 
@@ -51,7 +51,7 @@ async def test_three_failures_open_over_processes(a_breaker, breaker_client):
     assert (await state_of(breaker_client)).state is CircuitState.OPEN
     refused = await second.acquire((OPENAI,), lease=9)
     assert refused.permit is None
-    assert timedelta(seconds=55) < refused.free_at - datetime.now(UTC) <= timedelta(seconds=60)
+    assert timedelta(seconds=55) < refused.ask_at - datetime.now(UTC) <= timedelta(seconds=60)
 
 
 async def test_a_success_forgets_earlier_failures(a_breaker, breaker_client):
@@ -168,7 +168,7 @@ async def test_some_failures_open_at_once(a_breaker, verdict, seconds):
 
     await call(circuit, verdict)
 
-    wait = (await circuit.free_at((OPENAI,))) - datetime.now(UTC)
+    wait = (await circuit.ask_at((OPENAI,))) - datetime.now(UTC)
     assert seconds - 5 < wait.total_seconds() <= seconds
 
 
@@ -179,7 +179,7 @@ async def test_a_rate_limit_pauses_without_opening(a_breaker, breaker_client, wa
     await call(circuit, Verdict.LIMITED, wait=wait)
 
     assert (await state_of(breaker_client)).state is CircuitState.CLOSED
-    pause = (await circuit.free_at((OPENAI,))) - datetime.now(UTC)
+    pause = (await circuit.ask_at((OPENAI,))) - datetime.now(UTC)
     assert least < pause.total_seconds() <= most
 
 

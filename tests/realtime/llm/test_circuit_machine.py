@@ -45,13 +45,13 @@ class BothBreakers(RuleBasedStateMachine):
 
     @rule(lease=st.sampled_from([1, 9_000]), closed_only=st.booleans())
     def ask_for_leave(self, lease: int, closed_only: bool) -> None:
-        free_at = self.model.free_at(self.now)
+        ask_at = self.model.ask_at(self.now)
         grant = self.model.admit(self.now, lease=lease, closed_only=closed_only)
 
         answer = self.ask({"keys": [KEY], "lease": lease, "closed_only": closed_only})
 
         if grant is None:
-            assert answer == [-1, free_at, 0]
+            assert answer == [-1, ask_at, 0]
         else:
             assert answer == [0, grant.generation, int(grant.is_probe)]
             self.permits.append((grant.generation, grant.is_probe))
@@ -103,3 +103,19 @@ def test_both_breakers_are_one_machine(client):
         type("BreakersHere", (BothBreakers,), {"client": client}),
         settings=settings(max_examples=30, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )
+
+
+# Its lease must outlast the slowest model; the answer of one that is back comes in a second or two.
+@pytest.mark.parametrize(("probe_age", "wait"), [(0, 1_000), (900, 1_000), (3_000, 3_000), (40_000, 20_000)])
+def test_who_waits_for_a_probe_asks_again_soon(probe_age, wait):
+    circuit = Circuit(generation=BEGIN)
+    for _ in range(3):
+        circuit.report(BEGIN, Verdict.FAILURE, generation=BEGIN)
+    probe = circuit.admit(BEGIN + 60_000, lease=60_000, closed_only=False)
+
+    now = BEGIN + 60_000 + probe_age
+    refused = circuit.admit(now, lease=60_000, closed_only=False)
+
+    assert probe.is_probe
+    assert refused is None
+    assert circuit.ask_at(now) == now + wait

@@ -34,7 +34,7 @@ async def until(holds, *, seconds=5.0):
 async def due(router, provider="openai"):
     """Waits out the pause that keeps a provider closed off."""
     ends = time.monotonic() + 5
-    while (await router.breaker.free_at((a_target(provider),))) > datetime.now(UTC):
+    while (await router.breaker.ask_at((a_target(provider),))) > datetime.now(UTC):
         assert time.monotonic() < ends
         await asyncio.sleep(0.005)
 
