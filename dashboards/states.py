@@ -44,9 +44,9 @@ def reading(height: int) -> AbstractContextManager[Any]:
     return st.skeleton(height=height)
 
 
-def live(part: Callable[[], None], *, every: str) -> None:
+def live(part: Callable[[], None], *, every: str, key: str | None = None) -> None:
     """Run the part of a page now and again by itself; it answers for its own failures, since no page runs around it."""
-    st.fragment(run_every=every)(partial(guarded, part))()
+    st.fragment(run_every=every, key=key)(partial(guarded, part))()
 
 
 def forbidden(title: str, least: str) -> None:

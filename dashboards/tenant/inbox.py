@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import chat, data, files, parts, people, saved, shell, states, viewer, wording
 from dashboards.setup import data as setup
-from dashboards.tenant import contact_panel, turns
+from dashboards.tenant import contact_panel, turns, watching
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
 from mychatflow.store.chats import Message
@@ -17,8 +17,6 @@ from mychatflow.store.contacts import PAGE, ChatFilter, Contact
 
 _OWNERS = {"human": "With a person", "agent": "With the assistant"}
 _GRADES = ("A", "B", "C", "D", "F")
-# A customer's message is to be seen within two seconds, and its way to the database needs a part of them.
-_EVERY = "1s"
 _LONGEST_ANSWER = 4_000
 _CHOSEN = "chosen-chat"
 _SEEN = "seen-through"
@@ -38,9 +36,10 @@ def show(looking: Viewer, *, at: datetime) -> None:
         states.empty("Messages are for the team", "Your role sees numbers; an agent's role also reads chats.")
         return
     search, wanted = _filters(looking)
+    watching.follow(looking, partial(_chosen, looking))
     left, right = st.columns([1, 1.75])
     with left.container(border=True, height=700, key="card-chats"):
-        states.live(partial(_chats, looking, search, wanted), every=_EVERY)
+        states.live(partial(_chats, looking, search, wanted), every=watching.WHOLE_LOOK, key=watching.LIST)
     with right.container(border=True, height=700, key="card-chat"):
         _opened(looking, at=at)
 
@@ -176,7 +175,7 @@ def _opened(looking: Viewer, *, at: datetime) -> None:
     talk, person = st.tabs(["Chat", "Contact"], key="chat-tabs")
     with talk:
         # What is being typed stands outside the part that follows the chat, so no refresh disturbs it.
-        states.live(partial(_talk, looking, contact.contact_id), every=_EVERY)
+        states.live(partial(_talk, looking, contact.contact_id), every=watching.WHOLE_LOOK, key=watching.CHAT)
         _composer(looking, contact)
     with person:
         contact_panel.show(looking, contact, at=at)
@@ -223,6 +222,7 @@ def _mark_read(looking: Viewer, contact: Contact, messages: Sequence[Message]) -
         return
     data.mark_read(looking.tenant_id, contact.contact_id, member_id=looking.workspace.member_id, through=through)
     st.session_state[_SEEN] = seen
+    watching.forget_list()
 
 
 def _turns(looking: Viewer, contact: Contact) -> None:
