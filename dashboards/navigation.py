@@ -86,9 +86,15 @@ def _lead_to(page: st.Page) -> None:
     st.switch_page(page, query_params=[(name, v) for name in st.query_params for v in st.query_params.get_all(name)])
 
 
+def _entitled(title: str, show: Callable[[], None]) -> None:
+    """The page under its own name: of ten tabs the one that is meant must be found."""
+    st.set_page_config(page_title=f"{title} · MyChatFlow")
+    states.guarded(show)
+
+
 def _page(place: Place, show: Callable[[], None], *, path: str, is_shown: bool) -> st.Page:
     return st.Page(
-        shell.named(partial(states.guarded, show), path),
+        shell.named(partial(_entitled, place.title, show), path),
         title=place.title,
         icon=f":material/{place.icon}:",
         url_path=path,

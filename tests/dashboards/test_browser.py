@@ -6,7 +6,8 @@ from playwright.sync_api import Browser, Page
 from dashboards import cut_fonts, navigation
 from tests.dashboards.browsing import CHROMIUM, PATIENCE, Visit
 
-PATHS = tuple("" if place.path == "overview" else place.path for place in navigation.PLACES)
+TITLES = {"" if place.path == "overview" else place.path: place.title for place in navigation.PLACES}
+PATHS = tuple(TITLES)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(600),
@@ -19,6 +20,7 @@ def test_every_page_fits_and_fetches_nothing_outside(visit: Visit) -> None:
     page = visit.page
     for path in PATHS:
         visit.open(path)
+        assert page.title() == f"{TITLES[path]} · MyChatFlow"
         for width in (1440, 390):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} {width}"
