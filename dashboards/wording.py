@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE as _COUNTRIES
+
 NO_DATA = "no data"
+_SHORTEST_NUMBER = 9
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LONG_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PROVIDERS = {"openai": "OpenAI", "gemini": "Gemini", "anthropic": "Claude", "sandbox": "Sandbox"}
@@ -141,8 +144,11 @@ def phone(number: str | None) -> str:
     """A number with its middle hidden: enough to recognise, too little to copy."""
     if not number:
         return "no number"
-    digits = "".join(character for character in number if character.isdigit())
-    return f"+{digits[:2]} {digits[2:5]} ••• {digits[-3:]}" if len(digits) >= 9 else "•••"
+    digits = "".join(character for character in number if character.isascii() and character.isdigit())
+    if len(digits) < _SHORTEST_NUMBER:
+        return "•••"
+    country = next((digits[:length] for length in (1, 2, 3) if int(digits[:length]) in _COUNTRIES), digits[:2])
+    return f"+{country} {digits[len(country) : len(country) + 3]} ••• {digits[-3:]}"
 
 
 def words(identifier: str) -> str:

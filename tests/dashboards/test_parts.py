@@ -200,7 +200,15 @@ def test_freshness_reads_as_a_person_says_it(elapsed: timedelta, told: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("number", "shown"), [("+34638111348", "+34 638 ••• 348"), ("12345", "•••"), (None, "no number"), ("", "no number")]
+    ("number", "shown"),
+    [
+        ("+34638111348", "+34 638 ••• 348"),
+        ("14155550123", "+1 415 ••• 123"),
+        ("+351912345678", "+351 912 ••• 678"),
+        ("12345", "•••"),
+        (None, "no number"),
+        ("", "no number"),
+    ],
 )
 def test_a_number_is_never_shown_whole(number: str | None, shown: str) -> None:
     assert wording.phone(number) == shown
