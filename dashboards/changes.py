@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import streamlit as st
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboards import shell, viewer
+from dashboards import toasts, viewer
 from dashboards.operational import bridge
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
@@ -31,7 +30,7 @@ def make(looking: Viewer, permission: Permission, action: str, subject: UUID | s
     try:
         current = viewer.again(looking)
         if current is None or not current.permits(permission):
-            st.toast("Nothing was changed: your role does not allow this.", icon=":material/block:")
+            toasts.refused("your role does not allow this.", icon=":material/block:")
             return False
         bridge().changing(
             current.tenant_id,
@@ -42,10 +41,10 @@ def make(looking: Viewer, permission: Permission, action: str, subject: UUID | s
             at=at,
         )
     except NotDone as refused:
-        st.toast(f"Nothing was changed: {shell.plain(str(refused))}", icon=":material/info:")
+        toasts.refused(refused)
         return False
     except (SQLAlchemyError, OSError) as error:
         log.warning("change failed", action=action, error=type(error).__name__)
-        st.toast("Nothing was changed: the database does not answer. Try again.", icon=":material/error:")
+        toasts.refused("the database does not answer. Try again.", icon=":material/error:")
         return False
     return True

@@ -73,6 +73,11 @@ def status(text: str, tone: Tone) -> str:
     return f'<span class="mcf-status mcf-{tone}"><i></i>{escaped(text)}</span>'
 
 
+def warned(text: str) -> str:
+    """What is wrong with the field above it."""
+    return f'<p class="mcf-warned" role="alert">{escaped(text)}</p>'
+
+
 def swatch(text: str, colour: str) -> str:
     return f'<span class="mcf-swatch"><i style="background:{escaped(colour)}"></i>{escaped(text)}</span>'
 

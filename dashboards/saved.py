@@ -7,7 +7,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import changes, data, parts, shell
+from dashboards import changes, data, parts, shell, toasts
 from dashboards.changes import NotDone
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
@@ -65,10 +65,10 @@ def _save(looking: Viewer, page: str) -> None:
     filters = filters_now()
     name = str(st.session_state.get("view-name") or "").strip()
     if not name:
-        st.toast("Nothing was saved: give the view a name.", icon=":material/info:")
+        toasts.refused("give the view a name.", what="Nothing was saved")
         return
     if len(filters) > saved_views.LONGEST_FILTERS:
-        st.toast("Nothing was saved: this page has more filters than a view can hold.", icon=":material/info:")
+        toasts.refused("this page has more filters than a view can hold.", what="Nothing was saved")
         return
     is_shared = bool(st.session_state.get("view-shared"))
     permission = Permission.EDIT_CONTACTS if is_shared else Permission.VIEW_ANALYTICS

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import forms, parts, people, shell, states, wording
+from dashboards import forms, parts, people, shell, states, toasts, wording
 from dashboards.booking import changing, data, new_appointment
 from dashboards.booking.data import Rows
 from dashboards.viewer import Viewer
@@ -143,7 +143,7 @@ def _one(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
 def _move(looking: Viewer, appointment_id: UUID) -> bool:
     slot_id = forms.value("slot")
     if not slot_id:
-        st.toast("Nothing was changed: choose another time first.", icon=":material/info:")
+        toasts.refused("choose another time first.")
         return False
     return changing.move(looking, appointment_id, slot_id, tells=bool(forms.value("tells")))
 

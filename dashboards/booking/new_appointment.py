@@ -6,7 +6,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import forms, people
+from dashboards import forms, people, toasts
 from dashboards.booking import changing, data
 from dashboards.viewer import Viewer
 
@@ -57,6 +57,6 @@ def _hint(*, is_chosen: bool, is_free: bool) -> str:
 def _book(looking: Viewer, contact_id: UUID | None) -> bool:
     slot_id = forms.value("booking-slot")
     if contact_id is None or not slot_id:
-        st.toast("Nothing was booked: choose a person and a time.", icon=":material/info:")
+        toasts.refused("choose a person and a time.", what="Nothing was booked")
         return False
     return changing.book(looking, contact_id, slot_id, tells=bool(forms.value("booking-tells")))

@@ -117,11 +117,10 @@ def _service_form(looking: Viewer, known: dict[str, Any]) -> None:
     st.text_input("Name", known["name"], max_chars=200, key=f"name-{mark}", placeholder="Cleaning")
     columns = st.columns(2)
     for number, (name, label, least, most, told) in enumerate(_MINUTES):
-        columns[number % 2].number_input(label, least, most, known[name], key=f"{name}-{mark}", help=told)
+        forms.number(label, least, most, known[name], within=columns[number % 2], key=f"{name}-{mark}", help=told)
     price = known["price_cents"]
-    columns[0].number_input(
-        "Price", 0.0, 20_000_000.0, None if price is None else price / 100, key=f"price-{mark}", placeholder="not shown"
-    )
+    shown = None if price is None else price / 100
+    forms.number("Price", 0.0, 20_000_000.0, shown, within=columns[0], key=f"price-{mark}", empty="not shown")
     columns[1].text_input("Currency", known["currency"] or "", max_chars=3, key=f"currency-{mark}", placeholder="EUR")
     st.toggle("Offered", known["is_active"], key=f"active-{mark}")
     forms.button("Save", partial(_save_service, looking, known, mark), key="save-service", kind="primary")
@@ -129,7 +128,7 @@ def _service_form(looking: Viewer, known: dict[str, Any]) -> None:
 
 def _save_service(looking: Viewer, known: dict[str, Any], mark: str) -> bool:
     price = forms.value(f"price-{mark}")
-    values = {name: int(forms.value(f"{name}-{mark}") or 0) for name, *_ in _MINUTES} | {
+    values = {name: int(forms.value(f"{name}-{mark}")) for name, *_ in _MINUTES} | {
         "name": forms.typed(f"name-{mark}"),
         "price_cents": None if price is None else round(price * 100),
         "currency": forms.typed(f"currency-{mark}").upper() or None,

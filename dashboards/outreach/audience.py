@@ -108,7 +108,7 @@ def _by_hand(known: Mapping[str, Any], *, mark: str) -> None:
         (left, "active_within_days", "Wrote in the last … days"),
         (right, "silent_for_days", "Silent for … days"),
     ):
-        place.number_input(label, 1, 3_650, known.get(name), key=f"{name}-{mark}", placeholder="any")
+        forms.number(label, 1, 3_650, known.get(name), within=place, key=f"{name}-{mark}", empty="any")
     right.selectbox(
         "Consent",
         list(_AGREED),

@@ -1,5 +1,6 @@
 """The forms of a campaign: what it says to whom and when, with the audience counted while one types; try, and start."""
 
+from collections.abc import Callable
 from datetime import datetime, time
 from functools import partial
 from typing import Any, Final
@@ -8,7 +9,7 @@ from uuid import UUID, uuid4
 import streamlit as st
 
 from dashboards import data as shared
-from dashboards import forms, parts, people, shell, states, wording
+from dashboards import forms, parts, people, shell, states, toasts, wording
 from dashboards.changes import NotDone
 from dashboards.outreach import audience, campaign_changes, data
 from dashboards.outreach.campaign_changes import Wanted
@@ -74,7 +75,7 @@ def _form(looking: Viewer, known: dict[str, Any], *, at: datetime) -> None:
         audience.ask(known["audience"], segments, mark=mark)
     with right:
         st.html(parts.card_title("Reaches", "Counted now; counted again when it starts"))
-        _counted(looking, _wanted(known, segments, mark), at=at)
+        _counted(looking, partial(_wanted, known, segments, mark), at=at)
     _when(looking, known, mark=mark)
     with st.container(horizontal=True):
         forms.button(
@@ -92,15 +93,16 @@ def _when(looking: Viewer, known: dict[str, Any], *, mark: str) -> None:
     first, second, third = st.columns(3)
     first.date_input("Starts on", local.date() if local else None, key=f"day-{mark}", help="Empty: when you start it.")
     second.time_input("at", local.time() if local else time(10), key=f"hour-{mark}")
-    third.number_input("Messages a minute", 1, 600, known["messages_per_minute"], key=f"pace-{mark}")
+    forms.number("Messages a minute", 1, 600, known["messages_per_minute"], within=third, key=f"pace-{mark}")
     first.time_input("Quiet from", known["quiet_from"], key=f"from-{mark}", help="By each contact's own clock.")
     second.time_input("Quiet until", known["quiet_until"], key=f"until-{mark}")
-    third.number_input(
+    forms.number(
         "Held out, in percent",
         0,
         90,
         round(known["holdout_share"] * 100),
-        5,
+        step=5,
+        within=third,
         key=f"held-out-{mark}",
         help="So many get nothing. Only against them can anybody know what the campaign brought.",
     )
@@ -126,7 +128,7 @@ def _wanted(known: dict[str, Any], segments: data.Rows, mark: str) -> Wanted:
         audience=audience.chosen(known["audience"], segments, mark=mark),
         instance_id=forms.value(f"number-{mark}") if is_drawn else known["instance_id"],
         starts_at=datetime.combine(day, hour) if day else None,
-        messages_per_minute=int(forms.value(f"pace-{mark}") or 20),
+        messages_per_minute=int(forms.value(f"pace-{mark}") if is_drawn else known["messages_per_minute"]),
         quiet=(quiet_from, quiet_until) if quiet_from is not None and quiet_until is not None else None,
         holdout_share=(share or 0) / 100,
     )
@@ -136,8 +138,9 @@ def _save(looking: Viewer, known: dict[str, Any], segments: data.Rows, mark: str
     return campaign_changes.save(looking, known["id"], _wanted(known, segments, mark))
 
 
-def _counted(looking: Viewer, wanted: Wanted, *, at: datetime) -> None:
+def _counted(looking: Viewer, read: Callable[[], Wanted], *, at: datetime) -> None:
     try:
+        wanted = read()
         audience.checked(wanted.audience)
         found = data.audience_now(looking.tenant_id, wanted.row() | {"id": uuid4()}, at=at)
     except (InvalidTemplate, NotDone) as invalid:
@@ -195,5 +198,5 @@ def _send_test(looking: Viewer, campaign_id: UUID) -> bool:
     contact_id = forms.value("test-contact")
     is_sent = contact_id is not None and campaign_changes.send_test(looking, campaign_id, contact_id)
     if is_sent:
-        st.toast("The test is on its way.", icon=":material/check:")
+        toasts.done("The test is on its way.")
     return is_sent

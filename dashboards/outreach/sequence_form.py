@@ -73,12 +73,13 @@ def _beginning(known: dict[str, Any], *, mark: str) -> None:
         format_func=_TRIGGERS.__getitem__,
         key=f"trigger-{mark}",
     )
-    right.number_input(
+    forms.number(
         "Held out, in percent",
         0,
         90,
         round(known["holdout_share"] * 100),
-        5,
+        step=5,
+        within=right,
         key=f"held-out-{mark}",
         help="So many people get nothing. Only against them can anybody know what the messages brought.",
     )
@@ -92,7 +93,7 @@ def _step(number: int, known: dict[str, Any], segments: data.Rows, *, mark: str)
     with st.container(border=True, key=f"step-{number}"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             waits = "After" if number == 0 else "Then after"
-            st.number_input(waits, 1, sequences.LONGEST_DELAY, value, key=f"wait-{number}-{mark}", width=140)
+            st.number_input(waits, value=value, key=f"wait-{number}-{mark}", width=140)
             st.selectbox(
                 "Unit",
                 units,

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from dashboards import changes, parts, shell, wording
+from dashboards import changes, parts, shell, toasts, wording
 from dashboards.changes import NotDone
 from dashboards.setup import data, preview, refusals
 from dashboards.viewer import Viewer
@@ -71,7 +71,7 @@ def save(looking: Viewer, known: Mapping[str, Any], wanted: Mapping[str, Any]) -
         change.detail["keys"] = sorted(given)
 
     if changes.make(looking, Permission.MANAGE_SETTINGS, "settings.changed", looking.tenant_id, work):
-        st.toast("Saved.", icon=":material/check:")
+        toasts.done("Saved.")
 
 
 def _plain(value: Any) -> Any:
@@ -123,15 +123,14 @@ def _people(known: Mapping[str, Any]) -> dict[str, Any]:
     is_on = st.toggle("Hand over to people", known["handoff_enabled"])
     keywords = st.text_input("Your own words for it, separated by commas", ", ".join(known["handoff_keywords"]))
     message = st.text_area("What the customer then reads", known["handoff_message"] or "", max_chars=1_000, height=70)
+    # Without limits of their own, which would keep the number of before: the rules refuse in words.
     pause = st.number_input(
-        "Minutes the agent stays silent after a person wrote", 1, 43_200, known["human_pause_minutes"]
+        "Minutes the agent stays silent after a person wrote, 1 to 43,200", value=known["human_pause_minutes"]
     )
     saved = st.number_input(
-        "Minutes a reply of the agent saves a person",
-        0.0,
-        120.0,
-        float(known["reply_saves_minutes"]),
-        0.5,
+        "Minutes a reply of the agent saves a person, 0 to 120",
+        value=float(known["reply_saves_minutes"]),
+        step=0.5,
         help="Your own estimate; the number of hours saved is the agent's replies times this.",
     )
     return {

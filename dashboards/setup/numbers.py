@@ -1,11 +1,12 @@
 """The WhatsApp numbers of a workspace: whether each is connected, how that came and went, and its pace."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 import streamlit as st
 
-from dashboards import parts, states, wording
+from dashboards import forms, parts, states, wording
 from dashboards.parts import Column
 from dashboards.setup import data, pairing
 from dashboards.viewer import Viewer
@@ -61,7 +62,7 @@ def _number(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
         columns = [Column(title=name) for name in ("Since", "State", "Lasted")]
         cells = [
             (wording.escaped(since), _state(status), wording.escaped(lasted))
-            for since, status, lasted in pairing.history(changes[:6], at=at)
+            for since, status, lasted in pairing.history(changes[:6], timezone=looking.timezone, at=at)
         ]
         st.html(parts.table(columns, cells, label=f"Connection of {row['name']}"))
 
@@ -85,9 +86,14 @@ def _actions(looking: Viewer, row: dict[str, Any]) -> None:
 def _pace(looking: Viewer, row: dict[str, Any]) -> None:
     field = f"pace-{row['id']}"
     with st.popover("Pace", type="tertiary", key=f"pacing-{row['id']}"):
-        st.number_input("Messages a minute", 1, _FASTEST, row["sends_per_minute"], key=field)
+        forms.number("Messages a minute", 1, _FASTEST, row["sends_per_minute"], key=field)
         st.caption("WhatsApp restricts numbers that write too fast: 60 is safe for most. Holds from the next message.")
-        st.button("Save the pace", key=f"save-{field}", on_click=pairing.pace, args=(looking, row, field))
+        st.button(
+            "Save the pace",
+            key=f"save-{field}",
+            on_click=forms.attempt,
+            args=(partial(pairing.pace, looking, row, field),),
+        )
 
 
 def _told(status: str | None) -> str:

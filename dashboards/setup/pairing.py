@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboards import api, forms, parts, shell, states, wording
+from dashboards import api, forms, parts, states, toasts, wording
 from dashboards.api import ApiRefused
 from dashboards.setup import data
 from dashboards.viewer import Viewer
@@ -32,12 +32,15 @@ def stop(looking: Viewer, row: dict[str, Any]) -> None:
     _told(looking, f"/instances/{row['id']}/stop")
 
 
-def pace(looking: Viewer, row: dict[str, Any], field: str) -> None:
-    """How many messages a minute leave the number."""
+def pace(looking: Viewer, row: dict[str, Any], field: str) -> bool:
+    """How many messages a minute leave the number. Raises NotDone."""
     try:
         api.ask(looking, "PATCH", f"/instances/{row['id']}", {"sends_per_minute": forms.value(field)})
     except ApiRefused as refused:
-        st.toast(f"Nothing was changed: {shell.plain(str(refused))}", icon=":material/info:")
+        toasts.refused(refused)
+        return False
+    toasts.done("Saved: it holds from the next message on.")
+    return True
 
 
 def _form(looking: Viewer) -> None:
@@ -49,12 +52,12 @@ def _form(looking: Viewer) -> None:
 def _add(looking: Viewer) -> bool:
     name = forms.typed("number-name")
     if not name:
-        st.toast("Nothing was changed: a number needs a name.", icon=":material/info:")
+        toasts.refused("a number needs a name.")
         return False
     try:
         api.ask(looking, "POST", "/instances", {"name": name, "session": session_name(looking, name)})
     except ApiRefused as refused:
-        st.toast(f"Nothing was changed: {shell.plain(str(refused))}", icon=":material/info:")
+        toasts.refused(refused)
         return False
     return True
 
@@ -94,13 +97,13 @@ def _told(looking: Viewer, path: str) -> None:
     try:
         api.ask(looking, "POST", path)
     except ApiRefused as refused:
-        st.toast(f"Not done: {shell.plain(str(refused))}", icon=":material/info:")
+        toasts.refused(refused, what="Not done")
 
 
-def history(changes: data.Rows, *, at: datetime) -> list[tuple[str, str, str]]:
+def history(changes: data.Rows, *, timezone: str, at: datetime) -> list[tuple[str, str, str]]:
     """Since when, which state and for how long, the newest first."""
     ends = [at, *(change["at"] for change in changes)]
     return [
-        (wording.ago(change["at"], at=at), change["session_status"], wording.age(end - change["at"]))
+        (wording.clock(change["at"], timezone), change["session_status"], wording.age(end - change["at"]))
         for change, end in zip(changes, ends, strict=False)
     ]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import changes, forms, shell, wording
+from dashboards import changes, forms, shell, toasts, wording
 from dashboards.changes import NotDone
 from dashboards.setup.data import Rows
 from dashboards.viewer import Viewer
@@ -92,7 +92,7 @@ def invite(looking: Viewer, email: str, wanted: Role) -> bool:
 
     is_done = changes.make(looking, Permission.MANAGE_TEAM, "member.invited", None, work)
     if is_done:
-        st.toast("Invited: the e-mail is on its way.", icon=":material/check:")
+        toasts.done("Invited: the e-mail is on its way.")
     return is_done
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboards import api, chat, forms, parts, shell, states, wording
+from dashboards import api, chat, forms, parts, shell, states, toasts, wording
 from dashboards.api import ApiRefused
 from dashboards.parts import Column
 from dashboards.viewer import Viewer
@@ -79,7 +79,7 @@ def _ask(looking: Viewer) -> None:
     try:
         found = api.ask(looking, "POST", "/agent/preview", {"text": said}, patience_seconds=_PATIENCE_SECONDS)
     except ApiRefused as refused:
-        st.toast(f"No reply to show: {shell.plain(str(refused))}", icon=":material/info:")
+        toasts.refused(refused, what="No reply to show")
         return
     st.session_state[_ANSWER] = (text, found)
 

@@ -175,10 +175,16 @@ def _retention(looking: Viewer, *, is_held: bool) -> None:
         )
     )
     for column, (name, label, told) in zip(st.columns(len(_KEPT)), _KEPT, strict=True):
-        column.number_input(
-            label, 1, _LONGEST_DAYS, known[name], key=f"{name}-{mark}", placeholder="for ever", help=told
+        forms.number(
+            label, 1, _LONGEST_DAYS, known[name], within=column, key=f"{name}-{mark}", empty="for ever", help=told
         )
-    st.button("Save", type="primary", key="save-retention", on_click=_save, args=(looking, known, mark))
+    st.button(
+        "Save",
+        type="primary",
+        key="save-retention",
+        on_click=forms.attempt,
+        args=(partial(_save, looking, known, mark),),
+    )
 
 
 def _hold(looking: Viewer, *, is_held: bool) -> None:
@@ -206,5 +212,6 @@ def _set_hold(looking: Viewer, is_on: bool) -> None:
         st.session_state["hold-reason"] = ""
 
 
-def _save(looking: Viewer, known: Mapping[str, Any], mark: str) -> None:
+def _save(looking: Viewer, known: Mapping[str, Any], mark: str) -> bool:
     agent.save(looking, known, {name: forms.value(f"{name}-{mark}") for name, *_ in _KEPT})
+    return True

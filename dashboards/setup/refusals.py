@@ -15,6 +15,8 @@ _FIELDS: Final = {
     "activation_keywords": "Keywords",
     "handoff_keywords": "Your own words for it",
     "supported_languages": "Languages",
+    "human_pause_minutes": "Minutes of silence after a person wrote",
+    "reply_saves_minutes": "Minutes a reply saves",
     "business_name": "Name",
     "business_description": "Description",
 }
@@ -27,6 +29,8 @@ _FAULTS: Final = {
     "string_pattern_mismatch": "use codes of two letters, such as es, en",
     "too_short": "name at least one",
     "too_long": "that is too many",
+    "greater_than_equal": "at least {ge:,g}",
+    "less_than_equal": "at most {le:,g}",
 }
 
 
@@ -56,7 +60,10 @@ def hours(field: str, fault: str) -> str:
 
 def _fault(field: str, first: ErrorDetails) -> str:
     said = first["msg"].removeprefix("Value error, ")
-    return hours(said.partition(":")[0], said) if field in _TYPED else _FAULTS.get(first["type"], said)
+    if field in _TYPED:
+        return hours(said.partition(":")[0], said)
+    known = _FAULTS.get(first["type"])
+    return said if known is None else known.format(**first.get("ctx", {}))
 
 
 def _called(field: str) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import api, forms, parts, shell, states, wording
+from dashboards import api, forms, parts, shell, states, toasts, wording
 from dashboards.api import ApiRefused
 from dashboards.parts import Column
 from dashboards.setup import data
@@ -159,7 +159,7 @@ def _replay(looking: Viewer, endpoint_id: UUID, chosen: UUID | str, *, at: datet
         done = _asked(looking, "POST", f"{path}/replay", window)
         words = f"{done['count']} facts are told again in a moment." if done else ""
     if done is not None:
-        st.toast(words, icon=":material/check:")
+        toasts.done(words)
 
 
 def _change(looking: Viewer, method: Literal["PATCH", "DELETE"], path: str, body: dict[str, Any] | None = None) -> None:
@@ -173,7 +173,7 @@ def _asked(
     try:
         return api.ask(looking, method, path, body) or {}
     except ApiRefused as refused:
-        st.toast(f"Nothing was changed: {shell.plain(str(refused))}", icon=":material/info:")
+        toasts.refused(refused)
         return None
 
 

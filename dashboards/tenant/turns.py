@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import streamlit as st
 
-from dashboards import changes, data
+from dashboards import changes, data, toasts
 from dashboards.changes import NotDone
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
@@ -69,7 +69,7 @@ def note(looking: Viewer, contact_id: UUID, field: str) -> None:
     words = str(st.session_state.get(field) or "").strip()
     work = partial(_note, contact_id, words or None)
     if changes.make(looking, Permission.EDIT_CONTACTS, "contact.notes_written", contact_id, work):
-        st.toast("Note saved", icon=":material/check:")
+        toasts.done("Note saved")
 
 
 def matching(replies: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:

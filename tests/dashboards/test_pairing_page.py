@@ -46,6 +46,19 @@ def test_the_pace_of_a_number_is_changed(pages: Town, api: Api) -> None:
     ((method, path, _, body),) = api.asked
     assert (method, path) == ("PATCH", f"/api/v1/instances/{shop.instance_id}")
     assert body == {"sends_per_minute": 20}
+    assert test.number_input(key=f"pace-{shop.instance_id}").label == "Messages a minute, 1 to 6,000"
+
+
+def test_a_pace_out_of_range_is_refused_in_words(pages: Town, api: Api) -> None:
+    shop = pages.hotel
+    test = opened("numbers", workspace=shop.name)
+    test = test.number_input(key=f"pace-{shop.instance_id}").set_value(99_999).run()
+    assert "from 1 to 6,000, not 99,999." in html_of(test)
+
+    test = test.button(key=f"save-pace-{shop.instance_id}").click().run()
+
+    assert api.asked == []
+    assert "Messages a minute: from 1 to 6,000, not 99,999." in test.toast[0].value.replace("\\", "")
 
 
 def test_a_refusal_is_said_in_the_words_of_the_api(pages: Town, api: Api) -> None:
@@ -79,7 +92,7 @@ def test_each_state_of_a_connection_says_how_long_it_lasted() -> None:
         {"at": now - timedelta(hours=3), "session_status": "FAILED"},
     ]
 
-    assert [(state, lasted) for _, state, lasted in pairing.history(changes, at=now)] == [
-        ("WORKING", "1.0 h"),
-        ("FAILED", "2.0 h"),
+    assert pairing.history(changes, timezone="Europe/Madrid", at=now) == [
+        ("25 Nov 12:00", "WORKING", "1.0 h"),
+        ("25 Nov 10:00", "FAILED", "2.0 h"),
     ]
