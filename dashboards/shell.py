@@ -31,6 +31,8 @@ _ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)", re.IGNORECASE)
 def dress() -> None:
     """Title, icon and colours; the first thing a run does."""
     st.set_page_config(page_title="MyChatFlow", page_icon=_MARK, layout="wide", initial_sidebar_state="auto")
+    # A toast of a dialog takes the first place among style sheets, toasts and dialogs from whatever stands there.
+    st.html("<style></style>")
     st.html(f"<style>{tokens.css_variables(palette())}{_STYLE}</style>")
     st.logo(_MARK, size="large")
 

@@ -106,6 +106,18 @@ def test_a_tile_and_a_day_open_the_people_behind_them(visit: Visit) -> None:
     assert visit.failures == []
 
 
+def test_a_refusal_in_a_form_is_read_whole_on_a_dressed_page(visit: Visit) -> None:
+    visit.open("knowledge")
+    visit.page.get_by_role("button", name="New quick reply").click(timeout=PATIENCE)
+    visit.page.get_by_role("dialog").get_by_role("button", name="Save").click(timeout=PATIENCE)
+
+    toast = visit.page.get_by_test_id("stToastText")
+    toast.get_by_text("needs a title and a text").wait_for(timeout=PATIENCE)
+    assert toast.evaluate("text => text.scrollHeight <= text.clientHeight")
+    assert visit.page.locator(".mcf-title h1").evaluate("title => getComputedStyle(title).fontSize") == "26px"
+    assert visit.page.get_by_role("button", name="view more").count() == 0
+
+
 def test_definitions_open_on_focus(visit: Visit) -> None:
     visit.open("")
     hint = visit.page.locator(".st-key-card-messages .mcf-hint")
