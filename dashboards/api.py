@@ -35,26 +35,20 @@ def ask(
     patience_seconds: float = _PATIENCE_SECONDS,
 ) -> Any:
     """The answer's JSON. Raises ApiRefused."""
+    return _asked(looking, method, path, timeout=patience_seconds, json=body)
+
+
+def send_file(looking: Viewer, path: str, data: bytes, *, kind: str, key: str, where: dict[str, str]) -> Any:
+    """The answer's JSON; the same key again is the same file, sent once. Raises ApiRefused."""
+    headers = {"content-type": kind, "idempotency-key": key}
+    return _asked(looking, "POST", path, timeout=_PATIENCE_SECONDS, content=data, params=where, headers=headers)
+
+
+def _asked(looking: Viewer, method: str, path: str, **request: Any) -> Any:
     settings = configuration.load()
-    current = viewer.again(looking)
-    if current is None or current.workspace.role not in set(Role):
-        raise ApiRefused("forbidden", "your role does not allow this.")
-    at = datetime.now(UTC)
-    held = PagePass(
-        tenant_id=current.tenant_id, member_id=current.workspace.member_id, role=Role(current.workspace.role)
-    )
-    headers = {
-        "authorization": f"Bearer {page_pass.write(held, key=settings.derived_secret(page_pass.PURPOSE), at=at)}"
-    }
+    request["headers"] = request.get("headers", {}) | {"authorization": _authorization(looking, settings)}
     try:
-        answer = httpx.request(
-            method,
-            f"{_address(settings)}/api/v1{path}",
-            json=body,
-            headers=headers,
-            timeout=patience_seconds,
-            trust_env=False,
-        )
+        answer = httpx.request(method, f"{_address(settings)}/api/v1{path}", trust_env=False, **request)
     except httpx.HTTPError as error:
         log.warning("API not reached", path=path, error=type(error).__name__)
         raise ApiRefused("unreachable", "the API does not answer. Try again in a moment.") from error
@@ -62,6 +56,18 @@ def ask(
         return answer.json() if answer.content else None
     told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     raise ApiRefused(str(told.get("code", answer.status_code)), str(told.get("detail", "the API refused it.")))
+
+
+def _authorization(looking: Viewer, settings: Settings) -> str:
+    """A pass of a moment, for the role that this person holds right now."""
+    current = viewer.again(looking)
+    if current is None or current.workspace.role not in set(Role):
+        raise ApiRefused("forbidden", "your role does not allow this.")
+    held = PagePass(
+        tenant_id=current.tenant_id, member_id=current.workspace.member_id, role=Role(current.workspace.role)
+    )
+    key = settings.derived_secret(page_pass.PURPOSE)
+    return f"Bearer {page_pass.write(held, key=key, at=datetime.now(UTC))}"
 
 
 def fetch(looking: Viewer, path: str) -> bytes:

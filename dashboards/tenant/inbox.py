@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import chat, data, files, parts, people, saved, shell, states, viewer, wording
 from dashboards.setup import data as setup
-from dashboards.tenant import contact_panel, turns, watching
+from dashboards.tenant import attaching, contact_panel, turns, watching
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
 from mychatflow.store.chats import Message
@@ -251,9 +251,11 @@ def _composer(looking: Viewer, contact: Contact) -> None:
         )
         send = partial(turns.answer, looking, contact.contact_id, draft)
         st.form_submit_button("Send", type="primary", icon=":material/send:", on_click=send, key="send")
-    replies = data.quick_replies(looking.tenant_id)
-    if replies:
-        with st.popover("Quick replies", type="tertiary", icon=":material/bolt:"):
-            for reply in replies:
-                put = partial(turns.insert, draft, reply["body"])
-                st.button(shell.plain(reply["title"]), key=f"quick-{reply['id']}", type="tertiary", on_click=put)
+    with st.container(horizontal=True, gap="small"):
+        attaching.show(looking, contact.contact_id)
+        replies = data.quick_replies(looking.tenant_id)
+        if replies:
+            with st.popover("Quick replies", type="tertiary", icon=":material/bolt:"):
+                for reply in replies:
+                    put = partial(turns.insert, draft, reply["body"])
+                    st.button(shell.plain(reply["title"]), key=f"quick-{reply['id']}", type="tertiary", on_click=put)

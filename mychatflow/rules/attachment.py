@@ -30,6 +30,7 @@ _SHAPES: Final[dict[str, tuple[Shape, str]]] = {
     f"{_OFFICE}presentationml.presentation": ("file", "pptx"),
 }
 TAKEN: Final = tuple(_SHAPES)
+EXTENSIONS: Final = tuple(extension for _, extension in _SHAPES.values())
 _UNSAFE: Final = re.compile(r'[\\/:*?"<>|]')
 
 
@@ -63,6 +64,16 @@ class Attachment:
             return "audio"
         family = self.mimetype.partition("/")[0]
         return family if family in {"image", "video"} else "document"
+
+
+def kind_of(data: bytes, filename: str) -> str | None:
+    """The media type of a file somebody chose: by its bytes, else by its name; None when it cannot be sent."""
+    found = file_kinds.of(data)
+    if found in _SHAPES:
+        return found
+    extension = PurePath(filename).suffix.lstrip(".").lower()
+    named = next((kind for kind, (_, known) in _SHAPES.items() if known == extension), None)
+    return named if named and _is_what_it_says(data, named) else None
 
 
 def judge(data: bytes, *, mimetype: str, filename: str, caption: str, as_file: bool) -> Attachment:

@@ -20,6 +20,7 @@ from mychatflow.store.cipher import TenantCipher
 from tests.dashboards.browsing import CHROMIUM, PATIENCE, Visit
 from tests.dashboards.conftest import Town
 from tests.dashboards.shop import Shop
+from tests.dashboards.test_pages import html_of, opened
 
 HTML = b"<script>alert(1)</script>"
 
@@ -54,6 +55,27 @@ def _send(town: Town, shop: Shop, contact_id: UUID, message_id: UUID, content: b
             "insert into media_files (tenant_id, id, contact_id, mimetype, byte_size) values (%s, %s, %s, %s, %s)",
             (shop.tenant_id, message_id, contact_id, "image/png", len(content)),
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("<img src=x>.png", b"MZ\x90\x00", "is none of the kinds that can be sent: jpg, png"),
+        ("menu.pdf", b"%PDF-" + bytes(11 << 20), "this file has 11.0 MB; at most 10 are taken"),
+        ("menu.txt", b"", "this file is empty"),
+    ],
+)
+def test_a_file_that_cannot_be_sent_is_refused_in_words(pages: Town, name: str, content: bytes, told: str) -> None:
+    test = opened("inbox", workspace=pages.dental.name)
+    test = test.file_uploader[0].upload(name, content).run()
+    assert told.casefold() in html_of(test).casefold()
+
+    test = next(button for button in test.button if button.label == "Send the file").click().run()
+
+    assert not test.exception
+    assert test.toast[0].value.startswith("Nothing was sent: ")
+    assert told in test.toast[0].value.replace("\\", "")
+    assert "<img src=x" not in html_of(test)
 
 
 def _link(shop: Shop, contact_id: UUID, message_id: UUID, *, read_by: Shop | None = None) -> str:

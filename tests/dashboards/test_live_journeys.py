@@ -19,6 +19,7 @@ from mychatflow.store.session import Store
 from tests import conftest, ports
 from tests.dashboards import browsing
 from tests.dashboards.browsing import CHROMIUM, PATIENCE, Visit
+from tests.dashboards.fake_api import PIXEL
 from tests.factories import Tenant
 from tests.fakes.llm import FakeModels
 from tests.fakes.waha import FakeWaha
@@ -177,6 +178,12 @@ def test_two_people_on_one_chat_see_what_the_other_does(live: Live, browser: Bro
         visit.page.get_by_placeholder("Write an answer").fill("Yes, this is Ana.")
         visit.page.get_by_role("button", name="Send").click()
         colleague.page.locator(".mcf-bubble.out", has_text="Yes, this is Ana.").wait_for(timeout=PATIENCE)
+
+        visit.page.get_by_role("button", name="Attach a file").click()
+        visit.page.locator("input[type=file]").set_input_files({"name": "map.png", "mimeType": "", "buffer": PIXEL})
+        visit.page.get_by_text("map.png").wait_for(timeout=PATIENCE)
+        visit.page.get_by_role("button", name="Send the file").click()
+        colleague.page.locator(".mcf-bubble.out .mcf-picture").wait_for(timeout=PATIENCE)
 
         colleague.page.get_by_role("button", name="Hand back").click()
         visit.page.get_by_text("handed back").first.wait_for(timeout=PATIENCE)

@@ -35,6 +35,22 @@ def test_a_file_is_shown_as_what_it_is(data: bytes, mimetype: str, as_file: bool
 
 
 @pytest.mark.parametrize(
+    ("data", "name", "kind"),
+    [
+        (PNG, "menu.jpg", "image/png"),
+        (b"PK\x03\x04....", "Menu.DOCX", DOCX),
+        ("Preise ä".encode(), "prices.csv", "text/csv"),
+        (b"PK\x03\x04....", "menu.zip", None),
+        (b"MZ\x90\x00....", "menu.png", None),
+        (b"MZ\x90\x00....", "menu.txt", None),
+        (b"<script>", "page.html", None),
+    ],
+)
+def test_a_chosen_file_is_known_by_its_bytes_then_its_name(data: bytes, name: str, kind: str | None):
+    assert attachment.kind_of(data, name) == kind
+
+
+@pytest.mark.parametrize(
     ("data", "given", "field", "problem"),
     [
         (b"", {}, "body", "it is empty"),
