@@ -10,8 +10,8 @@ from tests.chaos.run import Plan, run
 async def test_nothing_is_lost_or_doubled_while_processes_die() -> None:
     outcome = await run(Plan(messages=300, least_kills=20))
 
-    assert outcome.has_struck, outcome
-    assert outcome.holds, outcome
+    assert outcome.has_struck, str(outcome)
+    assert outcome.holds, str(outcome)
 
 
 @pytest.mark.journey

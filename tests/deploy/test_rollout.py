@@ -15,4 +15,4 @@ async def test_the_next_release_takes_over_without_losing_or_doubling_a_message(
 
     outcome = await rollout.run(old, messages=30)
 
-    assert outcome.holds, outcome
+    assert outcome.holds, str(outcome)
