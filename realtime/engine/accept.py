@@ -20,6 +20,8 @@ Outcome = Literal["stored", "known"]
 # claim its chat and read all that a turn starts from.
 # A chat is left alone from the moment its row is written: counted from the statement's begin, a slow one took it away.
 # With a debounce it is due at the next mark after that.
+# What waits since an outage is due long since; yet the message that comes now is left alone like any other, or the one
+# before it, whose webhook the gateway tries again, would be answered after it.
 # A row without first_at (our own message, a reaction, an edit) wakes its chat but never shortens a pending debounce.
 _INSERT: Final = """
 with
@@ -88,9 +90,14 @@ leases as (
     on conflict (tenant_id, instance_id, chat_id) do update set
         due_at = case
             when excluded.first_at is null then coalesce(chat_leases.due_at, excluded.due_at)
-            else least(excluded.due_at, coalesce(chat_leases.first_at, excluded.first_at) + %(longest)s)
+            when chat_leases.first_at > excluded.first_at - %(stale)s
+                then least(excluded.due_at, chat_leases.first_at + %(longest)s)
+            else least(excluded.due_at, excluded.first_at + %(longest)s)
         end,
-        first_at = coalesce(chat_leases.first_at, excluded.first_at)
+        first_at = case
+            when chat_leases.first_at <= excluded.first_at - %(stale)s then excluded.first_at
+            else coalesce(chat_leases.first_at, excluded.first_at)
+        end
 )
 
 select session, message_id, state = 'open' and lane = 'message' as wakes from inserted
@@ -209,7 +216,7 @@ class Acceptor:
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], bool]:
         """The new ones by their keys, and whether each wakes its chat."""
-        parameters = _columns(arrivals) | {"longest": settling.LONGEST, "mark": settling.MARK}
+        parameters = _columns(arrivals) | {"longest": settling.LONGEST, "mark": settling.MARK, "stale": settling.STALE}
         try:
             return await self._execute(parameters)
         except PoolTimeout:

@@ -42,8 +42,12 @@ freed as (
 update chat_leases set
     leased_until = null,
     leased_by = null,
-    due_at = now() + interval '1 second'
+    -- A message that came meanwhile is left alone for its debounce, as ever.
+    due_at = greatest(
+        chat_leases.due_at,
+        now() + interval '1 second'
         * case when freed.deaths > 2 then random() * least(15, 2 ^ (freed.deaths - 2)) else 0 end
+    )
 from freed
 where
     chat_leases.tenant_id = freed.tenant_id

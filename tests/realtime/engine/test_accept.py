@@ -111,6 +111,28 @@ async def test_a_burst_waits_no_longer_than_eight_seconds(pool: Pool, tenant: Te
     assert due_at - first_at == timedelta(seconds=8)
 
 
+@pytest.mark.parametrize(("waited", "is_left_alone"), [("8.2 seconds", False), ("1 minute", True)])
+async def test_what_an_outage_left_behind_takes_no_settle_away(
+    pool: Pool, tenant: Tenant, waited: str, is_left_alone: bool
+) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+    await acceptor.accept(an_arrival(tenant))
+    async with pool.connection() as connection:
+        await connection.execute(
+            "update chat_leases set first_at = first_at - %(for)s::interval, due_at = due_at - %(for)s::interval",
+            {"for": waited},
+        )
+
+    # The webhook waited for Postgres before it was stored.
+    came_at = datetime.now(UTC)
+    await acceptor.accept(an_arrival(tenant, "later", received_at=came_at - timedelta(seconds=3)))
+    await acceptor.accept(an_arrival(tenant, "own", is_own=True))
+
+    [(_, due_at, first_at)] = await leases(pool)
+    assert (due_at - came_at >= timedelta(milliseconds=500)) is is_left_alone
+    assert (first_at >= came_at) is is_left_alone
+
+
 async def test_our_own_message_leaves_the_debounce_alone(pool: Pool, tenant: Tenant) -> None:
     acceptor = Acceptor(pool, ring=lambda: None)
     await acceptor.accept(an_arrival(tenant, debounce_ms=5_000))

@@ -84,3 +84,15 @@ async def test_a_chat_without_messages_is_freed_too(pool: Pool, tenant: Tenant):
     (lease,), _ = await Claims(pool, index=1).take(most=10)
 
     assert lease.chat_id == CHAT
+
+
+async def test_a_message_that_came_meanwhile_is_left_alone_for_its_debounce(pool: Pool, tenant: Tenant):
+    await a_dead_worker_held(pool, tenant, m1=0, m2=0)
+    async with pool.connection() as connection:
+        await connection.execute("update chat_leases set due_at = now() + interval '5 seconds', first_at = now()")
+
+    leases, due_in = await Claims(pool, index=1).take(most=10)
+
+    assert leases == []
+    assert due_in is not None
+    assert 0 < due_in <= 5
