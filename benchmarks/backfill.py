@@ -1,6 +1,7 @@
 """A quarter's `mychatflow backfill` as a whole command beside the same work without it: `mychatflow bench backfill`.
 
-The work is landing, models, checks and publication; the start is Python with everything that the run imports.
+The work is landing, models, checks and publication; the start is Python with everything that the run imports, the
+driver for Postgres included, which it imports when it first reads.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from warehouse.windows import covering
 _DAYS = 90
 _BUSINESSES = 50
 _AT_ONCE = 600_000
-_START = "import pipelines.backfill_run"
+_START = "import pipelines.backfill_run, adbc_driver_postgresql.dbapi"
 
 
 def main(arguments: list[str] | None = None) -> int:

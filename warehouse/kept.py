@@ -4,7 +4,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import duckdb
 
@@ -39,8 +39,11 @@ def since(settings: Settings, window: Window | None = None) -> list[Kept]:
     """The tenants who have forgotten a part of the window (or anything at all). Raises PostgresUnreachable."""
     after = "-infinity" if window is None else window.start.isoformat()
     with postgres.reading(settings) as reading:
-        question = f"select id::text, events_kept_from from tenants where events_kept_from > '{after}' order by id"
-        return [Kept(tenant_id=tenant_id, kept_from=kept_from) for tenant_id, kept_from in reading.rows(question)]
+        found = reading.rows(
+            "select id::text, events_kept_from at time zone 'UTC' from tenants"
+            f" where events_kept_from > '{after}' order by id"
+        )
+    return [Kept(tenant_id=tenant_id, kept_from=instant.replace(tzinfo=UTC)) for tenant_id, instant in found]
 
 
 def told(found: Sequence[Kept]) -> str:

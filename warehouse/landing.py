@@ -19,7 +19,7 @@ _SNAPSHOT = """
 select
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint as next_xid,
     (select system_identifier::text from pg_control_system()) || '/' || current_database() as server,
-    now() as taken_at
+    now() at time zone 'UTC' as taken_at
 """
 _FACTS_OF_EVENTS = f"""
     select * exclude (facts), facts.*
@@ -114,7 +114,7 @@ def _extraction(settings: Settings) -> Iterator[_Extraction]:
     with postgres.reading(settings) as reading:
         reading.execute("set transaction isolation level repeatable read, read only")
         next_xid, server, taken_at = reading.rows(_SNAPSHOT)[0]
-        yield _Extraction(reading=reading, next_xid=next_xid, server=server, taken_at=taken_at.astimezone(UTC))
+        yield _Extraction(reading=reading, next_xid=next_xid, server=server, taken_at=taken_at.replace(tzinfo=UTC))
 
 
 def _next_batch(warehouse: duckdb.DuckDBPyConnection) -> int:

@@ -36,7 +36,7 @@ class Reading:
         return pa.RecordBatchReader.from_stream(stream)
 
     def rows(self, question: str) -> list[tuple[Any, ...]]:
-        """All rows at once, for few."""
+        """All rows at once, for few; instants without their zone, for which Arrow would ask pandas."""
         columns = self.batches(question).read_all().columns
         return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
