@@ -32,10 +32,15 @@ def describe(business: Business, rows: Rows, *, until: datetime) -> None:
     sent_at = campaign_at(business, until)
     rows.add(
         "campaigns",
-        *(tenant, business.id_of("campaign"), business.instance_id, "November offer"),
+        *(tenant, business.id_of("campaign"), business.instance_id, _offer(business, sent_at)),
         *(business.campaign[business.default_language], "finished", sent_at, _HELD_OUT),
         *(sent_at, sent_at + timedelta(hours=1), sent_at - timedelta(days=2)),
     )
+
+
+def _offer(business: Business, sent_at: datetime) -> str:
+    """Named after the month in which it went out, whenever that was."""
+    return f"{sent_at.astimezone(ZoneInfo(business.timezone)):%B} offer"
 
 
 def follow_up(chat: Chat, episode: Episode, *, chance: random.Random) -> bool:
