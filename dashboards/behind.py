@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboards import data, exports, people, shell, states, wording
 from dashboards.viewer import Viewer
+from warehouse import model_reads
 from warehouse.periods import Period
 
 Rows = list[dict[str, Any]]
@@ -66,6 +67,21 @@ def calls(looking: Viewer, period: Period, *, title: str, provider: str | None =
     """Calls to models, the dearest person first."""
     where = {"provider": provider}
     return _of("model_calls", looking, period, title=title, counted="calls", where=where, first="costliest")
+
+
+def step(looking: Viewer, period: Period, name: str, *, title: str) -> Behind:
+    """The messages whose time in that step of a reply the waterfall ranks."""
+    read = partial(model_reads.step_people, looking.tenant_id, period, name)
+    return Behind(title=f"{title}, slowest first", counted="messages", rows=read)
+
+
+def outage(looking: Viewer, row: Mapping[str, Any]) -> Behind:
+    """The replies of another model while that one was shut off."""
+    read = partial(
+        model_reads.failover_people, looking.tenant_id, opened_at=row["opened_at"], closed_at=row["closed_at"]
+    )
+    title = f"Answered without {wording.target(row['target'])}, {wording.clock(row['opened_at'], looking.timezone)}"
+    return Behind(title=title, counted="replies", rows=read)
 
 
 def waits(looking: Viewer, period: Period, *, title: str, least_ms: int, below_ms: int | None) -> Behind:

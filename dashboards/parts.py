@@ -106,6 +106,12 @@ def line(cells: Sequence[str], *, is_head: bool = False) -> str:
     return f'<div class="mcf-line{" head" if is_head else ""}"><span>{name}</span>{told}</div>'
 
 
+def outage(cells: Sequence[str], *, is_head: bool = False) -> str:
+    """A row of an outage that can be opened: two texts, then figures; cells are HTML, as in a table."""
+    told = "".join(f"<span>{cell}</span>" for cell in cells)
+    return f'<div class="mcf-outage{" head" if is_head else ""}">{told}</div>'
+
+
 def funnel(steps: Sequence[tuple[str, int]], changes: Sequence[str | int | None] = ()) -> list[str]:
     """Horizontal bars, each with the share kept from the step before; `changes` are those against an earlier period."""
     widest = max((count for _, count in steps), default=0)
@@ -153,10 +159,10 @@ def meter(share: float, *, mark: float, tone: Tone) -> str:
     return f'<div class="mcf-meter mcf-{tone}">{bar}{tick}</div>'
 
 
-def waterfall(steps: Sequence[tuple[str, float, float, bool]]) -> str:
-    """Each step's median where it begins, with its 95th percentile pale behind; steps beyond us start anew."""
+def waterfall(steps: Sequence[tuple[str, float, float, bool]]) -> list[str]:
+    """A head, then each step's median where it begins with its p95 pale behind; steps beyond us start anew."""
     widest = max(sum(median for _, median, _, is_outside in steps if not is_outside), 1.0)
-    rows, start = [], 0.0
+    rows, start = ['<div class="mcf-fall head"><span></span><div></div><b>median</b><em>p95</em></div>'], 0.0
     for name, median, p95, is_outside in steps:
         left = 0.0 if is_outside else min(start / widest, 1) * 100
         width, reach = (min(value / widest * 100, 100 - left) for value in (median, p95))
@@ -168,8 +174,7 @@ def waterfall(steps: Sequence[tuple[str, float, float, bool]]) -> str:
             f"<b>{escaped(wording.short_ms(median))}</b><em>{escaped(wording.short_ms(p95))}</em></div>"
         )
         start += 0 if is_outside else median
-    head = '<div class="mcf-fall head"><span></span><div></div><b>median</b><em>p95</em></div>'
-    return f'<div class="mcf-falls" role="img" aria-label="Median and p95 of each step">{head}{"".join(rows)}</div>'
+    return rows
 
 
 def rate(found: tuple[float, float, float] | None) -> str:

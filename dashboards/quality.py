@@ -30,6 +30,11 @@ def people(tenant_id: UUID, *, reason: str, since: datetime, until: datetime) ->
     return bridge().in_tenant(tenant_id, read)
 
 
+def people_in_language(tenant_id: UUID, *, language: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    read = partial(answer_grades.people_in_language, tenant_id=tenant_id, language=language, since=since, until=until)
+    return bridge().in_tenant(tenant_id, read)
+
+
 def next_answer(tenant_id: UUID, *, since: datetime, until: datetime, skipped: tuple[UUID, ...]) -> Answer | None:
     read = partial(answer_grades.next_answer, tenant_id=tenant_id, since=since, until=until, skipped=skipped)
     return bridge().in_tenant(tenant_id, read)

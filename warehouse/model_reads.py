@@ -1,10 +1,14 @@
 """The questions a tenant asks of its models: who answered, where the time went, who stepped in; from the marts."""
 
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from warehouse import questions
 from warehouse.periods import Period
 from warehouse.questions import Row
+
+_MOST_PEOPLE: Final = 500
 
 
 def usage(tenant_id: UUID, period: Period) -> list[Row]:
@@ -20,6 +24,20 @@ def latency_steps(tenant_id: UUID, period: Period) -> list[Row]:
 def failovers(tenant_id: UUID, period: Period) -> list[Row]:
     """Openings of breakers, with how many replies and people another model served meanwhile."""
     return _ask("failovers", tenant_id, period)
+
+
+def step_people(tenant_id: UUID, period: Period, step: str, *, limit: int = _MOST_PEOPLE) -> list[Row]:
+    """Whose messages one step of the latencies is made of, the slowest person first."""
+    window = {"since": period.since, "until": period.until}
+    return questions.ask("step_people", tenant_id=tenant_id, step=step, limit=limit, **window)
+
+
+def failover_people(
+    tenant_id: UUID, *, opened_at: datetime, closed_at: datetime | None, limit: int = _MOST_PEOPLE
+) -> list[Row]:
+    """Whom another model answered while a breaker was open, the slowest first."""
+    window = {"opened_at": opened_at, "closed_at": closed_at}
+    return questions.ask("failover_people", tenant_id=tenant_id, limit=limit, **window)
 
 
 def answer_costs(tenant_id: UUID, contact_id: UUID, *, limit: int = 200) -> list[Row]:

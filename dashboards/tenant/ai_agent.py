@@ -9,7 +9,6 @@ import streamlit as st
 from dashboards import behind, charts, data, exports, filters, parts, shell, states, tiles, wording
 from dashboards.data import Rows
 from dashboards.filters import Choice
-from dashboards.parts import Column
 from dashboards.tenant import grading, sheets
 from dashboards.viewer import Viewer
 from warehouse import metrics
@@ -156,14 +155,24 @@ def _waterfall(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         else "Step by step"
     )
     st.html(parts.card_title("Where the time goes", told, metrics.help_text("reply_time")))
-    steps = [(name, rows[step], step in _OUTSIDE) for step, name in _STEPS.items() if step in rows]
-    if not steps:
+    found = [step for step in _STEPS if step in rows]
+    if not found:
         states.empty("No reply in this period", "Each step of a reply appears here.")
         return
-    st.html(parts.waterfall([(name, row["median_ms"], row["p95_ms"], is_ours) for name, row, is_ours in steps]))
+    head, *drawn = parts.waterfall(
+        [(_STEPS[step], rows[step]["median_ms"], rows[step]["p95_ms"], step in _OUTSIDE) for step in found]
+    )
+    with st.container(gap=None, key="falls"):
+        st.html(head)
+        for number, (step, fall) in enumerate(zip(found, drawn, strict=True)):
+            place, is_pressed = shell.covered(f"step-{number}", f"{_STEPS[step]}: whose messages took longest")
+            place.html(fall)
+            if is_pressed:
+                asked = behind.step(looking, choice.period, step, title=_STEPS[step])
+                behind.open_dialog(looking, asked, choice.period, at=at)
     if st.button("Read the slowest replies", key="slowest-replies", type="tertiary", icon=_ONWARD):
-        found = behind.replies(looking, choice.period, title="Replies, slowest first")
-        behind.open_dialog(looking, found, choice.period, at=at)
+        slowest = behind.replies(looking, choice.period, title="Replies, slowest first")
+        behind.open_dialog(looking, slowest, choice.period, at=at)
 
 
 def _failovers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
@@ -176,12 +185,14 @@ def _failovers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     if not rows:
         states.empty("No model was shut off in this period", "A breaker that opens is listed here, with whom it met.")
         return
-    columns = [
-        *(Column(title=name) for name in ("Model", "Shut off")),
-        *(Column(title=name, is_number=True) for name in ("Replies", "Slower by", "Dearer by", "Resolved")),
-    ]
-    cells = [_failover(row, looking.timezone) for row in rows]
-    st.html(parts.table(columns, cells, label="Openings of circuit breakers, with replies others wrote meanwhile"))
+    with st.container(gap=None, key="outages"):
+        st.html(parts.outage(("Model", "Shut off", "Replies", "Slower by", "Dearer by", "Resolved"), is_head=True))
+        for number, row in enumerate(rows):
+            name = f"{wording.target(row['target'])}, {wording.clock(row['opened_at'], looking.timezone)}"
+            place, is_pressed = shell.covered(f"outage-{number}", f"{name}: whom another model answered")
+            place.html(parts.outage(_failover(row, looking.timezone)))
+            if is_pressed:
+                behind.open_dialog(looking, behind.outage(looking, row), choice.period, at=at)
 
 
 def _failover(row: dict[str, Any], timezone: str) -> tuple[str, ...]:

@@ -12,10 +12,9 @@ from dashboards import quality as known
 from dashboards.behind import Behind
 from dashboards.changes import NotDone
 from dashboards.filters import Choice
-from dashboards.parts import Column
 from dashboards.viewer import Viewer
 from mychatflow.rules import answer_quality
-from mychatflow.rules.answer_quality import Reason, Verdict
+from mychatflow.rules.answer_quality import Reason, Stratum, Verdict
 from mychatflow.rules.role import Permission
 from mychatflow.store import answer_grades
 from mychatflow.store.answer_grades import Answer
@@ -38,26 +37,29 @@ def quality(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         states.empty("No answer in this period", "The agent's answers wait here to be graded.")
         return
     st.html(parts.rate(None if found is None else (found.rate, found.low, found.high)))
-    columns = [
-        Column(title="Language"),
-        *(Column(title=name, is_number=True) for name in ("Answers", "Graded", "Good")),
-    ]
-    cells = [
-        (
-            wording.escaped(wording.language(stratum.name)),
-            f"{stratum.answer_count:,}",
-            f"{stratum.graded_count:,}",
-            _good(stratum.good_count, stratum.graded_count),
-        )
-        for stratum in strata[:6]
-    ]
-    st.html(parts.table(columns, cells, label="Graded answers by language"))
+    with st.container(gap=None, key="languages"):
+        st.html(parts.line(("Language", "Answers", "Graded", "Good"), is_head=True))
+        for stratum in strata:
+            _language(looking, choice, stratum, at=at)
     _reasons(looking, choice, at=at)
     if not looking.permits(Permission.GRADE_ANSWERS):
         return
     if st.button("Grade answers", icon=":material/grading:", key="grade-answers"):
         dialog = st.dialog("Is this answer good?", width="large", on_dismiss="rerun")
         dialog(partial(states.guarded, partial(_queue, looking, since, until, at=at)))()
+
+
+def _language(looking: Viewer, choice: Choice, stratum: Stratum, *, at: datetime) -> None:
+    """One language's answers, good or not; it opens who got them."""
+    name = wording.language(stratum.name)
+    place, is_pressed = shell.covered(f"language-{stratum.name}", f"{name}: who was answered in it")
+    good = _good(stratum.good_count, stratum.graded_count)
+    place.html(parts.line((wording.escaped(name), f"{stratum.answer_count:,}", f"{stratum.graded_count:,}", good)))
+    if is_pressed:
+        since, until = filters.instants(choice.period, looking.timezone)
+        read = partial(known.people_in_language, looking.tenant_id, language=stratum.name, since=since, until=until)
+        found = Behind(title=f"Answers in {name}", counted="answers", rows=read)
+        behind.open_dialog(looking, found, choice.period, at=at)
 
 
 def _reasons(looking: Viewer, choice: Choice, *, at: datetime) -> None:

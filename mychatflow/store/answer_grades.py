@@ -94,6 +94,19 @@ _PEOPLE = text(
     order by last_at desc, contact_id
     """
 )
+_IN_LANGUAGE = text(
+    f"""
+    select
+        contact_id, count(*) as event_count, max(latency_ms) as slowest_ms, null as cost_usd,
+        max(occurred_at) as last_at
+    from ({_ANSWERS}) as answers
+    where language = :language
+    group by contact_id
+    order by last_at desc, contact_id
+    limit :limit
+    """  # noqa: S608 - constant text
+)
+_MOST_PEOPLE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,3 +176,11 @@ async def people(
     """Who was answered badly for that reason, the latest first."""
     values = {"tenant_id": tenant_id, "reason": reason, "since": since, "until": until}
     return [dict(row) for row in (await transaction.execute(_PEOPLE, values)).mappings()]
+
+
+async def people_in_language(
+    transaction: AsyncConnection, tenant_id: UUID, *, language: str, since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """Who was answered in that language, graded or not, the latest first."""
+    values = {"tenant_id": tenant_id, "language": language, "since": since, "until": until, "limit": _MOST_PEOPLE}
+    return [dict(row) for row in (await transaction.execute(_IN_LANGUAGE, values)).mappings()]

@@ -187,3 +187,6 @@ def test_an_outage_is_told_by_whom_it_touched(installation: Settings, published:
     )
     assert (shown["reply_count"], shown["contact_count"], shown["added_ms"]) == (6, 3, impact[0]["added_ms"])
     assert shown["added_cost_usd"] == pytest.approx((900 - 412) / 1e6)
+    window = {name: shown[name] for name in ("opened_at", "closed_at")}
+    answered = model_reads.failover_people(business.tenant_id, **window)
+    assert {row["contact_id"]: row["event_count"] for row in answered} == dict.fromkeys(touched, 2)

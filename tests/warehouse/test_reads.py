@@ -270,6 +270,17 @@ def test_every_reply_is_timed_in_total(business: Business) -> None:
     assert steps["total"]["median_ms"] <= steps["total"]["p95_ms"]
 
 
+def test_each_step_counts_the_messages_of_its_people(business: Business) -> None:
+    steps = model_reads.latency_steps(business.tenant_id, MONTH)
+
+    assert {"queued", "device ack", "context", "total"} <= {row["step"] for row in steps}
+    for row in steps:
+        if row["step"] != "total":
+            people = model_reads.step_people(business.tenant_id, MONTH, row["step"], limit=10_000)
+            assert sum(person["event_count"] for person in people) == row["value_count"], row["step"]
+            assert max(person["slowest_ms"] for person in people) >= row["p95_ms"] * 0.98
+
+
 def test_failovers_name_no_more_replies_than_there_were(business: Business) -> None:
     tile = reads.overview_kpis(business.tenant_id, MONTH)[0]
 
