@@ -48,6 +48,9 @@ def number(
     """A number with its range in words, which `value` guards; `empty` says what none means, where there may be none."""
     named = f"{label}, {_figure(least)} to {_figure(most)}"
     place = within or st
+    if isinstance(least, int):
+        # Without one, an empty field would take fractions.
+        more.setdefault("step", 1)
     # A field that knows its range would keep the number of before, and say so by its colour alone.
     place.number_input(named, value=now, key=key, placeholder=empty, **more)
     st.session_state[f"{_RANGE}{key}"] = _Range(label=label, least=least, most=most, may_be_empty=empty is not None)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import parts, shell, states, wording
+from dashboards import forms, parts, shell, states, toasts, wording
 from dashboards.parts import Column
 from dashboards.setup import data, teaching
 from dashboards.setup.data import Rows
@@ -16,7 +16,7 @@ from dashboards.viewer import Viewer
 _PARTS = ("Quick replies", "Documents", "Unanswered")
 # A form in a dialog was saved: the dialog closes on its next run.
 _DONE = "knowledge-form-done"
-_KINDS = ("txt", "md", "pdf", "docx")
+_ADDRESS = "document-address"
 _TONES: dict[str, parts.Tone] = {"ready": "good", "pending": "warn", "failed": "bad"}
 
 
@@ -103,16 +103,16 @@ def _documents(looking: Viewer, *, at: datetime) -> None:
     rows = data.files(looking.tenant_id)
     st.html(parts.card_title("Documents", "Price lists, menus, terms and web pages, read within seconds"))
     left, right = st.columns(2)
-    with left.form("upload", clear_on_submit=True, border=False):
-        file = st.file_uploader("A file", type=list(_KINDS), max_upload_size=10, help="At most 10 MB.")
-        if st.form_submit_button("Upload", icon=":material/upload:") and file is not None:
-            teaching.upload(looking, file.name, file.getvalue(), language=_language(looking))
-            rows = data.files(looking.tenant_id)
-    with right.form("address", clear_on_submit=True, border=False):
-        address = st.text_input("A public web page", placeholder="https://")
-        if st.form_submit_button("Read it", icon=":material/link:"):
-            teaching.add_page(looking, address, language=_language(looking))
-            rows = data.files(looking.tenant_id)
+    with left.form("upload", border=False):
+        field = shell.renewed("document-file")
+        # What the field itself refuses it only paints red: whatever comes is taken here and judged in words.
+        wanted = f"A text, Markdown, PDF or Word file of at most {teaching.LARGEST_MB} MB"
+        st.file_uploader(wanted, max_upload_size=3 * teaching.LARGEST_MB, key=field)
+        upload = partial(_upload, looking, field)
+        st.form_submit_button("Upload", icon=":material/upload:", on_click=upload)
+    with right.form("address", border=False):
+        st.text_input("A public web page", max_chars=2_000, placeholder="https://", key=_ADDRESS)
+        st.form_submit_button("Read it", icon=":material/link:", on_click=_add_page, args=(looking,))
     if not rows:
         states.empty("No document yet", "Whatever you upload is cut into passages that answers can quote.")
         return
@@ -130,6 +130,20 @@ def _documents(looking: Viewer, *, at: datetime) -> None:
     ]
     st.html(parts.table(columns, cells, label="Documents"))
     _forget_one(looking, rows)
+
+
+def _upload(looking: Viewer, field: str) -> None:
+    file = forms.value(field)
+    if file is None:
+        toasts.refused("choose a file first.")
+    elif teaching.upload(looking, file.name, file.getvalue(), language=_language(looking)):
+        shell.renew("document-file")
+
+
+def _add_page(looking: Viewer) -> None:
+    """What was typed stays when it is refused."""
+    if teaching.add_page(looking, forms.typed(_ADDRESS), language=_language(looking)):
+        st.session_state[_ADDRESS] = ""
 
 
 def _state(row: dict[str, Any]) -> str:

@@ -23,6 +23,8 @@ from mychatflow.store.on_record import Change
 
 _ADDRESS: Final = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 _LONGEST_ADDRESS: Final = 254
+_WHOM: Final = "invited-address"
+_AS: Final = "invited-role"
 _MEANING: Final = {
     Role.VIEWER: "sees numbers, never messages",
     Role.AGENT: "reads and answers chats",
@@ -34,13 +36,18 @@ _MEANING: Final = {
 def invite_form(looking: Viewer) -> None:
     """By e-mail; they are in once they sign in with that address, within seven days."""
     with (
-        st.form("invite", clear_on_submit=True, border=False),
+        st.form("invite", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
-        email = st.text_input("Invite somebody", max_chars=_LONGEST_ADDRESS, placeholder="name@company.com")
-        wanted = st.selectbox("As", grantable(looking), format_func=lambda each: wording.words(each.value), width=110)
-        if st.form_submit_button("Invite", type="primary") and wanted is not None:
-            invite(looking, email.replace("\x00", "").strip(), wanted)
+        st.text_input("Invite somebody", max_chars=_LONGEST_ADDRESS, placeholder="name@company.com", key=_WHOM)
+        st.selectbox("As", grantable(looking), format_func=lambda each: wording.words(each.value), width=110, key=_AS)
+        st.form_submit_button("Invite", type="primary", on_click=_invite, args=(looking,))
+
+
+def _invite(looking: Viewer) -> None:
+    """What was typed stays when it is refused."""
+    if invite(looking, forms.typed(_WHOM), Role(forms.value(_AS))):
+        st.session_state[_WHOM] = ""
 
 
 def change_form(looking: Viewer, rows: Rows) -> None:

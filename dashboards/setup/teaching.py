@@ -17,6 +17,8 @@ from mychatflow.store.on_record import Change
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
 _LONGEST_TITLE: Final = 200
+LARGEST_MB: Final = 10
+KINDS: Final = ("txt", "md", "pdf", "docx")
 
 
 class _Columns(TypedDict):
@@ -77,14 +79,19 @@ def upload(looking: Viewer, name: str, body: bytes, *, language: str) -> bool:
     """The file waits sealed until a worker reads it."""
 
     async def work(change: Change, cipher: TenantCipher, _by: Viewer, at: datetime) -> None:
+        kind = PurePath(name).suffix.lstrip(".").lower()
+        if kind not in KINDS:
+            raise NotDone(f"{name[:_LONGEST_TITLE]} is none of the kinds that can be read: {', '.join(KINDS)}.")
         if not body:
             raise NotDone("the file is empty.")
+        if len(body) > LARGEST_MB << 20:
+            raise NotDone(f"the file has {len(body) / (1 << 20):.1f} MB; at most {LARGEST_MB} are taken.")
         await _refuse_too_many(change, cipher)
         made = await documents.create(
             change.transaction,
             cipher.tenant_id,
             title=_clean(PurePath(name).stem)[:_LONGEST_TITLE] or "Document",
-            kind=PurePath(name).suffix.lstrip(".").lower(),
+            kind=kind,
             language=language,
             at=at,
             body=body,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import changes, parts, shell, states, wording
+from dashboards import changes, forms, parts, shell, states, wording
 from dashboards.changes import NotDone
 from dashboards.parts import Column
 from dashboards.setup import data, people
@@ -19,6 +19,8 @@ from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
 
 _NEW_KEY = "new-api-key"
+_NAME = "api-key-name"
+_ROLE = "api-key-role"
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -64,11 +66,10 @@ def _keys(looking: Viewer, *, at: datetime) -> None:
     if secret:
         st.success("Copy the key now: it is not shown again.")
         st.code(secret, language=None)
-    with st.form("new-key", clear_on_submit=True, border=False):
-        name = st.text_input("What it is for", max_chars=200, placeholder="Web shop")
-        held = st.selectbox("Role", people.grantable(looking), format_func=wording.words)
-        if st.form_submit_button("Make a key", type="primary") and held is not None:
-            make_key(looking, name, held)
+    with st.form("new-key", border=False):
+        st.text_input("What it is for", max_chars=200, placeholder="Web shop", key=_NAME)
+        st.selectbox("Role", people.grantable(looking), format_func=wording.words, key=_ROLE)
+        st.form_submit_button("Make a key", type="primary", on_click=make_key, args=(looking,))
     live = [key for key in data.keys(looking.tenant_id) if key.revoked_at is None]
     if not live:
         states.empty("No key yet", "Programs that use the API need one.")
@@ -86,11 +87,11 @@ def _keys(looking: Viewer, *, at: datetime) -> None:
     _revoke_one(looking, live)
 
 
-def make_key(looking: Viewer, name: str, held: Role) -> None:
-    """The secret is shown on the next run and then forgotten."""
+def make_key(looking: Viewer) -> None:
+    """The secret is shown on this run and then forgotten; what was typed stays when it is refused."""
+    label, held = forms.typed(_NAME), Role(forms.value(_ROLE))
 
     async def work(change: Change, cipher: TenantCipher, by: Viewer, _at: datetime) -> None:
-        label = name.replace("\x00", "").strip()
         if not label:
             raise NotDone("say what the key is for.")
         if not role.may_grant(Role(by.workspace.role), held):
@@ -105,7 +106,7 @@ def make_key(looking: Viewer, name: str, held: Role) -> None:
     made: list[str] = []
     if changes.make(looking, Permission.MANAGE_API_KEYS, "api_key.created", None, work):
         st.session_state[_NEW_KEY] = made[0]
-        st.rerun()
+        st.session_state[_NAME] = ""
 
 
 def _revoke_one(looking: Viewer, keys: list[ApiKey]) -> None:

@@ -14,7 +14,7 @@ from mychatflow.rules import attachment
 from mychatflow.rules.attachment import EXTENSIONS, LONGEST_CAPTION, AttachmentRefused
 
 _LARGEST_MB: Final = 10
-_TAKEN_MB: Final = 100
+_TAKEN_MB: Final = 30
 _NOTHING: Final = "Nothing was sent"
 
 

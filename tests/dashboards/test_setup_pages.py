@@ -2,9 +2,11 @@
 
 import psycopg
 import pytest
+from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
 
-from dashboards.setup import data
+from dashboards.setup import data, refusals
+from mychatflow.store.tenant_settings import SettingsChange
 from tests.dashboards.conftest import HOSTILE, Town
 from tests.dashboards.shop import Shop
 from tests.dashboards.test_pages import html_of, opened
@@ -114,6 +116,23 @@ def test_a_refused_setting_is_named_as_its_field_is(pages: Town, form: int, labe
     next(field for field in test.text_input if field.label == label).set_value(typed)
 
     assert told in said(pressed(test, "Save", nth=form))
+
+
+def test_a_number_that_a_setting_does_not_take_is_told_its_limit() -> None:
+    with pytest.raises(ValidationError) as refused:
+        SettingsChange(human_pause_minutes=99_999)
+
+    assert refusals.invalid(refused.value) == "Minutes of silence after a person wrote: at most 43,200."
+
+
+def test_a_wrong_address_stays_to_be_mended(pages: Town) -> None:
+    test = opened("knowledge", workspace=pages.hotel.name, part="Documents")
+    next(field for field in test.text_input if field.label == "A public web page").set_value("ftp://example.test/a")
+    test = pressed(test, "Read it")
+
+    assert "must begin with https" in said(test)
+    assert next(field for field in test.text_input if field.label == "A public web page").value.startswith("ftp")
+    assert "choose a file first" in said(pressed(test, "Upload"))
 
 
 def test_a_message_is_tried_without_being_sent(pages: Town) -> None:
