@@ -6,7 +6,7 @@ from typing import Any, Literal
 import httpx
 import structlog
 
-from dashboards import viewer
+from dashboards import viewer, wording
 from dashboards.viewer import Viewer
 from mychatflow import settings as configuration
 from mychatflow.rules import page_pass
@@ -55,7 +55,16 @@ def _asked(looking: Viewer, method: str, path: str, **request: Any) -> Any:
     if answer.is_success:
         return answer.json() if answer.content else None
     told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-    raise ApiRefused(str(told.get("code", answer.status_code)), str(told.get("detail", "the API refused it.")))
+    raise ApiRefused(str(told.get("code", answer.status_code)), _words(told))
+
+
+def _words(told: dict[str, Any]) -> str:
+    """The problem's own sentence; of fields that are wrong, which and how."""
+    wrong = [
+        f"{wording.words(str(each['where'][-1]))}: {each['problem'].removeprefix('Value error, ')}"
+        for each in told.get("errors") or ()
+    ]
+    return f"{'; '.join(wrong)}." if wrong else str(told.get("detail", "the API refused it."))
 
 
 def _authorization(looking: Viewer, settings: Settings) -> str:

@@ -1,6 +1,6 @@
 """From a number, bar or cell to the conversations behind it: the people first, then the chat of one of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import data, exports, people, shell, states, wording
+from dashboards import data, exports, parts, people, shell, states, wording
 from dashboards.viewer import Viewer
 from warehouse import model_reads
 from warehouse.periods import Period
@@ -22,6 +22,7 @@ _ONE = {
     "calls": "call",
     "conversations": "conversation",
     "answers": "answer",
+    "runs": "run",
 }
 _HEADINGS = {"event_count": "Times", "slowest_ms": "Slowest", "cost_usd": "Cost", "last_at": "Last"}
 
@@ -33,6 +34,17 @@ class Behind:
     title: str
     counted: str
     rows: Callable[[], Rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A result on a line: `part` and `reason` name whom it counts; without a part nobody stands behind it."""
+
+    name: str
+    value: str
+    part: str = ""
+    reason: str | None = None
+    explained: str = ""
 
 
 def messages(looking: Viewer, period: Period, *, title: str = "Messages") -> Behind:
@@ -117,22 +129,37 @@ def _of(
     return Behind(title=title, counted=counted, rows=read)
 
 
-def open_dialog(looking: Viewer, behind: Behind, period: Period, *, at: datetime, renews: str = "") -> None:
+def pressed_fact(facts: Sequence[Fact], *, key: str) -> Fact | None:
+    """Draw the facts, one a line; the one that was pressed. What nobody stands behind says why on hover."""
+    pressed = None
+    with st.container(gap=None, key=f"facts-{key}"):
+        for number, fact in enumerate(facts):
+            if not fact.part:
+                st.html(parts.fact(fact.name, fact.value, fact.explained))
+                continue
+            place, is_pressed = shell.covered(f"fact-{number}-{key}", f"{fact.name} {fact.value}: who they are")
+            place.html(parts.fact(fact.name, fact.value))
+            pressed = fact if is_pressed else pressed
+    return pressed
+
+
+def open_dialog(looking: Viewer, behind: Behind, period: Period | None, *, at: datetime, renews: str = "") -> None:
     """The people in a dialog; closing it forgets the click that opened it."""
     dismissed: Any = partial(shell.renew, renews) if renews else "ignore"
     dialog = st.dialog(shell.plain(behind.title), width="large", on_dismiss=dismissed)
     dialog(partial(states.guarded, partial(_people, looking, behind, period, at=at)))()
 
 
-def _people(looking: Viewer, behind: Behind, period: Period, *, at: datetime) -> None:
+def _people(looking: Viewer, behind: Behind, period: Period | None, *, at: datetime) -> None:
     found = behind.rows()
     rows = people.named(looking, found)
     total = sum(row["event_count"] for row in found)
     told = wording.counted(total, _ONE[behind.counted], behind.counted)
-    told += f" with {wording.counted(len(found), 'person', 'people')}, {wording.span(period.since, period.until)}"
+    told += f" with {wording.counted(len(found), 'person', 'people')}"
+    told += f", {wording.span(period.since, period.until)}" if period else ""
     st.caption(f"{told}. Select one to read the chat.")
-    kept_from = data.kept_from(looking.tenant_id)
-    if kept_from and period.since < kept_from:
+    kept_from = data.kept_from(looking.tenant_id) if period else None
+    if period and kept_from and period.since < kept_from:
         what = f"Single messages before {wording.day(kept_from)} are no longer kept."
         st.caption(f"{what} The number still counts them, this list does not.")
     if not rows:

@@ -208,6 +208,12 @@ def timeline(steps: Sequence[tuple[str, str, str, Tone]]) -> str:
     return f'<ol class="mcf-timeline">{rows}</ol>'
 
 
+def fact(name: str, value: str, explained: str = "") -> str:
+    """A name and a number on a line of their own; what is explained is told on hover."""
+    told = f' title="{escaped(explained)}"' if explained else ""
+    return f'<div class="mcf-fact"{told}><span>{escaped(name)}</span><b>{escaped(value)}</b></div>'
+
+
 def facts(pairs: Mapping[str, Any]) -> str:
     """Names and values, one pair a line."""
     rows = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>" for name, value in pairs.items())

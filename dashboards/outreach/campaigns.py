@@ -1,6 +1,5 @@
 """One message to many: drafted, tried, started, watched person by person, and judged against those held out."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -8,8 +7,9 @@ from uuid import UUID
 
 import streamlit as st
 
+from dashboards import behind, exports, parts, people, shell, states, wording
 from dashboards import data as shared
-from dashboards import exports, parts, people, shell, states, wording
+from dashboards.behind import Fact
 from dashboards.outreach import audience, campaign_changes, campaign_form, data
 from dashboards.viewer import Viewer
 from mychatflow.rules.template import InvalidTemplate
@@ -19,7 +19,6 @@ _TONES: dict[str, parts.Tone] = {"running": "good", "scheduled": "warn", "paused
 _BEGUN = ("running", "paused", "finished", "cancelled")
 _RECIPIENTS = ("queued", "sent", "delivered", "read", "replied", "failed", "skipped", "held_out")
 _REACHED = {"sent": "Written to", "delivered": "Delivered", "read": "Read", "replied": "Answered"}
-_STEPS = tuple(_REACHED)
 _COLUMNS = ("name", "phone", "state", "reason", "sent_at")
 _WORDS = {"held_out": "Held out", "queued": "Waiting", "skipped": "Left out", "replied": "Answered"}
 
@@ -107,7 +106,7 @@ def _actions(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
             st.caption("For good: whoever was not written to yet is left out.")
             st.button("Cancel the campaign", key=f"cancel-{mark}", on_click=_move, args=(looking, mark, "cancel"))
     if state in _BEGUN and st.button("Recipients", key=f"recipients-{mark}"):
-        _open_recipients(looking, mark, "Recipients", None, at=at)
+        _open_recipients(looking, mark, None, at=at)
 
 
 def _move(looking: Viewer, campaign_id: UUID, step: campaign_changes.Step) -> None:
@@ -128,39 +127,58 @@ def _progress(looking: Viewer, campaign_id: UUID, shown: str, *, at: datetime) -
         place, is_pressed = shell.covered(f"{state}-{campaign_id}", f"{word}: who they are")
         place.html(step)
         if is_pressed:
-            # Whoever answered had read it: each step counts for those before it.
-            _open_recipients(looking, campaign_id, word, _STEPS[_STEPS.index(state) :], at=at)
-    st.html(parts.facts(_facts(results)))
+            _open_recipients(looking, campaign_id, Fact(name=word, value="", part=state), at=at)
+    pressed = behind.pressed_fact(_facts(results), key=str(campaign_id))
+    if pressed:
+        _open_recipients(looking, campaign_id, pressed, at=at)
 
 
-def _facts(results: dict[str, Any]) -> dict[str, str]:
+def _facts(results: dict[str, Any]) -> list[Fact]:
     """What did not go out and why, and what the rest brought over the people held out."""
-    facts = {"Recipients": f"{results['recipients']:,}", "Still waiting": f"{results['queued']:,}"}
-    for kind, word in (("skipped", "Left out"), ("failed", "Failed")):
-        for name, count in results[f"{kind}_by_reason"].items():
-            facts[f"{word}: {campaign_form.reason(name)}"] = f"{count:,}"
-    facts["Said stop afterwards"] = f"{results['opted_out_after']:,}"
+    count = partial(_fact, results)
+    facts = [count("Recipients", "recipients"), count("Still waiting", "queued")]
+    facts += [
+        Fact(name=f"{word}: {campaign_form.reason(name)}", value=f"{found:,}", part=kind, reason=name)
+        for kind, word in (("skipped", "Left out"), ("failed", "Failed"))
+        for name, found in results[f"{kind}_by_reason"].items()
+    ]
+    facts.append(count("Said stop afterwards", "opted_out_after"))
     lift = results["lift"]
     if lift is None:
-        return facts | {"Brought by it": "not measured: nobody was held out"}
-    facts[f"Wrote until a week after, of {results['assigned']:,} chosen"] = f"{lift.treated_rate:.0%}"
-    facts[f"Wrote unprompted, of {results['held_out']:,} held out"] = f"{lift.held_out_rate:.0%}"
-    facts["Brought by it"] = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
-    return facts
+        return [*facts, Fact(name="Brought by it", value="not measured: nobody was held out")]
+    chosen, held_out = (f"{results[name]:,}" for name in ("assigned", "held_out"))
+    points = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
+    return [
+        *facts,
+        Fact(
+            name=f"Wrote until a week after, of {chosen} chosen",
+            value=f"{lift.treated_rate:.0%}",
+            part="assigned_wrote",
+        ),
+        Fact(
+            name=f"Wrote unprompted, of {held_out} held out", value=f"{lift.held_out_rate:.0%}", part="held_out_wrote"
+        ),
+        Fact(name="Brought by it", value=points, explained="The first of these two rates less the second; open those."),
+    ]
 
 
-def _open_recipients(
-    looking: Viewer, campaign_id: UUID, title: str, among: Sequence[str] | None, *, at: datetime
-) -> None:
-    """`among` are the states of the step that was pressed; without one, the state is chosen in the dialog."""
-    st.dialog(title, width="large")(partial(_recipients, looking, campaign_id, among, at=at))()
+def _fact(results: dict[str, Any], name: str, part: str) -> Fact:
+    return Fact(name=name, value=f"{results[part]:,}", part=part)
 
 
-def _recipients(looking: Viewer, campaign_id: UUID, among: Sequence[str] | None, *, at: datetime) -> None:
-    if among is None:
+def _open_recipients(looking: Viewer, campaign_id: UUID, fact: Fact | None, *, at: datetime) -> None:
+    """Those behind the result that was pressed; without one, the state is chosen in the dialog."""
+    title = shell.plain(fact.name) if fact else "Recipients"
+    st.dialog(title, width="large")(partial(_recipients, looking, campaign_id, fact, at=at))()
+
+
+def _recipients(looking: Viewer, campaign_id: UUID, fact: Fact | None, *, at: datetime) -> None:
+    if fact:
+        found = data.recipients_behind(looking.tenant_id, campaign_id, fact.part, fact.reason)
+    else:
         state = st.pills("State", _RECIPIENTS, format_func=_told, key="recipient-state", label_visibility="collapsed")
-        among = [state] if state else None
-    rows = people.named(looking, data.recipients(looking.tenant_id, campaign_id, among))
+        found = data.recipients(looking.tenant_id, campaign_id, [state] if state else None)
+    rows = people.named(looking, found)
     if not rows:
         states.empty("Nobody is in this state", "Choose another one, or none to see everybody.")
         return

@@ -84,6 +84,25 @@ def recipients(tenant_id: UUID, campaign_id: UUID, states: Sequence[str] | None)
     return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
 
 
+def recipients_behind(tenant_id: UUID, campaign_id: UUID, part: str, reason: str | None) -> Rows:
+    """The first thousand that one of the results counts."""
+    read = partial(
+        campaign_results.of_part,
+        tenant_id=tenant_id,
+        campaign_id=campaign_id,
+        part=part,
+        reason=reason,
+        limit=1_000,
+    )
+    return bridge().in_tenant(tenant_id, read)
+
+
+def runs_behind(tenant_id: UUID, sequence_id: UUID, part: str) -> Rows:
+    """Whose runs one of the results of a sequence counts."""
+    read = partial(follow_up_runs.people, tenant_id=tenant_id, sequence_id=sequence_id, part=part)
+    return bridge().in_tenant(tenant_id, read)
+
+
 def numbers(tenant_id: UUID) -> dict[UUID, str]:
     """The workspace's WhatsApp numbers by name."""
     rows = bridge().in_tenant(tenant_id, partial(instances.page, tenant_id=tenant_id, **_FIRST_PAGE))

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import streamlit as st
 
+from dashboards import behind, exports, parts, people, shell, states, wording
 from dashboards import data as shared
-from dashboards import exports, parts, people, shell, states, wording
+from dashboards.behind import Behind, Fact
 from dashboards.outreach import audience, data, sequence_form, sequences
 from dashboards.outreach.data import Rows
 from dashboards.viewer import Viewer
@@ -64,10 +65,10 @@ def show(looking: Viewer, *, at: datetime) -> None:
     else:
         for row in rows[:_SHOWN]:
             with st.container(border=True, key=f"card-sequence-{row['id']}"):
-                _sequence(looking, row)
+                _sequence(looking, row, at=at)
 
 
-def _sequence(looking: Viewer, row: dict[str, Any]) -> None:
+def _sequence(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
     mark: UUID = row["id"]
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.html(parts.card_title(row["name"], _about(row)), width="content")
@@ -85,7 +86,12 @@ def _sequence(looking: Viewer, row: dict[str, Any]) -> None:
                 sequence_form.open_for(looking, row)
     left, right = st.columns([1.6, 1])
     left.html(parts.timeline([_planned(step) for step in row["steps"]]))
-    right.html(parts.facts(_results(row["results"])))
+    with right:
+        pressed = behind.pressed_fact(_results(row["results"]), key=str(mark))
+    if pressed:
+        read = partial(data.runs_behind, looking.tenant_id, mark, pressed.part)
+        counted = "messages" if pressed.part == "messages_sent" else "runs"
+        behind.open_dialog(looking, Behind(title=pressed.name, counted=counted, rows=read), None, at=at)
 
 
 def _show_runs(sequence_id: UUID) -> None:
@@ -109,24 +115,27 @@ def _planned(step: dict[str, Any]) -> tuple[str, str, str, parts.Tone]:
     return f"{waits} {sequence_form.delay(step['delay_minutes'])}", "", f"{step['template']}{condition}", "good"
 
 
-def _results(found: dict[str, Any]) -> dict[str, str]:
+def _results(found: dict[str, Any]) -> list[Fact]:
     """The last line says what it brought, or why nobody can know yet."""
-    lift = found["lift"]
-    treated = found["treated"]
-    told = {
-        "Running now": f"{found['running']:,}",
-        "Messages sent": f"{found['messages_sent']:,}",
-        "Wrote back within 7 days": f"{found['treated_replied']:,} of {treated:,}"
-        + (f" ({found['treated_replied'] / treated:.0%})" if treated else ""),
-    }
+    lift, treated = found["lift"], found["treated"]
+    share = f" ({found['treated_replied'] / treated:.0%})" if treated else ""
+    back = f"{found['treated_replied']:,} of {treated:,}{share}"
+    told = [
+        Fact(name="Running now", value=f"{found['running']:,}", part="running"),
+        Fact(name="Messages sent", value=f"{found['messages_sent']:,}", part="messages_sent"),
+        Fact(name="Wrote back within 7 days", value=back, part="treated_replied"),
+    ]
     if lift is None:
-        return told | {"Brought by it": "not measured: nobody was held out"}
+        return [*told, Fact(name="Brought by it", value="not measured: nobody was held out")]
+    chosen = f"{lift.treated_rate:.0%} of {found['assigned']:,} chosen"
+    unprompted = f"{lift.held_out_rate:.0%} of {found['held_out']:,} held out"
     points = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
-    return told | {
-        "Wrote within 7 days of the start": f"{lift.treated_rate:.0%} of {found['assigned']:,} chosen",
-        "Wrote unprompted": f"{lift.held_out_rate:.0%} of {found['held_out']:,} held out",
-        "Brought by it": points,
-    }
+    return [
+        *told,
+        Fact(name="Wrote within 7 days of the start", value=chosen, part="assigned_replied"),
+        Fact(name="Wrote unprompted", value=unprompted, part="held_out_replied"),
+        Fact(name="Brought by it", value=points, explained="The first of these two rates less the second; open those."),
+    ]
 
 
 def _runs(looking: Viewer, rows: Rows, *, at: datetime) -> None:

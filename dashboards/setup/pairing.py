@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboards import api, forms, parts, states, toasts, wording
+from dashboards import api, forms, parts, shell, states, toasts, wording
 from dashboards.api import ApiRefused
 from dashboards.setup import data
 from dashboards.viewer import Viewer
@@ -25,7 +25,7 @@ def add(looking: Viewer) -> None:
 
 def pair(looking: Viewer, row: dict[str, Any]) -> None:
     """Start the session and show its code."""
-    st.dialog(f"Pair {row['name']}", width="small")(partial(_pair, looking, row))()
+    st.dialog(f"Pair {shell.plain(row['name'])}", width="small")(partial(_pair, looking, row))()
 
 
 def stop(looking: Viewer, row: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """What became of a campaign: one row per recipient, and all numbers counted from those same rows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,13 +12,13 @@ from mychatflow.rules import lift
 # Whoever was read was delivered, whoever answered was reached: each state counts for those before it.
 # What the campaign brought compares everybody it was decided to write to, even who was left out on the way, with the
 # held out over the same days: measured from each one's own message, people would have less time than the held out.
-_COUNTS = text(
-    """
+_JUDGED: Final = """
     with
 
     judged as (
         select
-            recipients.state, recipients.sent_at, contacts.opted_out_at,
+            recipients.id, recipients.contact_id, contacts.name, contacts.phone, recipients.state, recipients.reason,
+            recipients.due_at, recipients.sent_at, recipients.state_at, contacts.opted_out_at,
             recipients.state not in ('queued', 'held_out')
             and coalesce(recipients.reason <> 'campaign_cancelled', true)
             and not (recipients.state = 'skipped' and coalesce(recipients.state_at <= campaigns.frozen_at, true))
@@ -44,24 +44,35 @@ _COUNTS = text(
         inner join contacts on contacts.tenant_id = recipients.tenant_id and contacts.id = recipients.contact_id
         where recipients.tenant_id = :tenant_id and recipients.campaign_id = :id
     )
-
-    select
-        count(*) as recipients,
-        count(*) filter (where state = 'queued') as queued,
-        count(*) filter (where state in ('sent', 'delivered', 'read', 'replied')) as sent,
-        count(*) filter (where state in ('delivered', 'read', 'replied')) as delivered,
-        count(*) filter (where state in ('read', 'replied')) as read,
-        count(*) filter (where state = 'replied') as replied,
-        count(*) filter (where state = 'failed') as failed,
-        count(*) filter (where state = 'skipped') as skipped,
-        count(*) filter (where state = 'held_out') as held_out,
-        count(*) filter (where opted_out_at >= sent_at) as opted_out_after,
-        count(*) filter (where is_assigned) as assigned,
-        count(*) filter (where is_assigned and has_written) as assigned_wrote,
-        count(*) filter (where state = 'held_out' and has_written) as held_out_wrote
-    from judged
-    """
+"""
+# Each number, by what its recipients have in common: counted and listed by the same words.
+_PARTS: Final[Mapping[str, str]] = {
+    "recipients": "true",
+    "queued": "state = 'queued'",
+    "sent": "state in ('sent', 'delivered', 'read', 'replied')",
+    "delivered": "state in ('delivered', 'read', 'replied')",
+    "read": "state in ('read', 'replied')",
+    "replied": "state = 'replied'",
+    "failed": "state = 'failed'",
+    "skipped": "state = 'skipped'",
+    "held_out": "state = 'held_out'",
+    "opted_out_after": "opted_out_at >= sent_at",
+    "assigned": "is_assigned",
+    "assigned_wrote": "is_assigned and has_written",
+    "held_out_wrote": "state = 'held_out' and has_written",
+}
+_COUNTS = text(
+    f"{_JUDGED} select {', '.join(f'count(*) filter (where {each}) as {name}' for name, each in _PARTS.items())} "  # noqa: S608 - constant text
+    "from judged"
 )
+_OF_PART = {
+    name: text(
+        f"{_JUDGED} select id, contact_id, name, phone, state, reason, due_at, sent_at, state_at from judged "  # noqa: S608 - constant text
+        f"where {each} and (cast(:reason as text) is null or coalesce(reason, 'unknown') = :reason) "
+        "order by id desc limit :limit"
+    )
+    for name, each in _PARTS.items()
+}
 _REASONS = text(
     """
     select state, coalesce(reason, 'unknown') as reason, count(*) as count from campaign_recipients
@@ -118,3 +129,11 @@ async def recipients(
         "limit": limit,
     }
     return [dict(row) for row in (await transaction.execute(_PAGE, values)).mappings()]
+
+
+async def of_part(
+    transaction: AsyncConnection, tenant_id: UUID, campaign_id: UUID, *, part: str, reason: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """The recipients that one of the results counts, of those with a reason the ones with that one."""
+    values = {"tenant_id": tenant_id, "id": campaign_id, "reason": reason, "limit": limit}
+    return [dict(row) for row in (await transaction.execute(_OF_PART[part], values)).mappings()]

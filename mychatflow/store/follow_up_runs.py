@@ -64,36 +64,57 @@ _END_STEPS = text(
     """
 )
 # An answer is one of the seven days from the start, as the published numbers say: in a year almost everybody writes.
+_JUDGED: Final = """
+    with
+
+    judged as (
+        select runs.contact_id, runs.state, runs.started_at, sent.count, sent.first_at, answered.first_at as answered_at
+        from follow_up_runs as runs
+        left join lateral (
+            select min(interactions.occurred_at) as first_at from interactions
+            where interactions.tenant_id = runs.tenant_id
+                and interactions.contact_id = runs.contact_id
+                and interactions.direction = 'incoming'
+                and interactions.occurred_at > runs.started_at
+                and interactions.occurred_at <= runs.started_at + interval '7 days'
+        ) as answered on true
+        left join lateral (
+            select count(*) as count, min(follow_ups.decided_at) as first_at from follow_ups
+            where follow_ups.tenant_id = runs.tenant_id and follow_ups.run_id = runs.id and follow_ups.state = 'sent'
+        ) as sent on true
+        where runs.tenant_id = :tenant_id and runs.sequence_id = :sequence_id
+    )
+"""
+# Each number, by what its runs have in common: counted and listed by the same words.
+_PARTS: Final[Mapping[str, str]] = {
+    "runs": "true",
+    "running": "state = 'running'",
+    "finished": "state = 'finished'",
+    "cancelled": "state = 'cancelled'",
+    "treated": "first_at is not null",
+    "treated_replied": "answered_at > first_at",
+    "assigned": "state <> 'held_out'",
+    "assigned_replied": "state <> 'held_out' and answered_at is not null",
+    "held_out": "state = 'held_out'",
+    "held_out_replied": "state = 'held_out' and answered_at is not null",
+}
 _COUNTS = text(
-    """
-    select
-        count(*) as runs,
-        count(*) filter (where runs.state = 'running') as running,
-        count(*) filter (where runs.state = 'finished') as finished,
-        count(*) filter (where runs.state = 'cancelled') as cancelled,
-        count(*) filter (where sent.first_at is not null) as treated,
-        count(*) filter (where answered.first_at > sent.first_at) as treated_replied,
-        count(*) filter (where runs.state <> 'held_out') as assigned,
-        count(*) filter (where runs.state <> 'held_out' and answered.first_at is not null) as assigned_replied,
-        count(*) filter (where runs.state = 'held_out') as held_out,
-        count(*) filter (where runs.state = 'held_out' and answered.first_at is not null) as held_out_replied,
-        coalesce(sum(sent.count), 0)::integer as messages_sent
-    from follow_up_runs as runs
-    left join lateral (
-        select min(interactions.occurred_at) as first_at from interactions
-        where interactions.tenant_id = runs.tenant_id
-            and interactions.contact_id = runs.contact_id
-            and interactions.direction = 'incoming'
-            and interactions.occurred_at > runs.started_at
-            and interactions.occurred_at <= runs.started_at + interval '7 days'
-    ) as answered on true
-    left join lateral (
-        select count(*) as count, min(follow_ups.decided_at) as first_at from follow_ups
-        where follow_ups.tenant_id = runs.tenant_id and follow_ups.run_id = runs.id and follow_ups.state = 'sent'
-    ) as sent on true
-    where runs.tenant_id = :tenant_id and runs.sequence_id = :sequence_id
-    """
+    f"{_JUDGED} select {', '.join(f'count(*) filter (where {each}) as {name}' for name, each in _PARTS.items())}, "  # noqa: S608 - constant text
+    "coalesce(sum(count), 0)::integer as messages_sent from judged"
 )
+_SENT: Final = "messages_sent"
+# In the shape of every list of people behind a number.
+_PEOPLE = {
+    name: text(
+        f"{_JUDGED} select contact_id, {count}::integer as event_count, null as slowest_ms, null as cost_usd, "  # noqa: S608 - constant text
+        f"max(started_at) as last_at from judged where {each} group by contact_id order by last_at desc, contact_id "
+        "limit 1000"
+    )
+    for name, each, count in (
+        *((name, each, "count(*)") for name, each in _PARTS.items()),
+        (_SENT, "count > 0", "sum(count)"),
+    )
+}
 _REASONS = text(
     """
     select state || ':' || coalesce(reason, 'unknown') as reason, count(*) as count from follow_ups
@@ -168,6 +189,14 @@ async def cancel(transaction: AsyncConnection, tenant_id: UUID, run_id: UUID, *,
         return False
     await transaction.execute(_END_STEPS, values)
     return True
+
+
+async def people(
+    transaction: AsyncConnection, tenant_id: UUID, sequence_id: UUID, *, part: str
+) -> list[dict[str, Any]]:
+    """Whose runs, or sent messages, one of the results counts."""
+    values = {"tenant_id": tenant_id, "sequence_id": sequence_id}
+    return [dict(row) for row in (await transaction.execute(_PEOPLE[part], values)).mappings()]
 
 
 async def results(transaction: AsyncConnection, tenant_id: UUID, sequence_id: UUID) -> dict[str, Any]:

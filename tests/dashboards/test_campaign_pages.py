@@ -62,6 +62,28 @@ def test_the_audience_is_counted_with_its_exclusions_before_the_start(pages: Tow
     assert "Left out: talk with a person now" in html_of(test)
 
 
+def test_each_result_opens_the_recipients_it_counts(pages: Town) -> None:
+    shop = pages.dental
+    drafted(shop, name="Counted", text="Hello {{first_name|there}}")
+    pressed(shop, "start", "start-campaign")
+    row = newest(shop)
+    first, *_ = data.audience_now(shop.tenant_id, row, at=pages.at).skipped
+    contact_id = shared.inbox(shop.tenant_id)[0].contact_id
+    with psycopg.connect(pages.settings.role_url("engine")) as connection:
+        connection.execute(
+            "insert into campaign_recipients (tenant_id, campaign_id, contact_id, state, reason) values"
+            " (%s, %s, %s, 'skipped', %s)",
+            (shop.tenant_id, row["id"], contact_id, first),
+        )
+    # Recipients and those who wait stand before those left out.
+    test = opened("campaigns", workspace=shop.name).button(key=f"cover-fact-2-{row['id']}").click().run()
+    pressed(shop, "cancel")
+
+    assert not test.exception
+    (listed,) = test.dataframe[0].value.to_dict("records")
+    assert (listed["Contact"], listed["State"]) == (HOSTILE, "Left out")
+
+
 def test_a_start_is_refused_while_a_variable_is_unknown_of_somebody(pages: Town) -> None:
     shop = pages.hotel
     with_gap = "Hello {{name}}"

@@ -83,6 +83,10 @@ def test_a_run_shows_every_step_and_can_be_ended(pages: Town) -> None:
     shown = test.dataframe[0].value.to_dict("records")
 
     assert (shown[0]["Contact"], shown[0]["State"]) == (HOSTILE, "Running")
+    shown_by_number = (
+        opened("follow-ups", workspace=shop.name).button(key=f"cover-fact-0-{sequence['id']}").click().run()
+    )
+    assert any(caption.value.startswith("1 run with 1 person.") for caption in shown_by_number.caption)
     assert run_id in {row["id"] for row in data.runs(shop.tenant_id, None, "running")}
     assert data.runs(pages.hotel.tenant_id, None, "running") == []
 

@@ -36,6 +36,12 @@ async def test_results_count_each_state_for_those_before_it(store, tenant):
             )  # fmt: skip
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         found = await campaign_results.results(transaction, tenant.tenant_id, campaign_id)
+        # Behind each number stand as many people, whichever it is.
+        for part in ("recipients", "queued", "read", "skipped", "opted_out_after", "assigned_wrote", "held_out_wrote"):
+            behind = await campaign_results.of_part(
+                transaction, tenant.tenant_id, campaign_id, part=part, reason=None, limit=99
+            )
+            assert len(behind) == found[part], part
 
     assert {name: found[name] for name in ("recipients", "sent", "delivered", "read", "replied")} == {
         "recipients": 9, "sent": 4, "delivered": 3, "read": 2, "replied": 1,
