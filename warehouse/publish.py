@@ -56,10 +56,10 @@ def publish(
     """Write marts-NNNNNN.duckdb, point `current` at it, keep the last three; after an erasure only this one."""
     directory = published_dir(settings)
     directory.mkdir(parents=True, exist_ok=True)
+    _clear(directory)
     version = max((number for number, _ in _versions(directory)), default=0) + 1
     warehouse.execute("insert into meta.publications values (?, ?, ?)", [version, at, data_through])
-    draft, final = directory / f".draft-{os.getpid()}.duckdb", directory / f"marts-{version:06d}.duckdb"
-    draft.unlink(missing_ok=True)
+    draft, final = directory / ".draft.duckdb", directory / f"marts-{version:06d}.duckdb"
     if version % _WHOLE_EVERY == 0:
         remember_everything(warehouse)
     rows = _write(warehouse, draft, base=directory / "current")
@@ -74,6 +74,12 @@ def publish(
         # Readers that still hold it keep reading; the name alone goes.
         old.unlink(missing_ok=True)
     return Published(version=version, path=final, row_count=rows, has_erased=has_erased)
+
+
+def _clear(directory: Path) -> None:
+    """Remove what a killed publication had begun; there is never another at the same time."""
+    for left in directory.glob(".*"):
+        left.unlink()
 
 
 def _versions(directory: Path) -> Iterator[tuple[int, Path]]:
@@ -190,7 +196,6 @@ def _tables(warehouse: duckdb.DuckDBPyConnection, database: str) -> set[str]:
 
 
 def _point(directory: Path, final: Path) -> None:
-    link = directory / f".current-{os.getpid()}"
-    link.unlink(missing_ok=True)
+    link = directory / ".current"
     link.symlink_to(final.name)
     link.replace(directory / "current")

@@ -13,7 +13,7 @@ from mychatflow.settings import Settings
 from tests.conftest import DatabaseSettings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import connection, models, rollup
+from warehouse import connection, models, publish, rollup
 from warehouse.reader import Reader
 
 # The process dies where it stands: at the n-th call of one of the functions it works with.
@@ -72,6 +72,8 @@ def test_the_next_run_repairs_a_killed_one(
     assert published.version() > good
     assert published.rows("select count(*) as n from analytics_events")[0]["n"] == 163
     _assert_published_is_the_warehouse(installation, published)
+    # What the dead run had begun would keep its disk for good, and in it whoever is erased later.
+    assert list(publish.published_dir(installation).glob(".*")) == []
 
 
 def test_a_publication_of_changes_is_the_whole(installation: Settings, published: Reader) -> None:
