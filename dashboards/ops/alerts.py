@@ -12,7 +12,7 @@ from mychatflow.rules.alerts import RULES
 from mychatflow.store.alerts import Alert
 
 _WINDOW = timedelta(days=14)
-_FIRES: tuple[str, Tone] = ("fires", "bad")
+_FIRES: tuple[str, Tone] = ("Fires", "bad")
 _QUIET: tuple[str, Tone] = ("Quiet", "good")
 _TONES: dict[str, Tone] = {"critical": "bad", "warning": "warn"}
 

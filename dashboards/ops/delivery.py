@@ -16,6 +16,7 @@ from mychatflow.store.watch import Sends
 _WINDOW = timedelta(hours=6)
 _QUEUE_LIMIT = 100
 _WAIT_LIMIT_SECONDS = 5.0
+_SEND_LIMIT = timedelta(seconds=60)
 _SLOT = timedelta(minutes=5)
 
 
@@ -29,7 +30,7 @@ def _live() -> None:
     until = shell.now()
     since = (until - _WINDOW).replace(second=0, microsecond=0)
     queue, minutes, letters = data.queue(), data.minutes(since, until), data.dead_letters()
-    is_stuck = queue.waiting_count > _QUEUE_LIMIT or bool(letters)
+    is_stuck = queue.waiting_count > _QUEUE_LIMIT or bool(letters) or are_late(queue, at=until)
     word = "Somebody should look" if is_stuck else "Everything flows"
     door.head(
         "Delivery", "All workspaces, last 6 hours · refreshes every 5 seconds", word, "warn" if is_stuck else "good"
@@ -47,6 +48,11 @@ def _live() -> None:
         _doubtful(data.sends(since), at=until)
     with st.container(border=True, key="card-dead-letters"):
         _dead_letters(letters, at=until)
+
+
+def are_late(queue: Queue, *, at: datetime) -> bool:
+    """Whether the gateway has not taken an answer for longer than one should wait, for its own sake or its pace."""
+    return queue.oldest_try_at is not None and at - queue.oldest_try_at > _SEND_LIMIT
 
 
 def tiles(queue: Queue, minutes: list[Minute], *, at: datetime) -> None:
@@ -85,8 +91,9 @@ def tiles(queue: Queue, minutes: list[Minute], *, at: datetime) -> None:
         "Sends in doubt",
         f"{queue.ambiguous_count:,}",
         delta=f"{queue.unsent_count:,} unsent",
-        delta_color="orange" if queue.ambiguous_count else "green",
-        help="The gateway did not say whether it took them; they are sent again under the same id.",
+        delta_color="orange" if queue.ambiguous_count or are_late(queue, at=at) else "green",
+        help="The gateway did not say whether it took them; they are sent again under the same id. Others wait for "
+        "the gateway, or for their number's pace.",
     )
     letters = queue.dead_letter_count + queue.parked_count
     tile(

@@ -14,7 +14,8 @@ def live(looking: Viewer, part: Callable[[], None], *, every: str) -> None:
     if not looking.is_platform_staff:
         states.empty("For the platform's staff", "This page shows all workspaces together.")
         return
-    states.live(part, every=every)
+    with st.container(key="live-page"):
+        states.live(part, every=every)
 
 
 def head(title: str, subtitle: str, word: str, tone: Tone) -> None:

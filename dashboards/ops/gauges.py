@@ -10,6 +10,15 @@ _PATIENCE_SECONDS = 1.5
 _OUTCOMES = "mychatflow_webhooks"
 _REFUSED = "mychatflow_webhook_rejections"
 _GOOD = {"stored", "known", "applied"}
+# Why a webhook was refused, where the counter's own word says too little.
+_REASONS = {
+    "wrong": "wrong signature",
+    "missing": "no signature",
+    "ambiguous": "more than one signature",
+    "algorithm": "unknown algorithm",
+    "stale": "signed too long ago",
+    "timestamp": "no usable time",
+}
 _QUIET = {"ignored"}
 
 
@@ -26,7 +35,8 @@ def webhooks() -> dict[str, float] | None:
     for family in text_string_to_metric_families(answer.text):
         for sample in family.samples if family.name in {_OUTCOMES, _REFUSED} else ():
             if sample.name.endswith("_total"):
-                name = sample.labels.get("outcome") or f"refused: {sample.labels.get('reason', 'unknown')}"
+                reason = sample.labels.get("reason", "unknown")
+                name = sample.labels.get("outcome") or f"refused: {_REASONS.get(reason, reason)}"
                 counts[name] = counts.get(name, 0) + sample.value
     return counts
 

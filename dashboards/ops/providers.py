@@ -34,7 +34,7 @@ def _live() -> None:
     shut = [change.target for change in data.breakers() if change.to_state == "open"]
     word = "All models answer" if not shut else f"{len(shut)} shut off"
     door.head("Providers", "Last 24 hours · refreshes every 2 seconds", word, "bad" if shut else "good")
-    left, right = st.columns([1, 1.4])
+    left, right = st.columns([1, 1.5])
     with left.container(border=True, height="stretch", key="card-breakers"):
         breakers(since, until)
     with right.container(border=True, height="stretch", key="card-calls"):
@@ -67,10 +67,10 @@ def _block(
     labels: list[str],
 ) -> str:
     word, tone, told = _STATES.get(state, (state, "quiet", ""))
-    vendor = target.partition(":")[0].partition("/")[0]
+    vendor, _, model = target.replace(":", "/", 1).partition("/")
     mine = [change for change in changes if change.target == target]
     name = wording.target(target)
-    measured = _measured([row for row in calls if row.provider == vendor])
+    measured = _measured([row for row in calls if row.provider == vendor and model in {"", row.model}])
     return (
         f'<div class="mcf-breaker"><header>{parts.status(name, tone)}{parts.chip(word, tone)}</header>'
         f"<p><span>{wording.escaped(told)}</span><span>{wording.escaped(measured)}</span></p>"
@@ -79,7 +79,7 @@ def _block(
 
 
 def _measured(rows: list[Calls]) -> str:
-    """Share of calls that worked, and the slowest model's p95."""
+    """Share of the calls that worked, and the slowest model's p95."""
     attempts = sum(row.attempt_count for row in rows)
     if not attempts:
         return "no calls"
@@ -103,7 +103,7 @@ def _calls(rows: list[Calls]) -> None:
     ]
     cells = [
         (
-            f"{wording.escaped(wording.provider(row.provider))} <small>{wording.escaped(row.model)}</small>",
+            f"{wording.escaped(wording.provider(row.provider))}<br><small>{wording.escaped(row.model)}</small>",
             f"{row.attempt_count:,}",
             wording.share(1 - row.ok_count / row.attempt_count),
             wording.seconds(row.p50_ms),

@@ -31,6 +31,7 @@ _OUTBOX = text(
         sent_at
     from outbox
     where wa_message_id = any(:message_ids)
+        or wa_message_id = any(:answer_ids)
         or (tenant_id, inbox_seq) in (select tenant_id, seq from inbox where message_id = any(:message_ids))
     order by seq
     """
@@ -66,7 +67,7 @@ async def of_message(transaction: AsyncConnection, message_id: str) -> dict[str,
     full_ids = {f"{direction}_{chat}_{bare_id}" for chat in chats for direction in ("false", "true")}
     names = {"message_ids": sorted({message_id, bare_id} | full_ids)}
     inbox = await _rows(transaction, _INBOX, names)
-    outbox = await _rows(transaction, _OUTBOX, names)
+    outbox = await _rows(transaction, _OUTBOX, names | {"answer_ids": _answers_of(interactions)})
     message_ids = sorted({*names["message_ids"], *(row["wa_message_id"] for row in outbox if row["wa_message_id"])})
     statuses = await _rows(transaction, _STATUSES, {"message_ids": message_ids})
     events: list[dict[str, Any]] = []
@@ -85,6 +86,12 @@ async def of_message(transaction: AsyncConnection, message_id: str) -> dict[str,
             },
         )
     return {"inbox": inbox, "interactions": interactions, "outbox": outbox, "statuses": statuses, "events": events}
+
+
+def _answers_of(interactions: list[dict[str, Any]]) -> list[str]:
+    """What the turns say they sent: a notice or an away message hangs on no message of the inbox."""
+    steps = [step for row in interactions for step in row["trace"] or () if isinstance(step, dict)]
+    return sorted({step["why"] for step in steps if step.get("step") == "send" and step.get("why")})
 
 
 def tenants_of(trace: dict[str, list[dict[str, Any]]]) -> set[UUID]:

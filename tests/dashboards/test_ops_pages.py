@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from dashboards import shell
-from dashboards.ops import freshness, tenants
-from mychatflow.store.watch import Neighbour
+from dashboards.ops import delivery, freshness, providers, tenants
+from mychatflow.store.operations import Queue
+from mychatflow.store.watch import Calls, Neighbour
 from tests.dashboards.conftest import HOSTILE, Town
 from tests.dashboards.test_pages import html_of, opened
 
@@ -130,6 +131,36 @@ def test_a_tenant_alone_disturbs_nobody() -> None:
     one = a_neighbour(500)
 
     assert not tenants.is_noisy(one, [one])
+
+
+@pytest.mark.parametrize(("waited", "is_late"), [(None, False), (60, False), (61, True)])
+def test_answers_that_wait_are_not_called_flowing(waited: int | None, is_late: bool) -> None:
+    queue = Queue(
+        waiting_count=0,
+        oldest_received_at=None,
+        parked_count=0,
+        unsent_count=1,
+        oldest_try_at=None if waited is None else NOW - timedelta(seconds=waited),
+        ambiguous_count=0,
+        dead_letter_count=0,
+    )
+
+    assert delivery.are_late(queue, at=NOW) is is_late
+
+
+def test_a_breaker_tells_the_calls_of_its_own_model() -> None:
+    usual = {"provider": "openai", "fallback_count": 0, "hedge_count": 0, "p50_ms": 400, "p95_ms": 900, "cost_usd": 0}
+    calls = [
+        Calls(model="gpt-4o-mini", attempt_count=75, ok_count=75, **usual),
+        Calls(model="gpt-5.4-mini", attempt_count=25, ok_count=5, **usual),
+    ]
+
+    def told(target: str) -> str:
+        return providers._block(target, "open", [], calls, lambda *_, **__: ["good"], ["12:00"])
+
+    assert "20.00% ok" in told("openai:gpt-5.4-mini")
+    assert "100.00% ok" in told("openai:gpt-4o-mini")
+    assert "80.00% ok" in told("openai")
 
 
 def a_neighbour(received: int) -> Neighbour:

@@ -211,16 +211,26 @@ async def test_a_trace_joins_the_gateways_id_and_ours(store):
     tenant = await a_tenant(store)
     await a_parked_message(store, tenant)
     contact_id = await a_contact(store, tenant, wa_id="1@c.us")
+    owner = {"tenant_id": tenant.tenant_id, "instance_id": tenant.instance_id, "contact_id": contact_id}
     async with store.platform_transaction() as transaction:
         await transaction.execute(
             text(
                 "insert into interactions (tenant_id, occurred_at, contact_id, instance_id, message_id, direction,"
-                " author, status) values (:tenant_id, now(), :contact_id, :instance_id, 'ABC', 'incoming', 'customer',"
-                " 'received')"
+                " author, status, trace) values (:tenant_id, now(), :contact_id, :instance_id, 'ABC', 'incoming',"
+                ' \'customer\', \'received\', \'[{"step": "send", "decision": "queued", "why": "NOTICE"}]\')'
             ),
-            {"tenant_id": tenant.tenant_id, "instance_id": tenant.instance_id, "contact_id": contact_id},
+            owner,
+        )
+        # Not every answer hangs on a row of the inbox: that the team takes over is told by a notice.
+        await transaction.execute(
+            text(
+                "insert into outbox (tenant_id, instance_id, contact_id, interaction_id, interaction_at, chat_id, kind,"
+                " idempotency_key, body, state, wa_message_id) values (:tenant_id, :instance_id, :contact_id,"
+                " gen_random_uuid(), now(), '1@c.us', 'notice', 'n', '', 'sent', 'NOTICE')"
+            ),
+            owner,
         )
         for message_id in ("ABC", "false_1@c.us_ABC"):
             found = await traces.of_message(transaction, message_id)
-            assert (len(found["inbox"]), len(found["interactions"])) == (1, 1)
+            assert [len(found[name]) for name in ("inbox", "interactions", "outbox")] == [1, 1, 1]
             assert traces.tenants_of(found) == {tenant.tenant_id}
