@@ -39,6 +39,11 @@ class Load:
         return turn * self.burst / self.rate + place * self.gap
 
 
+def message_id(chat: str, number: int, sent_ms: int) -> str:
+    """As the gateway writes it."""
+    return f"false_{chat}_3EB0{sent_ms:013d}{number:07d}"
+
+
 def webhook_body(load: Load, number: int, sent_ms: int) -> bytes:
     """A 2026 WAHA envelope; chats take turns, so that one chat's messages lie as far apart as possible."""
     chat = f"{34_600_000_000 + number // load.burst % load.chats}@c.us"
@@ -51,7 +56,7 @@ def webhook_body(load: Load, number: int, sent_ms: int) -> bytes:
             "metadata": {},
             "me": {"id": "10000000001@c.us", "pushName": "Shop"},
             "payload": {
-                "id": f"false_{chat}_3EB0{sent_ms:013d}{number:07d}",
+                "id": message_id(chat, number, sent_ms),
                 "timestamp": sent_ms // 1000,
                 "from": chat,
                 "fromMe": False,
@@ -82,7 +87,7 @@ def signed(body: bytes, key: bytes) -> dict[str, str]:
 
 
 async def write(load: Load, out: Path) -> None:
-    """One line per message: number, the milliseconds it was due and acknowledged, and the status."""
+    """One line per message: number, the milliseconds it was due, sent and acknowledged, and the status."""
     timeout = aiohttp.ClientTimeout(total=30)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), timeout=timeout) as client:
         start = time.time() + 0.2
@@ -99,14 +104,16 @@ async def write(load: Load, out: Path) -> None:
 
 async def _one(client: aiohttp.ClientSession, load: Load, number: int, due: float) -> dict[str, float]:
     await asyncio.sleep(max(0.0, due - time.time()))
-    body = webhook_body(load, number, int(time.time() * 1000))
+    sent_ms = int(time.time() * 1000)
+    body = webhook_body(load, number, sent_ms)
     try:
         async with client.post(load.url, data=body, headers=signed(body, load.key)) as answer:
             await answer.read()
             status = answer.status
     except (aiohttp.ClientError, TimeoutError):
         status = 0
-    return {"number": number, "due_ms": due * 1000, "ack_ms": time.time() * 1000, "status": status}
+    acknowledged = {"ack_ms": time.time() * 1000, "status": status}
+    return {"number": number, "due_ms": due * 1000, "sent_ms": sent_ms} | acknowledged
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ def verdict(traffic: Traffic, seen: Seen) -> Verdict:
     return judge({chat: sorted(numbers) for chat, numbers in sent.items()}, texts)
 
 
-def overheads(traffic: Traffic, seen: Seen) -> list[float]:
+def delays(traffic: Traffic, seen: Seen) -> dict[int, float]:
     """How much later than debounce and model allow each burst's last message had the first answer that names it."""
     told: dict[int, float] = {}
     for answers in seen.answers.values():
@@ -22,7 +22,11 @@ def overheads(traffic: Traffic, seen: Seen) -> list[float]:
                 told.setdefault(number, answer["sent_ms"])
     waits = traffic.debounce_ms + traffic.model_ms
     turns = {int(row["number"]): row["due_ms"] for row in seen.acknowledged if (row["number"] + 1) % traffic.burst == 0}
-    return [told[number] - due - waits for number, due in turns.items() if number in told]
+    return {number: told[number] - due - waits for number, due in turns.items() if number in told}
+
+
+def overheads(traffic: Traffic, seen: Seen) -> list[float]:
+    return list(delays(traffic, seen).values())
 
 
 def without_number(seen: Seen) -> int:

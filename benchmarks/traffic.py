@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,8 +85,13 @@ class Observed(Seen):
     commits: int
 
 
-def observe(traffic: Traffic, programs: Programs) -> Observed:
-    """Start everything afresh, warm up for two seconds, write at the rate and wait until all have an answer."""
+def observe(
+    traffic: Traffic, programs: Programs, *, look: Callable[[Installation, Seen], None] | None = None
+) -> Observed:
+    """Start everything afresh, warm up for two seconds, write at the rate and wait until all have an answer.
+
+    `look` may then ask what only the running product knows.
+    """
     with under_way(traffic, programs) as (running, tenant, gateway):
         warm_up = replace(traffic, rate=min(traffic.rate, _WARM_UP_RATE))
         write(running.settings, tenant, warm_up, seconds=2.0, out="warm-up")
@@ -97,13 +102,16 @@ def observe(traffic: Traffic, programs: Programs) -> Observed:
         written = messages(running.settings, "load")
         until_answered(gateway, written, traffic, already=sum(already.values()))
         cost, committed = running.cost(*programs).since(before), _commits(running) - commits
-        seen = deliveries(gateway, tenant)
-    return Observed(
-        written=written,
-        answers={chat: rows[already.get(chat, 0) :] for chat, rows in seen.items()},
-        cost=cost,
-        commits=committed,
-    )
+        answered = deliveries(gateway, tenant)
+        observed = Observed(
+            written=written,
+            answers={chat: rows[already.get(chat, 0) :] for chat, rows in answered.items()},
+            cost=cost,
+            commits=committed,
+        )
+        if look is not None:
+            look(running, observed)
+    return observed
 
 
 def count_statements(traffic: Traffic, programs: Programs) -> Asked:

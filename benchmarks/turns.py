@@ -1,12 +1,16 @@
-"""Replies per second and what we add to the model's time, at 1 to 10,000 conversations in flight, over HTTP."""
+"""Replies per second and what we add to the model's time, at 1 to 10,000 conversations in flight, over HTTP.
+
+Of the message that waited longest every step is printed.
+"""
 
 import argparse
 import os
 import statistics
 import sys
 from dataclasses import replace
+from functools import partial
 
-from benchmarks import numbered, report
+from benchmarks import numbered, report, slowest
 from benchmarks.traffic import PRODUCT, Observed, Traffic, observe
 
 _LARGEST_LOAD = 1.0
@@ -64,7 +68,8 @@ def main() -> None:
             traffic = replace(block, seconds=min(block.seconds, 8.0)) if given.short else block
             traffic = replace(traffic, contacts=given.contacts)
             load = os.getloadavg()[0]
-            measured = row(name, traffic, observe(traffic, PRODUCT))
+            seen = observe(traffic, PRODUCT, look=partial(slowest.show, traffic))
+            measured = row(name, traffic, seen)
             rows.append(measured | {"load_before": load, "is_valid": load <= _LARGEST_LOAD})
     report.show("turns", rows)
     if any(each[fault] for each in rows for fault in ("lost", "doubled", "out_of_order", "without_number")):
