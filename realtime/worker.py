@@ -58,7 +58,9 @@ from realtime.media.keeper import Keeper
 from realtime.privacy.requests import DataRequests
 from realtime.webhooks.directory import Directory
 
-_CONNECTIONS: Final = 8
+# Each holds the plans of our long statements for itself: 10 MB, and some 20 ms of CPU to make them anew whenever one of
+# their tables was analysed. More than this are hardly ever in a step at one time.
+_CONNECTIONS: Final = 6
 _STORE_CONNECTIONS: Final = 2
 _POOL_PATIENCE: Final = 20.0
 log = structlog.get_logger(__name__)
