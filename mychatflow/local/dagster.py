@@ -33,8 +33,6 @@ def main() -> None:
             *("--host", programs.LOOPBACK, "--port", str(settings.dagster_port)),
         ],
         DAGSTER_HOME=str(home),
-        # Each of its many threads would keep a heap of its own.
-        MALLOC_ARENA_MAX="2",
         # Behind others a run's process may take minutes to start: that is late, and with a minute's limit it failed.
         DAGSTER_GRPC_TIMEOUT_SECONDS="300",
     )

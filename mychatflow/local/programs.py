@@ -115,6 +115,8 @@ def environment(settings: Settings) -> dict[str, str]:
         inherited.setdefault("PYTHONPYCACHEPREFIX", str(settings.data_dir / "cache" / "python"))
     # prometheus_client reads it at its import: all our processes add up their counters there.
     inherited.setdefault("PROMETHEUS_MULTIPROC_DIR", str(settings.run_dir / "metrics"))
+    # Each of a program's many threads would keep a heap of its own.
+    inherited.setdefault("MALLOC_ARENA_MAX", "2")
     return inherited | {"PYTHONPATH": os.pathsep.join(path)}
 
 
