@@ -1,7 +1,7 @@
 """A workspace's data: copies to take away, people to forget with a certificate, and how long everything is kept."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import api, changes, forms, parts, people, shell, states, wording
+from dashboards import api, changes, forms, parts, people, shell, states, toasts, wording
 from dashboards import data as shared
 from dashboards.api import ApiRefused
 from dashboards.changes import NotDone
@@ -25,7 +25,8 @@ from mychatflow.store.data_requests import Kind
 from mychatflow.store.on_record import Change
 
 _TONES: Final[dict[str, parts.Tone]] = {"ready": "good", "done": "good", "pending": "warn", "failed": "bad"}
-_TOLD: Final = {"pending": "Being made", "fetched": "Taken", "expired": "Too old"}
+_TOLD: Final = {"pending": "Being made", "fetched": "Taken", "expired": "No longer kept"}
+_LOOKS_EVERY: Final = "2s"
 _LONGEST_DAYS: Final = 36_500
 _KEPT: Final = (
     ("retention_days_messages", "Texts of messages", "Then only the facts stay: when, who, how long, which score."),
@@ -57,7 +58,30 @@ def _exports(looking: Viewer, *, at: datetime) -> None:
     contact_id = people.sought(looking, "export", "Of whom", placeholder="Name or number; empty for everybody")
     label = "Copy all there is" if contact_id is None else "Copy this person's data"
     st.button(label, icon=":material/download:", key="export", on_click=_ask, args=(looking, "exports", contact_id))
-    rows = data.requests(looking.tenant_id, "exports")
+    _followed(looking, "exports", partial(_copies, looking, at=at))
+
+
+def _followed(looking: Viewer, kind: Kind, draw: Callable[[Rows], None]) -> None:
+    """What was asked for, followed until a worker has made it."""
+    found = data.requests(looking.tenant_id, kind)
+    if not _is_pending(found):
+        draw(found)
+        return
+
+    def follow() -> None:
+        rows = data.requests(looking.tenant_id, kind)
+        if not _is_pending(rows):
+            st.rerun()
+        draw(rows)
+
+    states.live(follow, every=_LOOKS_EVERY)
+
+
+def _is_pending(rows: Rows) -> bool:
+    return any(row["state"] == "pending" for row in rows)
+
+
+def _copies(looking: Viewer, rows: Rows, *, at: datetime) -> None:
     if not rows:
         states.empty("No copy yet", "Ask for one when somebody wants to see their data, or before you leave.")
         return
@@ -97,7 +121,10 @@ def _erasures(looking: Viewer, *, is_held: bool, at: datetime) -> None:
             on_click=_ask,
             args=(looking, "erasures", contact_id),
         )
-    rows = data.requests(looking.tenant_id, "erasures")
+    _followed(looking, "erasures", partial(_erased, looking, at=at))
+
+
+def _erased(looking: Viewer, rows: Rows, *, at: datetime) -> None:
     if not rows:
         return
     st.html(_table(looking, rows, at=at))
@@ -137,7 +164,7 @@ def _ask(looking: Viewer, kind: Kind, contact_id: UUID | None) -> None:
         )
 
     if changes.make(looking, permission, f"{kind[:-1]}.requested", contact_id, work):
-        st.toast("A worker makes it within seconds; reload to see it.", icon=":material/check:")
+        toasts.done("A worker makes it within seconds; it shows below.")
         for field in ("is-sure", "export-search", "erase-search"):
             st.session_state.pop(field, None)
 
