@@ -180,7 +180,10 @@ def _recipients(looking: Viewer, campaign_id: UUID, fact: Fact | None, *, at: da
         found = data.recipients(looking.tenant_id, campaign_id, [state] if state else None)
     rows = people.named(looking, found)
     if not rows:
-        states.empty("Nobody is in this state", "Choose another one, or none to see everybody.")
+        if fact:
+            states.empty("Nobody is behind this number", "Nothing was counted, or those people were erased since.")
+        else:
+            states.empty("Nobody is in this state", "Choose another one, or none to see everybody.")
         return
     chosen = _listed(rows, timezone=looking.timezone)
     exports.menu(looking, rows, columns=_COLUMNS, file="recipients")

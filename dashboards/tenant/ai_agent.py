@@ -150,7 +150,7 @@ def _waterfall(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     rows = {row["step"]: row for row in data.latency_steps(looking.tenant_id, choice.period)}
     total = rows.pop("total", None)
     told = (
-        f"Median {wording.seconds(total['median_ms'])}, p95 {wording.seconds(total['p95_ms'])} to the gateway"
+        f"Median {wording.seconds(total['median_ms'])}, p95 {wording.seconds(total['p95_ms'])}. Select a step"
         if total
         else "Step by step"
     )
@@ -192,7 +192,7 @@ def _failovers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
             place, is_pressed = shell.covered(f"outage-{number}", f"{name}: whom another model answered")
             place.html(parts.outage(_failover(row, looking.timezone)))
             if is_pressed:
-                behind.open_dialog(looking, behind.outage(looking, row), choice.period, at=at)
+                behind.open_dialog(looking, behind.outage(looking, row), None, at=at)
 
 
 def _failover(row: dict[str, Any], timezone: str) -> tuple[str, ...]:

@@ -170,6 +170,8 @@ def _providers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     if day:
         found = behind.replies_by(looking, day, provider=names[curve[0]])
         behind.open_dialog(looking, found, day, at=at, renews="providers")
+    if kpis["fallback_count"] and st.button("Read what the backup wrote", key="backup-replies", type="tertiary"):
+        behind.open_dialog(looking, behind.backups(looking, choice.period), choice.period, at=at)
     st.html(parts.line(("Provider", "Share", "Tokens", "p95", "Cost"), is_head=True))
     for row in sorted(usage, key=lambda row: -row["reply_count"]):
         _provider(looking, choice, row, at=at)

@@ -78,6 +78,7 @@ def test_every_tile_opens_the_people_behind_it(pages: Town, place: str) -> None:
     ("page", "place"),
     [
         ("overview", "cover-provider-openai"),
+        ("overview", "backup-replies"),
         ("agent", "slowest-replies"),
         ("agent", "backup-replies"),
         ("agent", "cover-step-0"),
