@@ -1,7 +1,8 @@
-"""Gives back the disk of past months whose events tenants have let go of: deleting alone leaves their space taken."""
+"""Gives back the disk of past months whose events or words are gone: deleting alone leaves their space taken."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from typing import Final, Literal
 
 import psycopg
 from psycopg import sql
@@ -13,17 +14,20 @@ from mychatflow.settings import Settings
 _ROW_BYTES = 28
 # Below it, writing a month anew frees less than it costs.
 _WORTH_BYTES = 1 << 20
+# Whoever reads a conversation waits while a month of it is written anew: a second, not minutes. Nobody reads events.
+_MOST_BYTES: Final = {"analytics_events": float("inf"), "interactions": 128 << 20}
 _MONTHS = """
 select relname from pg_inherits inner join pg_class on pg_class.oid = inhrelid
-where inhparent = 'analytics_events'::regclass and relname ~ '_[0-9]{4}_[0-9]{2}$' order by relname
+where inhparent = %s::regclass and relname ~ '_[0-9]{4}_[0-9]{2}$' order by relname
 """
 _LIVE = """
-select count(*), coalesce(sum(pg_column_size(analytics_events.*)), 0)::bigint
-from analytics_events where occurred_at >= %s and occurred_at < %s
+select count(*), coalesce(sum(pg_column_size(kept.*)), 0)::bigint
+from {} as kept where occurred_at >= %s and occurred_at < %s
 """
+Table = Literal["analytics_events", "interactions"]
 
 
-def free(settings: Settings, *, until: date) -> int:
+def free(settings: Settings, table: Table, *, until: date) -> int:
     """Empty months become files of no length, half empty ones are written anew; returns the bytes that came back.
 
     Nothing writes months before `until`'s any more but imports of old history, which wait a moment or make us wait.
@@ -34,9 +38,12 @@ def free(settings: Settings, *, until: date) -> int:
         psycopg.connect(settings.role_url("pipeline"), autocommit=True) as pipeline,
     ):
         owner.execute("set lock_timeout = '2s'")
-        for name, first, after in _past_months(owner, until):
+        for name, first, after in _past_months(owner, table, until):
             before = _size(owner, name)
-            rows, live_bytes = pipeline.execute(_LIVE, (first, after)).fetchall()[0]
+            if before > _MOST_BYTES[table]:
+                continue
+            live = sql.SQL(_LIVE).format(sql.Identifier(table))
+            rows, live_bytes = pipeline.execute(live, (first, after)).fetchall()[0]
             try:
                 _shrink(owner, name, before, rows, live_bytes + rows * _ROW_BYTES)
             except LockNotAvailable:
@@ -46,8 +53,8 @@ def free(settings: Settings, *, until: date) -> int:
     return freed
 
 
-def _past_months(owner: psycopg.Connection, until: date) -> Iterator[tuple[str, datetime, datetime]]:
-    for (name,) in owner.execute(_MONTHS).fetchall():
+def _past_months(owner: psycopg.Connection, table: Table, until: date) -> Iterator[tuple[str, datetime, datetime]]:
+    for (name,) in owner.execute(_MONTHS, (table,)).fetchall():
         year, month = (int(part) for part in name.split("_")[-2:])
         first = datetime(year, month, 1, tzinfo=UTC)
         after = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)

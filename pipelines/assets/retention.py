@@ -33,7 +33,7 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
     """Text and events older than a tenant keeps. Grain: one per tenant. A rerun finds nothing more to delete."""
     at = datetime.now(UTC)
     schema.ensure_months(installation.settings, first=at.date(), last=(at + _AHEAD).date())
-    counts, events_before = installation.with_store(
+    counts, words_before, events_before = installation.with_store(
         lambda store: _clean(store, media_vault.opened(installation.settings), at)
     )
     forgotten = warehouse_retention.forget_events(installation.settings, events_before)
@@ -43,24 +43,31 @@ def retention(installation: dg.ResourceParam[Installation]) -> dg.MaterializeRes
     freed = {"warehouse_freed_bytes": forgotten.freed_bytes, "postgres_freed_bytes": 0}
     if counts.get("events") and events_before:
         until = max(events_before.values()).date()
-        freed["postgres_freed_bytes"] = old_months.free(installation.settings, until=until)
+        freed["postgres_freed_bytes"] += old_months.free(installation.settings, "analytics_events", until=until)
+    if counts.get("messages") and words_before:
+        until = max(words_before).date()
+        freed["postgres_freed_bytes"] += old_months.free(installation.settings, "interactions", until=until)
     return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), **counts, **freed})
 
 
-async def _clean(store: Store, vault: MediaVault, at: datetime) -> tuple[dict[str, int], dict[UUID, datetime]]:
+async def _clean(
+    store: Store, vault: MediaVault, at: datetime
+) -> tuple[dict[str, int], list[datetime], dict[UUID, datetime]]:
     totals = {
         "idempotency_keys": await kept.clean_idempotency_keys(store, at=at),
         "webhook_deliveries": await kept.clean_webhook_deliveries(store, at=at),
     }
-    events_before = {}
+    words_before, events_before = [], {}
     for policy in await kept.policies(store):
         cutoffs = rules.cutoffs(policy.settings, at=at)
         if cutoffs.events_before is not None:
             events_before[policy.tenant_id] = cutoffs.events_before
+        if cutoffs.messages_before is not None:
+            words_before.append(cutoffs.messages_before)
         if cutoffs.media_before is not None:
             forgotten = await media_files.forget(store, vault, policy.tenant_id, before=cutoffs.media_before)
             totals["media"] = totals.get("media", 0) + forgotten
         for kind, count in (await kept.clean_tenant(store, policy.tenant_id, cutoffs)).items():
             totals[kind] = totals.get(kind, 0) + count
     # The warehouse lets go of nothing that a hold begun meanwhile keeps in Postgres.
-    return totals, await kept.without_holds(store, events_before)
+    return totals, words_before, await kept.without_holds(store, events_before)

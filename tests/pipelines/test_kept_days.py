@@ -28,6 +28,12 @@ with sequence as (
 insert into follow_up_runs (tenant_id, sequence_id, contact_id, state, started_at, ended_at)
 select tenant_id, id, %(contact)s, 'finished', %(at)s, %(at)s from sequence
 """
+_LONG_TEXTS = """
+insert into interactions (tenant_id, occurred_at, contact_id, instance_id, direction, author, content, status)
+select contacts.tenant_id, %(at)s, contacts.id, contacts.instance_id, 'incoming', 'customer',
+    decode(repeat('5e', 1000), 'hex'), 'received'
+from contacts cross join generate_series(1, 4000) where contacts.id = %(contact)s
+"""
 Captured = pytest.CaptureFixture[str]
 # The single events go, the tenant says since when, and what only tells of runs changes with each.
 _CHANGED = {"analytics_events", "reconciliation", "tenants"}
@@ -150,11 +156,24 @@ def test_forgetting_gives_the_disk_back(
 ) -> None:
     past = history.a_past(business, turns=6_000, days=10, until=now - timedelta(days=80), seed=9)
     history.write(installation, past)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update settings set retention_days_messages = 10")
+        engine.execute(_LONG_TEXTS, {"at": now - timedelta(days=80), "contact": past.contacts[0][1]})
     rollup.rollup(installation, at=now)
+    before = _bytes_of_messages(installation)
 
     result = run_job("retention_cleanup")
 
     assert result.success
+    assert before - _bytes_of_messages(installation) > 4_000_000
     told = result.asset_materializations_for_node("postgres__retention")[0].metadata
-    assert int(str(told["postgres_freed_bytes"].value)) > 1_000_000
+    assert int(str(told["postgres_freed_bytes"].value)) > 5_000_000
     assert int(str(told["warehouse_freed_bytes"].value)) > 1_000_000
+
+
+def _bytes_of_messages(settings: Settings) -> int:
+    months = (
+        "select sum(pg_relation_size(inhrelid))::bigint from pg_inherits where inhparent = 'interactions'::regclass"
+    )
+    with psycopg.connect(settings.role_url("engine")) as engine:
+        return int(engine.execute(months).fetchall()[0][0])
