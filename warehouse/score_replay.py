@@ -5,7 +5,6 @@ import dataclasses
 import json
 import signal
 import sys
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mychatflow.rules.lead_score import DEFAULT_POLICY
-from warehouse import query, reader, what_if
+from warehouse import query, reader, what_if, windows
 from warehouse.reader import NothingPublished
 from warehouse.what_if import PolicyRefused, WhatIf
 
@@ -52,22 +51,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mychatflow score replay", description=__doc__)
-    parser.add_argument("--from", dest="since", type=_instant, required=True, metavar="T")
-    parser.add_argument("--to", dest="until", type=_instant, required=True, metavar="T", help="not included")
+    parser.add_argument("--from", dest="since", type=windows.instant, required=True, metavar="T")
+    parser.add_argument("--to", dest="until", type=windows.instant, required=True, metavar="T", help="not included")
     parser.add_argument("--policy", type=Path, help="YAML or JSON; the live rules when absent")
     parser.add_argument(
-        "--known-at", type=_instant, default=None, metavar="T", help="hide what arrived later than that"
+        "--known-at", type=windows.instant, default=None, metavar="T", help="hide what arrived later than that"
     )
     parser.add_argument("--tenant", type=UUID, default=None, metavar="ID", help="all tenants when absent")
     parser.add_argument("--json", action="store_true")
     return parser
-
-
-def _instant(text: str) -> datetime:
-    if len(text) == len("2026-01-01"):
-        return datetime.combine(date.fromisoformat(text), datetime.min.time(), tzinfo=UTC)
-    parsed = datetime.fromisoformat(text)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _plain(policy: Any) -> dict[str, Any]:
