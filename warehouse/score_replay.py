@@ -73,6 +73,8 @@ def _print(found: WhatIf) -> None:
         f"{found.totals['contact_count']} contacts: {found.totals['up_count']} up, {found.totals['down_count']} down"
     )
     grades = sorted({row["from_grade"] for row in found.matrix})
+    if found.left_out_count:
+        out.print(f"{found.left_out_count} left out: their business no longer keeps all that they wrote")
     out.print("grades at the end: live (rows) → policy (columns)")
     table = Table(box=None, header_style="bold")
     table.add_column("")

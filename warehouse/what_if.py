@@ -24,6 +24,17 @@ from warehouse import replay
 
 # Graded B or better, as everywhere in the product.
 HOT_SCORE = 60
+# Half of what somebody wrote tells a score that nobody ever had.
+_HALF_KNOWN = """
+create or replace temp table half_known as
+select distinct activity.tenant_id, activity.contact_id
+from marts.contact_activity_daily as activity inner join marts.tenants as tenants using (tenant_id)
+where activity.local_date <= cast(timezone(tenants.timezone, tenants.events_kept_from) as date)
+    and (tenant_id = $tenant_id or $tenant_id is null)
+"""
+_LEAVE_OUT = (
+    "delete from scored_messages where (tenant_id, contact_id) in (select (tenant_id, contact_id) from half_known)"
+)
 _MATRIX = """
 with
 grades as (select unnest(['A', 'B', 'C', 'D', 'F']) as grade),
@@ -113,6 +124,8 @@ class WhatIf:
     would_have_been_hot: list[dict[str, Any]]
     no_longer_hot: list[dict[str, Any]]
     agreement: dict[str, Any]
+    # People whose business no longer keeps all that they wrote.
+    left_out_count: int
 
 
 def read_policy(file: Path) -> ScorePolicy:
@@ -138,8 +151,10 @@ def ask(
     known_at: datetime | None = None,
     tenant_id: UUID | None = None,
 ) -> WhatIf:
-    """Compare the live policy with that one on everybody who wrote before the period's end."""
+    """Compare the live policy with that one on everybody who wrote before the period's end and is known whole."""
     replay.read_messages(warehouse, until=until, known_at=known_at, tenant_id=tenant_id)
+    warehouse.execute(_HALF_KNOWN, {"tenant_id": tenant_id})
+    warehouse.execute(_LEAVE_OUT)
     replay.ask_everyone(warehouse, as_of=until)
     replay.score_into(warehouse, "current_at_end")
     replay.score_into(warehouse, "other_at_end", policy=policy)
@@ -152,4 +167,5 @@ def ask(
         would_have_been_hot=replay.rows(warehouse, _HOT, {"hot": HOT_SCORE, "would_be": True}),
         no_longer_hot=replay.rows(warehouse, _HOT, {"hot": HOT_SCORE, "would_be": False}),
         agreement=replay.rows(warehouse, _AGREEMENT, {"until": until, "tenant_id": tenant_id})[0],
+        left_out_count=replay.rows(warehouse, "select count(*) as people from half_known")[0]["people"],
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 import duckdb
+import psycopg
 import pytest
 
 from mychatflow.rules import lead_score
@@ -16,7 +17,7 @@ from mychatflow.rules.lead_score import DEFAULT_POLICY, ScoredMessage, ScorePoli
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import replay, rollup, score_replay, what_if
+from warehouse import replay, retention, rollup, score_replay, what_if
 from warehouse.reader import Reader
 from warehouse.what_if import PolicyRefused
 
@@ -37,6 +38,13 @@ def facts() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(
             "create table marts.analytics_events (tenant_id uuid, contact_id uuid, event_id uuid, event_type varchar,"
             " properties varchar, occurred_at timestamptz, ingested_at timestamptz)"
+        )
+        # Whose business has let go of nothing.
+        connection.execute(
+            "create table marts.tenants (tenant_id uuid, timezone varchar, events_kept_from timestamptz)"
+        )
+        connection.execute(
+            "create table marts.contact_activity_daily (tenant_id uuid, contact_id uuid, local_date date)"
         )
         connection.execute(
             "create table marts.lead_score_history (tenant_id uuid, contact_id uuid, base integer, as_of timestamptz,"
@@ -234,3 +242,20 @@ def test_the_command_answers_from_the_published_marts(
     assert published.version() == version
     assert score_replay.main(["--from", "2026-11-01", "--to", "2026-11-25"]) == 0
     assert "10 contacts: 0 up, 0 down" in capsys.readouterr().out
+
+
+def test_half_a_history_is_no_ground_for_a_score(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=50, days=5))
+    edge = (NOON - timedelta(days=3)).replace(hour=0)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update tenants set events_kept_from = %s", (edge,))
+    rollup.rollup(installation, at=NOON)
+    retention.forget_events(installation, {business.tenant_id: edge})
+    rollup.rollup(installation, at=NOON)
+
+    with published.cursor() as cursor:
+        found = what_if.ask(cursor, since=NOON - timedelta(days=2), until=NOON)
+
+    assert 0 < found.left_out_count == 10 - found.totals["contact_count"]
+    assert found.agreement["differing_count"] == 0
