@@ -78,7 +78,8 @@ def _backfill(window: Window) -> list[str]:
 
 
 def _run(settings: Settings, command: list[str]) -> None:
-    subprocess.run([sys.executable, *command], env=programs.environment(settings), check=True)
+    environment = programs.environment(settings)
+    subprocess.run([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL, check=True)
 
 
 if __name__ == "__main__":
