@@ -124,13 +124,12 @@ def _history(changes: list[BreakerChange], *, at: datetime) -> None:
         return
     cells = [
         (
-            f"{change.changed_at:%H:%M:%S}",
-            wording.ago(change.changed_at, at=at),
+            f"{change.changed_at:%H:%M:%S} <small>{wording.ago(change.changed_at, at=at)}</small>",
             wording.escaped(wording.target(change.target)),
             parts.chip(*_STATES.get(change.to_state, (change.to_state, "quiet", ""))[:2]),
             wording.escaped(wording.words(change.reason)),
         )
         for change in reversed(changes)
     ]
-    columns = [Column(title=name) for name in ("At", "", "Model", "Became", "Why")]
+    columns = [Column(title=name) for name in ("At", "Model", "Became", "Why")]
     st.html(parts.table(columns, cells[:50], label="Breaker history"))
