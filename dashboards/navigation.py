@@ -8,7 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboards import shell, states
+from dashboards import shell, states, toasts
 from dashboards.booking import appointments, services
 from dashboards.ops import alerts, delivery, freshness, message_trace, providers, tenants
 from dashboards.outreach import campaigns, follow_ups
@@ -89,6 +89,7 @@ def _lead_to(page: st.Page) -> None:
 def _entitled(title: str, show: Callable[[], None]) -> None:
     """The page under its own name: of ten tabs the one that is meant must be found."""
     st.set_page_config(page_title=f"{title} · MyChatFlow")
+    toasts.say_later()
     states.guarded(show)
 
 

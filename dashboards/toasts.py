@@ -8,12 +8,25 @@ from dashboards import shell
 
 _CHANGED: Final = "Nothing was changed"
 _SHORTEST_SECONDS: Final = 8
+_LATER: Final = "word-for-later"
 # Slow readers manage two words a second, whoever has to find the corner first.
 _WORDS_A_SECOND: Final = 2
 
 
 def done(words: str) -> None:
     st.toast(words, icon=":material/check:")
+
+
+def done_then(words: str) -> None:
+    """For what closes a dialog: the run that closes it would take the word away before anybody saw it."""
+    st.session_state[_LATER] = words
+
+
+def say_later() -> None:
+    """What the run before left to be said, at the beginning of the next page."""
+    words = st.session_state.pop(_LATER, None)
+    if words:
+        done(words)
 
 
 def refused(why: object, *, what: str = _CHANGED, icon: str = ":material/info:") -> None:

@@ -198,5 +198,5 @@ def _send_test(looking: Viewer, campaign_id: UUID) -> bool:
     contact_id = forms.value("test-contact")
     is_sent = contact_id is not None and campaign_changes.send_test(looking, campaign_id, contact_id)
     if is_sent:
-        toasts.done("The test is on its way.")
+        toasts.done_then("The test is on its way.")
     return is_sent

@@ -231,3 +231,13 @@ def test_a_refused_visitor_sees_no_number(pages: Town, refusal: str) -> None:
 
 def _count(value: str) -> float:
     return float(value.replace(",", "").removesuffix("k")) * (1000 if value.endswith("k") else 1)
+
+
+def test_a_word_left_for_the_next_page_is_said_once() -> None:
+    script = "from dashboards import toasts\nimport streamlit as st\ntoasts.say_later()\n"
+    script += "st.button('Send', on_click=toasts.done_then, args=('On its way.',))\n"
+    test = AppTest.from_string(script).run()
+    said = test.button[0].click().run()
+
+    assert [toast.value for toast in said.toast] == ["On its way."]
+    assert not said.run().toast
