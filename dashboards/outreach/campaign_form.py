@@ -36,6 +36,7 @@ _SKIPPED: Final = {
     "messaged_today": "were written to today",
     "missing_variable": "a variable is not known",
     "campaign_cancelled": "the campaign was cancelled",
+    "unknown": "no reason was told",
 }
 
 

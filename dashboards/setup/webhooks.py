@@ -62,6 +62,9 @@ def _form(looking: Viewer) -> None:
 
 def _add(looking: Viewer) -> bool:
     wanted = {"url": forms.typed("webhook-url"), "event_types": list(forms.value("webhook-types") or ())}
+    if not wanted["url"]:
+        toasts.refused("a webhook needs an address.")
+        return False
     description = forms.typed("webhook-description")
     made = _asked(looking, "POST", _PATH, wanted | ({"description": description} if description else {}))
     if made is None:
@@ -122,7 +125,7 @@ def _cells(each: dict[str, Any], *, at: datetime) -> tuple[str, str, str, str]:
     tries = f"{each['attempts']} tries" if each["attempts"] > 1 else ""
     took = wording.short_ms(each["last_duration_ms"]) if each["last_duration_ms"] is not None else ""
     # The status says more than our own word for it.
-    answer = [str(each["last_status"] or each["last_error"] or ""), took]
+    answer = [str(each["last_status"] or each["last_error"] or "").replace("_", " "), took]
     return (
         wording.escaped(wording.words(each["event_type"] or "erased")),
         f"{parts.status(wording.words(each['state']), _TONES[each['state']])} <small>{wording.escaped(tries)}</small>",
