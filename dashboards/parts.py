@@ -120,9 +120,11 @@ def funnel(steps: Sequence[tuple[str, int]], changes: Sequence[str | int | None]
     for number, (name, count) in enumerate(steps):
         kept = "100%" if before is None else (f"{count / before:.0%} kept" if before else "–")
         width = count / widest * 100 if widest else 0
+        # A bar is never thinner than its corners, so that nobody at all has none.
+        bar = f'<i class="step-{number}" style="width:{width:.1f}%"></i>' if count else ""
         rows.append(
             f'<div class="mcf-step"><span>{escaped(name)}</span>'
-            f'<div class="mcf-bar"><i class="step-{number}" style="width:{width:.1f}%"></i></div>'
+            f'<div class="mcf-bar">{bar}</div>'
             f"<b>{count:,}</b><em>{kept}</em>{_changed(changes, number)}</div>"
         )
         before = count
