@@ -1,13 +1,17 @@
 """Readers never meet the writer: publishing in a loop costs them no query, and nothing half-done is published."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import duckdb
+import polars as pl
 import psycopg
 import pytest
 
@@ -20,6 +24,8 @@ from warehouse.checks import ChecksFailed
 from warehouse.connection import WarehouseBusy
 from warehouse.query import StatementRefused
 from warehouse.reader import NothingPublished, Reader
+
+_NUMBERS = Path(__file__).parents[2] / "docs" / "numbers.md"
 
 
 def test_publishing_costs_readers_no_error(installation: Settings, published: Reader) -> None:
@@ -49,6 +55,20 @@ def test_publishing_costs_readers_no_error(installation: Settings, published: Re
     assert errors == []
     assert len(answers) > 12
     assert set(answers) == {400}
+
+
+def test_the_notebook_of_the_docs_reads_the_marts(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=20, days=10))
+    rollup.rollup(installation, at=NOON)
+    [notebook] = re.findall(r"```python\n(.*?)```", _NUMBERS.read_text(), re.DOTALL)
+    read: dict[str, Any] = {}
+
+    exec(notebook.replace(".mychatflow/warehouse", str(installation.warehouse_dir)), read)
+
+    assert isinstance(read["weeks"], pl.DataFrame)
+    assert read["weeks"]["message_received_count"].sum() == 20
+    read["marts"].close()
 
 
 def test_three_published_files_are_kept(installation: Settings, published: Reader) -> None:
