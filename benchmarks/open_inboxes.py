@@ -1,4 +1,4 @@
-"""What inboxes cost that stand open while nobody writes: each asks every second whether something changed.
+"""What inboxes cost that stand open while nobody writes: each asks again and again whether something changed.
 
 Run beside a running installation: `mychatflow up --demo`, then `python -m benchmarks.open_inboxes --data-dir DIR`. The
 sessions are websockets that ask again when a browser would.

@@ -1,4 +1,4 @@
-"""Whether anything changed in the chats somebody looks at, asked every second; only then are they read and drawn."""
+"""Whether anything changed in the chats somebody looks at, asked again and again; only then are they read and drawn."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,8 +15,8 @@ from mychatflow.store import chat_marks
 LIST, CHAT = "list-of-chats", "opened-chat"
 # What no mark tells: the minutes that pass, and chats far down a filtered list.
 WHOLE_LOOK = "30s"
-# A customer's message is to be seen within two seconds, and its way to the database needs a part of them.
-_EVERY = "1s"
+# A customer's message is to be seen within two seconds, and until it is settled and stored 0.9 of them may be gone.
+_EVERY = "0.7s"
 _DRAWN = "marks-when-drawn"
 
 
