@@ -1,7 +1,7 @@
 """What a crowd that writes to one business in one instant costs another's customers: their p99 beside it ÷ without it.
 
 A quiet business gets a few messages a second all the time; in every second round thousands of customers of a noisy one
-write at once. All must be answered before a time is shown.
+write at once, from a process nicer than the rest. All must be answered before a time is shown.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from benchmarks.traffic import PRODUCT, Seen, Traffic
 from tests.factories import Tenant
 
 _LOUD_AFTER_SECONDS = 3.0
+# How much nicer than the rest the crowd's customers are, as `abuse` has it: they share the product's cores.
+_LESS_URGENT = 5
 _QUIET = Traffic(chats=200, rate=10, seconds=20, model_ms=1000)
 
 
@@ -41,7 +43,10 @@ class Place:
             if is_loud:
                 time.sleep(_LOUD_AFTER_SECONDS)
                 seconds = self.crowd.seconds
-                stack.enter_context(traffic.writing(settings, self.noisy, self.crowd, seconds=seconds, out=f"{out}-2"))
+                noise = traffic.writing(
+                    settings, self.noisy, self.crowd, seconds=seconds, out=f"{out}-2", nicer=_LESS_URGENT
+                )
+                stack.enter_context(noise)
         written = traffic.messages(settings, out)
         everything = written + (traffic.messages(settings, f"{out}-2") if is_loud else [])
         traffic.until_answered(self.gateway, everything, _QUIET, already=sent)
@@ -53,7 +58,9 @@ class Place:
         if len(waits) != len(written):
             raise RuntimeError(f"{len(written) - len(waits)} of the quiet business's customers have no answer")
         turns = len(everything)
-        return waits, {"app_cpu_ms": 1000 * cost.app / turns, "postgres_cpu_ms": 1000 * cost.postgres / turns}
+        told = {"app_cpu_ms_a_turn": 1000 * cost.app / turns, "postgres_cpu_ms_a_turn": 1000 * cost.postgres / turns}
+        # In one instant, as far as one process can ask: later, and what was measured beside it was no crowd.
+        return waits, told | {"crowd_acknowledged_ms": max(row["ack_ms"] - row["due_ms"] for row in everything)}
 
 
 def main() -> None:
@@ -78,7 +85,7 @@ def main() -> None:
     alone, beside = statistics.median(waits[False]), statistics.median(waits[True])
     row = {"what": "another's customers", "crowd": given.crowd, "p99_ms_alone": alone, "p99_ms_beside": beside}
     row |= {"ratio": beside / alone, "load_before": load}
-    row |= {f"{name}_a_turn": statistics.median(cost[name] for cost in costs) for name in costs[0]}
+    row |= {name: statistics.median(cost[name] for cost in costs) for name in costs[0]}
     report.show("A crowd", [row])
 
 

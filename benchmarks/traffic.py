@@ -184,10 +184,21 @@ def _start(running: Installation, programs: Programs, *, gateway: str, model: st
 
 @contextmanager
 def writing(
-    settings: Settings, tenant: Tenant, traffic: Traffic, *, seconds: float, out: str
+    settings: Settings, tenant: Tenant, traffic: Traffic, *, seconds: float, out: str, nicer: int = 0
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Customers in a process of their own, which the end of the block waits for."""
-    command = [sys.executable, "-m", "benchmarks.customers", "--key", HMAC_KEY, "--session", tenant.session]
+    """Customers in a process of their own, so much nicer than ours, which the end of the block waits for."""
+    command = [
+        "nice",
+        "-n",
+        str(nicer),
+        sys.executable,
+        "-m",
+        "benchmarks.customers",
+        "--key",
+        HMAC_KEY,
+        "--session",
+        tenant.session,
+    ]
     command += ["--url", settings.webhook_url, "--chats", str(traffic.chats), "--rate", str(traffic.rate)]
     command += ["--burst", str(traffic.burst), "--seconds", str(seconds)]
     command += ["--out", str(settings.data_dir / f"{out}.jsonl")]
