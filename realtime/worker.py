@@ -129,6 +129,7 @@ class Worker:
                 settings, name=f"worker-{self._index}", size=_CONNECTIONS, patience_seconds=_POOL_PATIENCE
             )
             router = Router.from_settings(settings, pool=pool)
+            turnstile = router.turnstile
             stack.push_async_callback(router.close)
             await pool.open(wait=False)
             stack.push_async_callback(pool.close)
@@ -146,7 +147,7 @@ class Worker:
                 facts=FactWriter(pool),
                 closer=TurnCloser(pool),
                 courier=Courier(
-                    gateways, DispatchBook(pool), Pace(workers=settings.workers), Doubts(self.store), vault
+                    gateways, DispatchBook(pool), Pace(workers=settings.workers), Doubts(self.store), vault, turnstile
                 ),
                 drafter=Drafter(router),
                 keeper=Keeper(pool, vault),
@@ -154,8 +155,9 @@ class Worker:
                 bookings=BookingDesk(store=self.store, secret=settings.derived_secret("slot").encode()),
                 leaks=LeakRecord(self.store),
                 meanings=meanings,
+                turnstile=turnstile,
             )
-            loop = Loop(pool, claims, agent, rung=self.rung, stopping=self.stopping)
+            loop = Loop(pool, claims, agent, rung=self.rung, stopping=self.stopping, turnstile=turnstile)
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)
             resend = await stack.enter_async_context(Resend(settings))
             duty_mail = DutyMail(pool, resend, dashboards_url=settings.dashboards_url)

@@ -27,6 +27,7 @@ from realtime.engine.claim import Claims
 from realtime.engine.commit import Newer, TurnCloser, TurnEnd
 from realtime.engine.courier import Courier, Queue, earlier
 from realtime.engine.facts import Facts, FactWriter
+from realtime.engine.turnstile import Turnstile
 from realtime.engine.work import Chat, Lease
 from realtime.llm.contract import AllProvidersUnavailable
 from realtime.llm.listening import Listener
@@ -126,11 +127,13 @@ class Agent:
     bookings: BookingDesk
     leaks: LeakRecord
     meanings: Meanings
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     @property
     def pending(self) -> int:
         """Turns that are in a step of ours; those that wait for a model or the gateway are in none."""
-        return self.claims.pending + self.facts.pending + self.closer.pending + self.courier.pending
+        steps = self.claims.pending + self.facts.pending + self.closer.pending + self.courier.pending
+        return steps + self.turnstile.waiting
 
     async def serve(self, lease: Lease) -> bool:
         """Whatever the chat holds: what waits to be sent first, then what came in. True when more waits already.
@@ -140,6 +143,7 @@ class Agent:
         patience = Patience()
         while True:
             chat = await self.claims.read(lease)
+            await self.turnstile.step(lease.tenant_id)
             tenant = await self.tenants.get(lease.tenant_id, version=chat.tenant_version)
             queue = await self.courier.clear(chat, tenant.cipher)
             if queue.is_cut:
@@ -237,6 +241,7 @@ class Agent:
         return reading.with_files(read, files)
 
     async def _brief(self, scene: Scene) -> Brief:
+        await self.turnstile.step(scene.tenant_id)
         toolbox = await self.bookings.open(scene)
         near = await self.meanings.near(scene.tenant, scene.understanding.text, scene.ledger)
         return context.brief(scene, available=self.drafter.available, toolbox=toolbox, near=near)
@@ -255,6 +260,7 @@ class Agent:
     async def _written(self, scene: Scene, brief: Brief) -> Draft:
         draft = await self.drafter.write(brief, scene.ledger)
         await self.leaks.keep(scene, draft)
+        await self.turnstile.step(scene.tenant_id)
         return draft
 
     async def _be_polite(self, scene: Scene) -> None:
@@ -268,6 +274,7 @@ class Agent:
         end, scene, lease = ended.end, ended.scene, ended.chat.lease
         due_at = earlier(end.due_at, queue.again_at)
         committed = await self.closer.close(structs.replace(end, due_at=due_at))
+        await self.turnstile.step(lease.tenant_id)
         if committed.verdict != "done":
             return None
         if end.outgoing is None or scene is None:

@@ -22,6 +22,7 @@ from realtime.engine.gateways import Gateways
 from realtime.engine.pace import Pace
 from realtime.engine.parcel import Parcel
 from realtime.engine.sent import DispatchBook, Start
+from realtime.engine.turnstile import Turnstile
 from realtime.engine.work import Chat, OutboxRow
 
 # As long as a send may take, and a little: before that nobody can say that it did not arrive.
@@ -52,12 +53,21 @@ class Handed:
 
 
 class Courier:
-    def __init__(self, gateways: Gateways, book: DispatchBook, pace: Pace, doubts: Doubts, vault: MediaVault) -> None:
+    def __init__(
+        self,
+        gateways: Gateways,
+        book: DispatchBook,
+        pace: Pace,
+        doubts: Doubts,
+        vault: MediaVault,
+        turnstile: Turnstile | None = None,
+    ) -> None:
         self._gateways = gateways
         self._book = book
         self._pace = pace
         self._doubts = doubts
         self._vault = vault
+        self._turnstile = turnstile or Turnstile()
 
     @property
     def pending(self) -> int:
@@ -108,7 +118,7 @@ class Courier:
         else:
             await asyncio.sleep(delay)
             self._pace.sent(parcel.outbox_id)
-            with metrics.send_seconds.time():
+            with metrics.send_seconds.time(), self._turnstile.elsewhere(chat.lease.tenant_id):
                 outcome = await self._attempts(chat, parcel, cipher)
             metrics.sends.labels(parcel.kind, outcome.kind.value).inc()
             verdict = dispatches.verdict(chat, parcel, outcome, at=datetime.now(UTC))

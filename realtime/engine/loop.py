@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -18,6 +17,7 @@ from realtime.engine import sql
 from realtime.engine.claim import RENEW_SECONDS, Claims
 from realtime.engine.facts import LeaseLost
 from realtime.engine.pool import BROKEN_OFF, Pool
+from realtime.engine.turnstile import CROWD, Turnstile
 from realtime.engine.work import Lease, UnreadableRow
 
 _POLL_SECONDS: Final = settling.LOOK.total_seconds()
@@ -26,7 +26,7 @@ _MOST_AT_ONCE: Final = 12_000
 # What is claimed waits in line in this process, first come, first served; what is not is shared among the tenants. So
 # no more is claimed than keeps the process busy (half as many cost a fifth more CPU a turn, since batches hold less),
 # and not one by one.
-_MOST_PENDING: Final = 96
+_MOST_PENDING: Final = CROWD
 # While others write beside a tenant's crowd: each of their steps waits for what this process has begun.
 _MOST_PENDING_BESIDE_OTHERS: Final = 24
 _LEAST_CLAIM: Final = 12
@@ -34,6 +34,7 @@ _BREATH_SECONDS: Final = 0.005
 # A crowd whose answers all come back at once fills the process for a second or two; the others' few chats are taken
 # so often all the while.
 _ASIDE_SECONDS: Final = 0.05
+_ASIDE_SECONDS_WHEN_RUNG: Final = 0.01
 # At a mark all workers wake at the same moment and the first takes all that is due: next time another one shall be.
 _COURTESY_SECONDS: Final = 0.005
 _LAST_SECONDS: Final = 20.0
@@ -52,9 +53,17 @@ class Agent(Protocol):
 
 class Loop:
     def __init__(
-        self, pool: Pool, claims: Claims, agent: Agent, *, rung: asyncio.Event, stopping: asyncio.Event
+        self,
+        pool: Pool,
+        claims: Claims,
+        agent: Agent,
+        *,
+        rung: asyncio.Event,
+        stopping: asyncio.Event,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self.pool = pool
+        self._turnstile = turnstile or Turnstile()
         self._claims = claims
         self._agent = agent
         self._rung = rung
@@ -82,6 +91,8 @@ class Loop:
     async def _round(self) -> None:
         # What was claimed in the last round takes its place in the line first.
         await asyncio.sleep(0)
+        if self._rung.is_set():
+            self._aside_at = min(self._aside_at, time.monotonic() + _ASIDE_SECONDS_WHEN_RUNG)
         self._rung.clear()
         most = _MOST_PENDING_BESIDE_OTHERS if self._is_shared else _MOST_PENDING
         room = min(most - self._agent.pending, _MOST_AT_ONCE - len(self._held))
@@ -116,9 +127,8 @@ class Loop:
         if now < self._aside_at or len(self._held) > _MOST_AT_ONCE - _LEAST_CLAIM:
             return frozenset()
         self._aside_at = now + _ASIDE_SECONDS
-        counts = Counter(lease.tenant_id for lease in self._held.values())
-        crowds = frozenset(tenant_id for tenant_id, count in counts.items() if count >= _MOST_PENDING)
-        self._is_shared = 0 < len(crowds) < len(counts)
+        crowds = self._turnstile.crowds
+        self._is_shared = bool(crowds) and self._turnstile.has_others
         return crowds
 
     async def _wait(self, due_in: float | None, *, courtesy: float) -> None:
@@ -134,7 +144,7 @@ class Loop:
         metrics.turns_under_way.inc()
         outcome = "failed"
         try:
-            with metrics.turn_seconds.time():
+            with metrics.turn_seconds.time(), self._turnstile.held(lease.tenant_id):
                 is_due = await self._agent.serve(lease)
             outcome = "served"
             if is_due:

@@ -4,14 +4,18 @@ import asyncio
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
+from typing import Final
 
-from realtime.llm import accounting
+from realtime.llm import accounting, contract
 from realtime.llm.accounting import Cost
 from realtime.llm.breaker import Permit
 from realtime.llm.budgets import Hold
 from realtime.llm.contract import Attempt, Outcome, ReplyRequest, Role, Target
-from realtime.llm.faults import MAY_BE_BILLED, ErrorClass, Usage
-from realtime.llm.provider import Completion
+from realtime.llm.faults import MAY_BE_BILLED, ErrorClass, ProviderFailed, Usage
+from realtime.llm.provider import Completion, Provider
+
+_NEARLY_WHOLE: Final = 0.9
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -76,3 +80,26 @@ class Leg:
         if is_lost or self.error_class in MAY_BE_BILLED:
             return accounting.estimated(self.request, output_tokens=winner_tokens)
         return Usage()
+
+
+async def answer(provider: Provider, request: ReplyRequest, target: Target, *, ends_at: float) -> Completion:
+    """What the provider says until then; raises ProviderFailed."""
+    is_cut = ends_at - monotonic() < request.attempt_timeout * _NEARLY_WHOLE
+    try:
+        async with asyncio.timeout(ends_at - monotonic()):
+            completion = await provider.complete(request, target)
+    except TimeoutError:
+        # A target that had less time than it is due is not to blame.
+        raise ProviderFailed(ErrorClass.DEADLINE if is_cut else ErrorClass.TIMEOUT) from None
+    except UnicodeEncodeError:
+        raise ProviderFailed(ErrorClass.BAD_REQUEST) from None
+    except ValueError:
+        # What an SDK cannot read it raises in many shapes, all of them ValueErrors.
+        raise ProviderFailed(ErrorClass.MALFORMED) from None
+    if completion.calls:
+        return completion
+    try:
+        contract.parse(completion.text)
+    except contract.UnreadableAnswer:
+        raise ProviderFailed(ErrorClass.MALFORMED, usage=completion.usage) from None
+    return completion

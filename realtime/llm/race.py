@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from realtime.llm import contract
+from realtime.engine.turnstile import Turnstile
 from realtime.llm.breaker import Breaker, Permit
 from realtime.llm.budgets import Budgets, Hold
 from realtime.llm.ceilings import Ceilings
@@ -23,14 +23,13 @@ from realtime.llm.contract import (
 )
 from realtime.llm.faults import ErrorClass, ProviderFailed, Verdict, verdict_of
 from realtime.llm.latency import Latencies
-from realtime.llm.leg import Leg
+from realtime.llm.leg import Leg, answer
 from realtime.llm.provider import Completion, Provider, trimmed
 
 _WORTH_A_RETRY = frozenset({ErrorClass.CONNECT, ErrorClass.SERVER_ERROR, ErrorClass.UNAVAILABLE})
 _SHARE_LEFT_FOR_A_RETRY = 0.4
 _JITTER = (0.05, 0.25)
 _LEAST_BUDGET = 0.05
-_NEARLY_WHOLE = 0.9
 _LEASE_MARGIN = 1.0
 _PAUSE = timedelta(seconds=5)
 # Asking the same thing again gets the same answer.
@@ -49,6 +48,7 @@ class Race:
     budgets: Budgets
     latencies: Latencies
     seconds: float
+    turnstile: Turnstile = field(default_factory=Turnstile)
     _begun: float = field(default_factory=monotonic)
     _untried: list[Target] = field(default_factory=list)
     _running: list[Leg] = field(default_factory=list)
@@ -65,15 +65,22 @@ class Race:
         self._untried = list(self.targets)
         try:
             await self._start_next()
-            while self._running:
-                if winner := await self._step():
-                    return await self._won(*winner)
-            raise await self._unavailable()
+            with self.turnstile.elsewhere(self.request.tenant_id):
+                winner = await self._winner()
+            if winner is None:
+                raise await self._unavailable()
+            return await self._won(*winner)
         finally:
             await self._tell()
             await self._abandon()
             held = [leg for leg in self._ended if leg.hold.subjects]
             await self.budgets.settle([(leg.hold, leg.cost(self._winner_tokens).micro_usd) for leg in held])
+
+    async def _winner(self) -> tuple[Leg, Completion] | None:
+        while self._running:
+            if winner := await self._step():
+                return winner
+        return None
 
     async def _step(self) -> tuple[Leg, Completion] | None:
         """Waits for the next thing to happen and answers it; the winner, if that was it."""
@@ -147,6 +154,7 @@ class Race:
         if hold is None:
             others = tuple(other for other in targets if other != target)
             return await self._start(others, closed_only=closed_only, role=role)
+        await self.turnstile.step(self.request.tenant_id)
         self._launch(admission.permit, role, hold)
         return target
 
@@ -166,7 +174,8 @@ class Race:
     def _launch(self, permit: Permit, role: Role | None, hold: Hold) -> None:
         target, now = permit.target, monotonic()
         task = asyncio.create_task(
-            self._call(self.request, target, ends_at=self._ends_at(now)), name=f"llm {target.name}"
+            answer(self.providers[target.provider], self.request, target, ends_at=self._ends_at(now)),
+            name=f"llm {target.name}",
         )
         leg = Leg(
             permit=permit,
@@ -187,27 +196,6 @@ class Race:
         if permit.is_probe:
             return Role.PROBE
         return role or (Role.PRIMARY if permit.target == self.request.targets[0] else Role.FALLBACK)
-
-    async def _call(self, request: ReplyRequest, target: Target, *, ends_at: float) -> Completion:
-        is_cut = ends_at - monotonic() < request.attempt_timeout * _NEARLY_WHOLE
-        try:
-            async with asyncio.timeout(ends_at - monotonic()):
-                completion = await self.providers[target.provider].complete(request, target)
-        except TimeoutError:
-            # A target that had less time than it is due is not to blame.
-            raise ProviderFailed(ErrorClass.DEADLINE if is_cut else ErrorClass.TIMEOUT) from None
-        except UnicodeEncodeError:
-            raise ProviderFailed(ErrorClass.BAD_REQUEST) from None
-        except ValueError:
-            # What an SDK cannot read it raises in many shapes, all of them ValueErrors.
-            raise ProviderFailed(ErrorClass.MALFORMED) from None
-        if completion.calls:
-            return completion
-        try:
-            contract.parse(completion.text)
-        except contract.UnreadableAnswer:
-            raise ProviderFailed(ErrorClass.MALFORMED, usage=completion.usage) from None
-        return completion
 
     async def _settle(self, leg: Leg) -> Completion | None:
         """Notes how a call ended and tells the breaker; its answer, if it has one."""

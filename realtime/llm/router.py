@@ -13,6 +13,7 @@ from mychatflow.rules import setting_forms
 from mychatflow.settings import Settings
 from realtime import metrics
 from realtime.engine.pool import Pool
+from realtime.engine.turnstile import Turnstile
 from realtime.llm import breaker
 from realtime.llm.breaker import Breaker
 from realtime.llm.budgets import MICRO, Budgets
@@ -54,6 +55,7 @@ class Router:
     available: frozenset[str] = frozenset()
     base_urls: Mapping[str, str | None] = field(default_factory=dict)
     latencies: Latencies = field(default_factory=Latencies)
+    turnstile: Turnstile = field(default_factory=Turnstile)
     _owned: redis.asyncio.Redis | None = None
 
     @classmethod
@@ -95,6 +97,7 @@ class Router:
             ceilings=self.ceilings,
             budgets=self.budgets,
             latencies=self.latencies,
+            turnstile=self.turnstile,
             seconds=min(request.total_timeout, deadline if deadline is not None else request.total_timeout),
         )
         try:
