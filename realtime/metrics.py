@@ -160,6 +160,7 @@ _ANSWERED: Final = {name: http_answers.labels(name) for name in _CLASSES}
 _FAILED_BY_SHARD: Final = [webhook_failures.labels(str(number)) for number in range(_SHARDS)]
 for _where in ("webhook", "api", "engine", "directory"):
     database_errors.labels(_where)
+_UNMATCHED: Final = "unmatched"
 _ACKNOWLEDGED: Final = {-1: "error", 0: "pending", 1: "server", 2: "device", 3: "read", 4: "played"}
 
 
@@ -206,13 +207,17 @@ class Measured:
         try:
             await self._app(scope, receive, noting)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            answered(status)
-            _requests(method, route, f"{status // 100}xx").inc()
+            route = getattr(scope.get("route"), "path", None)
+            requested(scope["method"], route, status)
             if not is_stream:
                 # How long somebody listens says nothing of us.
-                _seconds(route).observe(time.perf_counter() - began)
+                _seconds(route or _UNMATCHED).observe(time.perf_counter() - began)
+
+
+def requested(method: str, route: str | None, status: int) -> None:
+    """An answer of the API; `route` is its template, None where none was looked for or found."""
+    answered(status)
+    _requests(method if method in _METHODS else "other", route or _UNMATCHED, f"{status // 100}xx").inc()
 
 
 @functools.cache

@@ -54,7 +54,7 @@ class Web:
         self._webhook: ASGIApp = _starting
         self._directory: ASGIApp = _starting
         self._api = _api(self)
-        self._rest = metrics.Measured(SecurityHeaders(Gate(self._api, lambda: doors.crowds_of(self._api))))
+        self._rest = Gate(metrics.Measured(SecurityHeaders(self._api)), lambda: doors.crowds_of(self._api))
         self.probes: Probes | None = None
         self.readings: Readings | None = None
 

@@ -1,4 +1,4 @@
-"""Ahead of the API's routes: a caller with too many calls hears so before any of them is looked for."""
+"""Ahead of all the API does: a caller with too many calls hears so before any route is looked for."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -6,11 +6,13 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from realtime import metrics
 from realtime.api import problems
 from realtime.api.allowance import Left
 from realtime.api.crowds import Crowds
 from realtime.api.problems import Problem
-from realtime.webhooks.http import Answer
+from realtime.api.security_headers import request_id
+from realtime.webhooks.http import SECURITY_HEADERS, Answer
 
 _API: Final = "/api/v1/"
 
@@ -26,8 +28,9 @@ class Gate:
         answer = self._refused(scope) if scope["type"] == "http" and scope["path"].startswith(_API) else None
         if answer is None:
             await self._app(scope, receive, send)
-        else:
-            await answer.send(send)
+            return
+        await answer.send_whole(scope, send, further=(b"x-request-id", request_id(scope).encode()))
+        metrics.requested(scope["method"], None, answer.status)
 
     def _refused(self, scope: Scope) -> Answer | None:
         crowds = self._crowds()
@@ -70,4 +73,9 @@ def _of_crowded() -> Answer:
 def _written(problem: Problem, further: Mapping[str, str]) -> Answer:
     written = problems.answer(problem.status, problem.code, problem.detail)
     headers = [(name.encode(), value.encode()) for name, value in {**further, **problem.headers}.items()]
-    return Answer(problem.status, bytes(written.body), content_type=problems.MEDIA_TYPE.encode(), headers=headers)
+    return Answer(
+        problem.status,
+        bytes(written.body),
+        content_type=problems.MEDIA_TYPE.encode(),
+        headers=[*SECURITY_HEADERS, *headers],
+    )

@@ -20,22 +20,23 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        given = request_id(scope)
+        scope.setdefault("state", {})["request_id"] = given
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", []))
                 present = {name for name, _ in headers}
                 headers += [pair for pair in SECURITY_HEADERS if pair[0] not in present]
-                headers.append((b"x-request-id", request_id.encode()))
+                headers.append((b"x-request-id", given.encode()))
                 message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
-def _request_id(scope: Scope) -> str:
+def request_id(scope: Scope) -> str:
+    """The caller's own when it is harmless, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             given: str = value.decode("latin-1")

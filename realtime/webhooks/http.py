@@ -171,11 +171,16 @@ class Answer:
         await send(self._start)
         await send(self._body)
 
-    async def send_whole(self, scope: Scope, send: Send) -> None:
-        """The same in one piece, where the connection can."""
+    async def send_whole(self, scope: Scope, send: Send, *, further: tuple[bytes, bytes] | None = None) -> None:
+        """The same in one piece, where the connection can; `further` is one header of this answer alone."""
         whole = scope.get("extensions", {}).get(WHOLE_ANSWER)
-        if whole is None or not whole["write"](self._head, self._raw):
-            await self.send(send)
+        head = self._head if further is None else self._head + b"%s: %s\r\n" % further
+        # Who asks for the head alone would take the body for the next answer.
+        if whole is not None and scope["method"] != "HEAD" and whole["write"](head, self._raw):
+            return
+        start = self._start
+        await send(start if further is None else {**start, "headers": [*start["headers"], further]})
+        await send(self._body)
 
 
 def taken(outcome: str) -> Answer:

@@ -169,12 +169,14 @@ async def test_a_spent_caller_is_refused_at_once_whatever_is_asked(api, shop, re
 
     refused = await api.get("/tenant")
     await redis_client.delete(*keys)
-    again = await api.post("/quick-replies", json={"title": "t", "body": "b"})
+    again = await api.post("/quick-replies", json={"title": "t", "body": "b"}, headers={"x-request-id": "mine-1"})
 
     assert (refused.status_code, refused.headers["ratelimit-remaining"]) == (429, "0")
     # No counter says so any more: it was remembered.
     assert (again.status_code, again.json()["code"]) == (429, "too_many_requests")
     assert 0 < int(again.headers["retry-after"]) <= 60
+    # It never came to what adds these to every other answer.
+    assert (again.headers["x-frame-options"], again.headers["x-request-id"]) == ("DENY", "mine-1")
 
 
 async def test_one_call_too_many_at_once_is_refused_before_any_route(api, shop, monkeypatch):

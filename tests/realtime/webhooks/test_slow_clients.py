@@ -186,3 +186,16 @@ async def test_a_kept_connection_may_rest(door: Door, quick_deadline: None) -> N
         await reader.readexactly(15)
         assert head.startswith(b"HTTP/1.1 200")
     writer.close()
+
+
+async def test_who_asks_for_the_head_alone_gets_no_body(door: Door) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(door.base_url.rpartition(":")[2]))
+    heads = []
+    async with asyncio.timeout(60):
+        for _ in range(2):
+            writer.write(b"HEAD /api/webhooks/whatsapp HTTP/1.1\r\nHost: x\r\n\r\n")
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+    writer.close()
+
+    # Whatever came between the two would be taken for the second.
+    assert [head.partition(b"\r\n")[0] for head in heads] == [b"HTTP/1.1 405 Method Not Allowed"] * 2
