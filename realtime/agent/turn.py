@@ -152,7 +152,9 @@ class Agent:
                 return await self.claims.release(lease, due_at=queue.again_at)
             if queue.again_at is None and all(row.is_echo for row in chat.inbox):
                 return await self.claims.finish_echoes(chat)
-            if await patience.settle(chat, tenant):
+            with self.turnstile.elsewhere(lease.tenant_id):
+                has_waited = await patience.settle(chat, tenant)
+            if has_waited:
                 continue
             ended = await self.take_turn(chat, tenant, patience)
             is_due = await self._finish(ended, tenant, queue)
@@ -230,12 +232,15 @@ class Agent:
             return read
         client = self.courier.client(chat, tenant.cipher)
         contact_id = happened.contact_id_of(chat, read)
-        kept = await self.keeper.take(wanted, client, tenant.cipher, contact_id=contact_id)
+        with self.turnstile.elsewhere(chat.lease.tenant_id):
+            kept = await self.keeper.take(wanted, client, tenant.cipher, contact_id=contact_id)
         # Nobody need write down what a colleague says.
         spoken = {each.interaction_id for each in read.customer}
         asked = {key: file for key, file in kept.items() if key in spoken}
         known = hearing.heard_before(read, chat, tenant)
-        files = kept | await hearing.listen(asked, self.listener, patience.ledger, known=known, purse=tenant.purse)
+        with self.turnstile.elsewhere(chat.lease.tenant_id):
+            heard = await hearing.listen(asked, self.listener, patience.ledger, known=known, purse=tenant.purse)
+        files = kept | heard
         missing = [file.problem for file in files.values() if file.problem]
         patience.trace.note("media", f"{len(files) - len(missing)} kept", ", ".join(missing))
         return reading.with_files(read, files)

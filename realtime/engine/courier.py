@@ -116,10 +116,11 @@ class Courier:
         if delay > _LONGEST_WAIT:
             verdict = dispatches.later(chat, parcel, seconds=delay)
         else:
-            await asyncio.sleep(delay)
-            self._pace.sent(parcel.outbox_id)
-            with metrics.send_seconds.time(), self._turnstile.elsewhere(chat.lease.tenant_id):
-                outcome = await self._attempts(chat, parcel, cipher)
+            with self._turnstile.elsewhere(chat.lease.tenant_id):
+                await asyncio.sleep(delay)
+                self._pace.sent(parcel.outbox_id)
+                with metrics.send_seconds.time():
+                    outcome = await self._attempts(chat, parcel, cipher)
             metrics.sends.labels(parcel.kind, outcome.kind.value).inc()
             verdict = dispatches.verdict(chat, parcel, outcome, at=datetime.now(UTC))
             self._remember(chat, outcome, verdict)

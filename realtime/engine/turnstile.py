@@ -56,7 +56,7 @@ class Turnstile:
 
     @contextmanager
     def elsewhere(self, tenant_id: UUID) -> Iterator[None]:
-        """Around a turn's wait for a model or a gateway."""
+        """Around a turn's wait for a model, a gateway or its time."""
         if tenant_id not in self._here:
             # A rehearsal: nobody's turn.
             yield

@@ -154,7 +154,6 @@ class Race:
         if hold is None:
             others = tuple(other for other in targets if other != target)
             return await self._start(others, closed_only=closed_only, role=role)
-        await self.turnstile.step(self.request.tenant_id)
         self._launch(admission.permit, role, hold)
         return target
 
@@ -163,6 +162,8 @@ class Race:
         hold = None
         try:
             if await self.ceilings.admits(permit.target):
+                # Here, where whoever gives up gives the permit back, and not between the hold and the call.
+                await self.turnstile.step(self.request.tenant_id)
                 hold = await self.budgets.reserve(self.request, permit.target)
                 self._is_spent = hold is None
         finally:
