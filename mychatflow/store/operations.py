@@ -27,7 +27,8 @@ _QUEUE = text(
         (
             select min(first_try_at) from outbox
             join instances on instances.tenant_id = outbox.tenant_id and instances.id = outbox.instance_id
-            where state in ('pending', 'sending') and instances.status = 'connected'
+            -- What waits for its number's pace counts as begun, too; the gateway never heard of it.
+            where state in ('pending', 'sending') and last_error is not null and instances.status = 'connected'
         ) as oldest_try_at,
         (select count(*) from outbox where state = 'ambiguous') as ambiguous_count,
         (select count(*) from dead_letters where replayed_at is null) as dead_letter_count

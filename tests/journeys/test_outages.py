@@ -91,13 +91,26 @@ async def test_a_gateway_that_is_away_is_seen_and_nothing_is_lost(house: House):
     house.gateway.faults.always("reset_before")
 
     house.write(tenant, chat, "Hello")
-    await until(lambda: house.gateway.faults.fired["reset_before"] >= 2)
+    tried_again = "select 1 from outbox where state = 'sending' and last_error is not null"
+    await until(lambda: house.rows(tried_again) != [])
     assert 110 < await _oldest_unsent(house, timedelta(minutes=2)) < 180
 
     house.gateway.faults.clear()
     await house.answers(tenant, chat, 1)
     await house.quiet(tenant)
     assert house.texts(tenant, chat) == [ANSWER]
+    assert await _oldest_unsent(house, timedelta(minutes=2)) == 0
+
+
+async def test_a_number_at_its_pace_is_no_gateway_that_is_away(house: House):
+    tenant, chats = await house.a_business(), [house.a_customer() for _ in range(2)]
+    await house.execute("update instances set sends_per_minute = 1 where tenant_id = %(t)s", t=tenant.tenant_id)
+
+    for chat in chats:
+        house.write(tenant, chat, "Hello")
+    waits = "select 1 from outbox where state = 'sending' and next_try_at > now() + interval '10 seconds'"
+    await until(lambda: house.rows("select 1 from outbox where state = 'sent'") and house.rows(waits))
+
     assert await _oldest_unsent(house, timedelta(minutes=2)) == 0
 
 

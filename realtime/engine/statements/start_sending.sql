@@ -99,7 +99,8 @@ started as (
         -- A worker that finds it after a crash waits this long before it looks whether it arrived.
         next_try_at = now() + judged.quiet_seconds * interval '1 second',
         attempts = outbox.attempts + 1,
-        last_error = judged.obstacle
+        -- Why the try before failed stays until this one is over.
+        last_error = coalesce(judged.obstacle, outbox.last_error)
     from judged
     where outbox.tenant_id = judged.tenant_id and outbox.id = judged.id
     returning outbox.id, outbox.wa_message_id, outbox.first_try_at, judged.obstacle
