@@ -95,7 +95,7 @@ def covered(name: str, label: str, *, within: DeltaGenerator | None = None) -> t
     """A place that is a button all over, also for the keyboard: where to draw, and whether it was pressed."""
     place = (within or st).container(key=f"covered-{name}", height="stretch")
     drawn = place.container(height="stretch")
-    return drawn, place.button(label, key=f"cover-{name}", type="tertiary")
+    return drawn, place.button(plain(label), key=f"cover-{name}", type="tertiary")
 
 
 def chart(figure: Figure, name: str, *, alt: str) -> None:

@@ -131,7 +131,7 @@ def _shows_words(page: Page, *, patient: bool) -> bool:
 def _open_a_member(visit: Visit) -> None:
     """A dialog that bears a name as its title."""
     visit.open("team")
-    visit.page.get_by_label("Change somebody").click()
+    visit.page.get_by_label("Change somebody").press("ArrowDown")
     visit.page.get_by_role("option").first.click()
     visit.page.locator(".st-key-edit-member button:enabled").click()
     visit.page.get_by_role("dialog").get_by_text(MARK).first.wait_for()
