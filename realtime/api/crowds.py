@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 from mychatflow.identity import Identity
@@ -22,8 +23,10 @@ _MOST_AT_ONCE: Final = 40
 _PACE: Final = PER_MINUTE / 60
 _RUSH: Final = 20
 _MOST_PACED: Final = 10_000
-# As long as a pace's step, so that whoever is in a rush comes no slower beside many others.
+# Before a call and twice within it, together less than two of a pace's steps: since two are read at once, whoever is in
+# a rush comes no slower beside many others.
 _LONGEST_COURTESY: Final = 1 / _PACE
+_LONGEST_BETWEEN: Final = 0.4 / _PACE
 # Who calls twenty times a second is not looked up as often.
 _KNOWN_SECONDS: Final = 1.0
 
@@ -42,6 +45,8 @@ class Crowds:
         self._spent: Spent[str] = Spent()
         self._paid_until: dict[str, float] = {}
         self._hurried: dict[str, tuple[float, Identity]] = {}
+        # Whose calls had to wait for their time, as long as they are under way.
+        self._rushes: Counter[UUID] = Counter()
         # Calls of who is in no rush, from their turn to their answer.
         self._unhurried = 0
         self._is_clear = asyncio.Event()
@@ -85,8 +90,9 @@ class Crowds:
             # Never anew: whoever goes on for an hour is looked up each second all the same.
             self._hurried.setdefault(credentials, (time.monotonic() + _KNOWN_SECONDS, caller))
             await asyncio.sleep(pause)
-            await self._let_others_pass()
-            yield
+            with self._rushing(caller.tenant_id):
+                await self._let_others_pass(_LONGEST_COURTESY)
+                yield
             return
         self._unhurried += 1
         self._is_clear.clear()
@@ -106,10 +112,25 @@ class Crowds:
         self._paid_until[tenant] = paid_until
         return paid_until - now - _RUSH / _PACE
 
-    async def _let_others_pass(self) -> None:
+    @contextmanager
+    def _rushing(self, tenant_id: UUID) -> Iterator[None]:
+        self._rushes[tenant_id] += 1
+        try:
+            yield
+        finally:
+            self._rushes[tenant_id] -= 1
+            if not self._rushes[tenant_id]:
+                del self._rushes[tenant_id]
+
+    async def step(self, tenant_id: UUID) -> None:
+        """Between two pieces of a call's work: who is in a rush lets the others pass here, too."""
+        if tenant_id in self._rushes:
+            await self._let_others_pass(_LONGEST_BETWEEN)
+
+    async def _let_others_pass(self, longest: float) -> None:
         """Until no call of who has time is under way, or for a moment: some of those wait for others than us."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LONGEST_COURTESY):
+            async with asyncio.timeout(longest):
                 await self._is_clear.wait()
 
     def hurried(self, credentials: str) -> Identity | None:

@@ -33,8 +33,11 @@ class Desk:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
+        await self.doors.crowds.step(self.tenant_id)
         async with self.doors.store.tenant_transaction(self.tenant_id) as transaction:
             yield transaction
+        # What was read is written out now, which takes as long as the reading did.
+        await self.doors.crowds.step(self.tenant_id)
 
     @asynccontextmanager
     async def changing(self, action: str, subject: UUID | str | None = None) -> AsyncIterator[Change]:

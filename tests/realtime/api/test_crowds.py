@@ -117,6 +117,32 @@ async def test_who_is_in_a_rush_lets_the_others_pass():
         await rush()
 
 
+async def test_who_is_in_a_rush_lets_others_pass_between_two_steps():
+    crowds, rusher, calm = Crowds(), a_caller(), a_caller()
+    ended: list[str] = []
+    for _ in range(20):
+        await passed(crowds, "noisy", rusher)
+    is_in = asyncio.Event()
+
+    async def rush() -> None:
+        async with crowds.turn("noisy", rusher):
+            is_in.set()
+            await asyncio.sleep(0)
+            await crowds.step(rusher.tenant_id)
+            ended.append("noisy")
+
+    rushing = asyncio.create_task(rush())
+    await is_in.wait()
+    async with crowds.turn("quiet", calm):
+        # Whoever is in no rush stops nowhere, least of all for itself.
+        await crowds.step(calm.tenant_id)
+        await asyncio.sleep(0)
+        ended.append("quiet")
+    await rushing
+
+    assert ended == ["quiet", "noisy"]
+
+
 async def test_who_is_in_a_rush_is_looked_up_once_a_second(monkeypatch):
     now = 100.0
     monkeypatch.setattr("realtime.api.crowds.time.monotonic", lambda: now)
