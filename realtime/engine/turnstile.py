@@ -68,8 +68,8 @@ class Turnstile:
             _add(self._here, tenant_id)
 
     async def step(self, tenant_id: UUID) -> None:
-        """Before a turn's next piece of work: at once, but for a crowd's."""
-        if self._held[tenant_id] < CROWD:
+        """Before a turn's next piece of work: at once, but for a crowd's beside others, whose batches hold less so."""
+        if self._held[tenant_id] < CROWD or not self.has_others:
             return
         loop = asyncio.get_running_loop()
         turn = loop.create_future()

@@ -40,12 +40,26 @@ async def test_who_is_no_crowd_never_waits() -> None:
     assert turnstile.waiting == 0
 
 
-async def test_a_crowd_goes_on_in_order_a_few_at_a_time() -> None:
+async def test_a_crowd_alone_goes_on_all_at_once() -> None:
+    turnstile = Turnstile(rest_seconds=NEVER_AGAIN)
+    went_on: list[int] = []
+    with ExitStack() as stack:
+        crowded(stack, turnstile)
+        tasks = stepping(turnstile, 50, went_on=went_on)
+        await asyncio.sleep(0)
+
+    assert went_on == list(range(50))
+    assert all(task.done() for task in tasks)
+
+
+async def test_a_crowd_beside_others_goes_on_in_order_a_few_at_a_time() -> None:
     turnstile = Turnstile()
     went_on: list[int] = []
     slices = []
     with ExitStack() as stack:
         crowded(stack, turnstile)
+        stack.enter_context(turnstile.held(QUIET))
+        stack.enter_context(turnstile.elsewhere(QUIET))
         tasks = stepping(turnstile, 50, went_on=went_on)
         while not all(task.done() for task in tasks):
             before = len(went_on)
@@ -101,6 +115,8 @@ async def test_a_turn_that_was_broken_off_holds_up_nobody() -> None:
     went_on: list[int] = []
     with ExitStack() as stack:
         crowded(stack, turnstile)
+        stack.enter_context(turnstile.held(QUIET))
+        stack.enter_context(turnstile.elsewhere(QUIET))
         tasks = stepping(turnstile, 30, went_on=went_on)
         await asyncio.sleep(0)
         for task in tasks[10:20]:
