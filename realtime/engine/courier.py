@@ -20,15 +20,11 @@ from realtime.engine import dispatches
 from realtime.engine.doubts import Doubts
 from realtime.engine.gateways import Gateways
 from realtime.engine.pace import Pace
-from realtime.engine.parcel import Parcel
+from realtime.engine.parcel import Parcel, quiet_seconds
 from realtime.engine.sent import DispatchBook, Start
 from realtime.engine.turnstile import Turnstile
 from realtime.engine.work import Chat, OutboxRow
 
-# As long as a send may take, and a little: before that nobody can say that it did not arrive.
-QUIET: Final = timedelta(seconds=17)
-# The same for a file, whose megabytes go to the gateway first.
-MEDIA_QUIET: Final = timedelta(seconds=47)
 _PAUSES: Final = (0.2, 0.8)
 _LONGEST_WAIT: Final = 5.0
 _RETRIED: Final = frozenset({SendKind.AMBIGUOUS, SendKind.REJECTED_RETRY})
@@ -192,13 +188,12 @@ class Courier:
         media = Attachment.from_row(opened) if opened else None
         keeps_id = chat.number.keeps_ids and media is None
         message_id = make_message_id() if keeps_id and row.wa_message_id is None else None
-        quiet = QUIET if media is None else MEDIA_QUIET
         started = await self._book.start(
             Start(
                 lease=chat.lease,
                 outbox_id=row.id,
                 wa_message_id=message_id,
-                quiet_seconds=0.0 if keeps_id else quiet.total_seconds(),
+                quiet_seconds=quiet_seconds(chat.number, media),
             )
         )
         if started.obstacle:

@@ -7,7 +7,7 @@ from typing import Any, Final, assert_never
 from mychatflow.events import EventType, event_id, named_id
 from realtime.channels.gateway_types import SendKind, SendOutcome
 from realtime.engine.commit import Notification
-from realtime.engine.parcel import Parcel
+from realtime.engine.parcel import Parcel, quiet_seconds
 from realtime.engine.records import EventEntry
 from realtime.engine.sent import Dispatch, NumberChange, State
 from realtime.engine.work import Chat, OutboxRow
@@ -118,7 +118,7 @@ def _sent_events(chat: Chat, parcel: Parcel, *, at: datetime) -> list[EventEntry
 
 def _in_doubt(chat: Chat, parcel: Parcel, outcome: SendOutcome, *, at: datetime) -> Dispatch:
     # Without ids of ours a second copy would reach the customer: first the send must have had its time.
-    least = 0.0 if parcel.keeps_id(chat.number) else 47.0 if parcel.media else 17.0
+    least = quiet_seconds(chat.number, parcel.media)
     news = "message_in_doubt" if parcel.attempts > 2 else None
     return _again(chat, parcel, outcome, at=at, state="ambiguous", least=least, news=news)
 

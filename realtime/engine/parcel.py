@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from mychatflow.rules.attachment import Attachment
 from realtime.engine.work import Number
+
+# As long as a send may take, and a little: before that nobody can say that it did not arrive.
+_QUIET_SECONDS: Final = 17.0
+# The same for a file, whose megabytes go to the gateway first.
+_MEDIA_QUIET_SECONDS: Final = 47.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +38,10 @@ class Parcel:
     def keeps_id(self, number: Number) -> bool:
         """Whether it may be sent again after any doubt: the gateway takes no id of ours for a file."""
         return number.keeps_ids and self.media is None
+
+
+def quiet_seconds(number: Number, media: Attachment | None) -> float:
+    """How long a message in doubt is left alone; not at all where a second copy would be the same message."""
+    if media is not None:
+        return _MEDIA_QUIET_SECONDS
+    return 0.0 if number.keeps_ids else _QUIET_SECONDS
