@@ -99,6 +99,11 @@ def explain_failure(error: Exception) -> bool:
     return True
 
 
+def ended() -> None:
+    """In place of a part that runs long after its page did, once the role was changed or the membership ended."""
+    empty("Your access has ended", "Reload the page to see what your role opens now.")
+
+
 def card(kind: str, title: str, sentence: str) -> None:
     with st.container(border=True, key=f"card-state-{kind}"):
         st.html(parts.state(kind, title, sentence))

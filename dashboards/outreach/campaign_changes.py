@@ -71,14 +71,18 @@ class Wanted:
         }
 
 
-def save(looking: Viewer, campaign_id: UUID | None, wanted: Wanted) -> bool:
-    """A draft, new or changed; nothing is sent."""
+def save(looking: Viewer, campaign_id: UUID | None, wanted: Wanted, *, id_of_new: UUID | None = None) -> bool:
+    """A draft, new (by the id its audience was shown for) or changed; nothing is sent."""
 
     async def work(change: Change, cipher: TenantCipher, by: Viewer, _at: datetime) -> None:
         values = await _values(change, looking, wanted)
         if campaign_id is None:
             made = await campaigns.create(
-                change.transaction, cipher.tenant_id, values, created_by=by.workspace.member_id
+                change.transaction,
+                cipher.tenant_id,
+                values,
+                created_by=by.workspace.member_id,
+                campaign_id=id_of_new,
             )
             change.subject = str(made["id"])
             return

@@ -7,15 +7,15 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboards import data as shared
 from dashboards import forms, parts, people, shell, states, toasts, wording
 from dashboards.changes import NotDone
-from dashboards.outreach import audience, campaign_changes, data
+from dashboards.outreach import audience, campaign_changes, data, reached
 from dashboards.outreach.campaign_changes import Wanted
 from dashboards.viewer import Viewer
 from mychatflow.rules.template import InvalidTemplate
-from mychatflow.store.campaign_audience import Preview
 
 _NEW: Final[dict[str, Any]] = {
     "id": None,
@@ -30,26 +30,17 @@ _NEW: Final[dict[str, Any]] = {
     "holdout_share": 0.1,
     "updated_at": None,
 }
-_SKIPPED: Final = {
-    "opted_out": "said stop",
-    "handed_off": "talk with a person now",
-    "messaged_today": "were written to today",
-    "missing_variable": "a variable is not known",
-    "campaign_cancelled": "the campaign was cancelled",
-    "unknown": "no reason was told",
-}
-
-
-def reason(name: str) -> str:
-    """Why somebody is left out."""
-    return _SKIPPED.get(name, wording.words(name).lower())
 
 
 def edit(looking: Viewer, row: dict[str, Any] | None, *, at: datetime) -> None:
-    forms.opened("Edit the draft" if row else "A new campaign", partial(_form, looking, row or _NEW, at=at))
+    # Who is held out goes by the id, so a new draft has its own while it is typed.
+    reached.fold()
+    known = row or _NEW | {"id_of_new": uuid4()}
+    forms.opened("Edit the draft" if row else "A new campaign", partial(_form, looking, known, at=at))
 
 
 def start(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
+    reached.fold()
     forms.opened("Start the campaign", partial(_start, looking, row, at=at))
 
 
@@ -74,9 +65,10 @@ def _form(looking: Viewer, known: dict[str, Any], *, at: datetime) -> None:
             "after a bar stands what is said where nothing is known.",
         )
         audience.ask(known["audience"], segments, mark=mark)
+    beneath = st.container()
     with right:
         st.html(parts.card_title("Reaches", "Counted now; counted again when it starts"))
-        _counted(looking, partial(_wanted, known, segments, mark), at=at)
+        _counted(looking, known, partial(_wanted, known, segments, mark), beneath, at=at)
     _when(looking, known, mark=mark)
     with st.container(horizontal=True):
         forms.button(
@@ -136,32 +128,24 @@ def _wanted(known: dict[str, Any], segments: data.Rows, mark: str) -> Wanted:
 
 
 def _save(looking: Viewer, known: dict[str, Any], segments: data.Rows, mark: str) -> bool:
-    return campaign_changes.save(looking, known["id"], _wanted(known, segments, mark))
+    wanted = _wanted(known, segments, mark)
+    return campaign_changes.save(looking, known["id"], wanted, id_of_new=known.get("id_of_new"))
 
 
-def _counted(looking: Viewer, read: Callable[[], Wanted], *, at: datetime) -> None:
+def _counted(
+    looking: Viewer, known: dict[str, Any], read: Callable[[], Wanted], beneath: DeltaGenerator, *, at: datetime
+) -> None:
     try:
         wanted = read()
         audience.checked(wanted.audience)
-        found = data.audience_now(looking.tenant_id, wanted.row() | {"id": uuid4()}, at=at)
+        row = wanted.row() | {"id": known["id"] or known["id_of_new"]}
+        found = data.audience_now(looking.tenant_id, row, at=at)
     except (InvalidTemplate, NotDone) as invalid:
         states.empty("Not countable yet", f"{str(invalid)[:1].upper()}{str(invalid)[1:]}")
         return
-    st.html(counted(found, per_minute=wanted.messages_per_minute))
-
-
-def counted(found: Preview, *, per_minute: int) -> str:
-    """How many get it, and everybody else by reason."""
-    minutes = -(-found.eligible // per_minute)
-    facts = {"In the audience": f"{found.audience:,}"}
-    facts |= {f"Left out: {reason(name)}": f"{count:,}" for name, count in found.skipped.items()}
-    facts |= {f"No value for {name}": f"{count:,}" for name, count in found.missing.items()}
-    facts["Held out, to compare"] = f"{found.held_out:,}"
-    lasts = f"about {minutes} min" if minutes < 120 else f"about {minutes / 60:.0f} h"
-    return (
-        f'<div class="mcf-rate"><strong>{found.eligible:,}</strong><span>get the message, {lasts} '
-        f"for one number</span></div>{parts.facts(facts)}"
-    )
+    pressed = reached.counted(found, per_minute=wanted.messages_per_minute, key="form")
+    with beneath:
+        reached.unfolded(looking, row, found, pressed, at=at)
 
 
 def _start(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
@@ -170,7 +154,8 @@ def _start(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
     except InvalidTemplate as invalid:
         states.empty("It cannot start", f"{invalid}.")
         return
-    st.html(counted(found, per_minute=row["messages_per_minute"]))
+    pressed = reached.counted(found, per_minute=row["messages_per_minute"], key="start")
+    reached.unfolded(looking, row, found, pressed, at=at)
     planned = row["scheduled_at"]
     is_ahead = row["state"] == "draft" and planned is not None and planned > at
     if is_ahead:

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import behind, exports, parts, people, shell, states, wording
 from dashboards import data as shared
 from dashboards.behind import Fact
-from dashboards.outreach import audience, campaign_changes, campaign_form, data
+from dashboards.outreach import audience, campaign_changes, campaign_form, data, reached
 from dashboards.viewer import Viewer
 from mychatflow.rules.template import InvalidTemplate
 
@@ -69,7 +69,9 @@ def _planned(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
     except InvalidTemplate as invalid:
         states.empty("It cannot start", f"{invalid}.")
         return
-    st.html(campaign_form.counted(found, per_minute=row["messages_per_minute"]))
+    pressed = reached.counted(found, per_minute=row["messages_per_minute"], key=str(row["id"]))
+    if pressed:
+        reached.open_dialog(looking, row, pressed, at=at)
 
 
 def _about(row: dict[str, Any], timezone: str) -> str:
@@ -138,7 +140,7 @@ def _facts(results: dict[str, Any]) -> list[Fact]:
     count = partial(_fact, results)
     facts = [count("Recipients", "recipients"), count("Still waiting", "queued")]
     facts += [
-        Fact(name=f"{word}: {campaign_form.reason(name)}", value=f"{found:,}", part=kind, reason=name)
+        Fact(name=f"{word}: {reached.reason(name)}", value=f"{found:,}", part=kind, reason=name)
         for kind, word in (("skipped", "Left out"), ("failed", "Failed"))
         for name, found in results[f"{kind}_by_reason"].items()
     ]
@@ -200,7 +202,7 @@ def _listed(rows: data.Rows, *, timezone: str) -> int | None:
                 "Contact": row["name"],
                 "Phone": row["phone"],
                 "State": _told(row["state"]),
-                "Because": campaign_form.reason(row["reason"]) if row["reason"] else "",
+                "Because": reached.reason(row["reason"]) if row["reason"] else "",
                 "Sent": row["sent_at"],
             }
             for row in rows

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,9 +18,10 @@ from mychatflow.store import (
     instances,
     segments,
 )
-from mychatflow.store.campaign_audience import Preview
+from mychatflow.store.campaign_audience import Part, Preview
 
 Rows = list[dict[str, Any]]
+MOST_PEOPLE: Final = 1_000
 _FIRST_PAGE: Mapping[str, Any] = {"before_at": None, "before_id": None, "limit": 200}
 
 
@@ -76,10 +77,22 @@ def audience_now(tenant_id: UUID, row: Mapping[str, Any], *, at: datetime) -> Pr
     return bridge().in_tenant(tenant_id, read)
 
 
+def audience_behind(tenant_id: UUID, row: Mapping[str, Any], part: str, of: str | None, *, at: datetime) -> Rows:
+    """The first thousand that one of the numbers of `audience_now` counts. Raises InvalidTemplate."""
+
+    async def read(transaction: AsyncConnection) -> Rows:
+        plan = await campaign_audience.plan_of(transaction, tenant_id, row)
+        return await campaign_audience.people(
+            transaction, tenant_id, plan, part=cast("Part", part), of=of, at=at, limit=MOST_PEOPLE
+        )
+
+    return bridge().in_tenant(tenant_id, read)
+
+
 def recipients(tenant_id: UUID, campaign_id: UUID, states: Sequence[str] | None) -> Rows:
     """The first thousand in any of the states."""
     read = partial(
-        campaign_results.recipients, tenant_id=tenant_id, campaign_id=campaign_id, states=states, limit=1_000
+        campaign_results.recipients, tenant_id=tenant_id, campaign_id=campaign_id, states=states, limit=MOST_PEOPLE
     )
     return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
 
@@ -92,7 +105,7 @@ def recipients_behind(tenant_id: UUID, campaign_id: UUID, part: str, reason: str
         campaign_id=campaign_id,
         part=part,
         reason=reason,
-        limit=1_000,
+        limit=MOST_PEOPLE,
     )
     return bridge().in_tenant(tenant_id, read)
 

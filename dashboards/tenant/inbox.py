@@ -150,7 +150,7 @@ def _may_still_read(looking: Viewer) -> bool:
     current = viewer.again(looking)
     if current is not None and current.permits(Permission.READ_MESSAGES):
         return True
-    states.empty("Your access has ended", "Reload the page to see what your role opens now.")
+    states.ended()
     return False
 
 

@@ -1,9 +1,9 @@
-"""Whom a campaign would reach and whom it leaves out, with the reason, counted in one statement."""
+"""Whom a campaign would reach and whom it leaves out, with the reason: counted in one statement, and listed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any
+from typing import Any, Literal, assert_never
 from uuid import UUID
 
 from sqlalchemy import text
@@ -22,6 +22,7 @@ _BUSINESS = text(
     where tenants.id = :tenant_id
     """
 )
+Part = Literal["audience", "eligible", "held_out", "skipped", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +70,13 @@ async def plan_of(transaction: AsyncConnection, tenant_id: UUID, row: Mapping[st
 
 async def preview(transaction: AsyncConnection, tenant_id: UUID, plan: Plan, *, at: datetime) -> Preview:
     """As it would be frozen at that moment, counted in one statement."""
-    asked = judged(plan, at=at)
     required = plan.template.required()
-    missing = "".join(f", count(*) filter (where reason = 'missing_variable' and m{n})" for n in range(len(required)))
-    shown = "".join(f", {_missing(name, n)} as m{n}" for n, name in enumerate(required))
+    missing = "".join(f", count(*) filter (where {_missed(n)})" for n in range(len(required)))
+    asked = judged(plan, at=at)
+    # Grouped, so that Postgres judges each contact once; with a filter for each number it would judge anew for each.
     statement = text(
-        f"""
-        select reason, is_held_out, count(*){missing} from (
-            select {reason_of(required)} as reason, {holdout.HELD_OUT_SQL} as is_held_out{shown}
-            from contacts where contacts.tenant_id = :tenant_id and {asked.sql}
-        ) as judged
-        group by reason, is_held_out
-        """  # noqa: S608 - constant parts
+        f"select reason, is_held_out, count(*){missing} from ({_people_of(plan, asked)}) as judged"  # noqa: S608 - constant parts
+        " group by reason, is_held_out order by reason"
     )
     rows = (await transaction.execute(statement, asked.values | {"tenant_id": tenant_id})).all()
     skipped: dict[str, int] = {}
@@ -94,6 +90,60 @@ async def preview(transaction: AsyncConnection, tenant_id: UUID, plan: Plan, *, 
         skipped=skipped,
         missing={name: count for n, name in enumerate(required) if (count := sum(row[3 + n] for row in rows))},
     )
+
+
+async def people(
+    transaction: AsyncConnection,
+    tenant_id: UUID,
+    plan: Plan,
+    *,
+    part: Part,
+    of: str | None = None,
+    at: datetime,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """Whom one of the preview's numbers counts; `of` names the reason of the skipped, the variable of the missing."""
+    asked = judged(plan, at=at)
+    statement = text(
+        f"""
+        select contact_id, reason, is_held_out from ({_people_of(plan, asked)}) as judged
+        where {_counted_by(plan, part, of)} order by contact_id limit :limit
+        """  # noqa: S608 - constant parts
+    )
+    values = asked.values | {"tenant_id": tenant_id, "of": of, "limit": limit}
+    return [dict(row) for row in (await transaction.execute(statement, values)).mappings()]
+
+
+def _people_of(plan: Plan, asked: Condition) -> str:
+    """Everybody of the audience, with the reason to leave them out and the variables that nobody knows of them."""
+    required = plan.template.required()
+    unknown = "".join(f", {_missing(name, n)} as m{n}" for n, name in enumerate(required))
+    return f"""
+        select
+            contacts.id as contact_id, {reason_of(required)} as reason, {holdout.HELD_OUT_SQL} as is_held_out{unknown}
+        from contacts where contacts.tenant_id = :tenant_id and {asked.sql}
+    """  # noqa: S608 - constant parts
+
+
+def _counted_by(plan: Plan, part: Part, of: str | None) -> str:
+    """What the people of that number have in common."""
+    match part:
+        case "audience":
+            return "true"
+        case "eligible":
+            return "reason is null and not is_held_out"
+        case "held_out":
+            return "reason is null and is_held_out"
+        case "skipped":
+            return "reason = :of"
+        case "missing":
+            return _missed(plan.template.required().index(of or ""))
+        case _:
+            assert_never(part)
+
+
+def _missed(n: int) -> str:
+    return f"reason = 'missing_variable' and m{n}"
 
 
 def known_zone(*names: str | None) -> str:

@@ -103,10 +103,16 @@ async def by_id(transaction: AsyncConnection, tenant_id: UUID, campaign_id: UUID
 
 
 async def create(
-    transaction: AsyncConnection, tenant_id: UUID, values: Mapping[str, Any], *, created_by: UUID | None
+    transaction: AsyncConnection,
+    tenant_id: UUID,
+    values: Mapping[str, Any],
+    *,
+    created_by: UUID | None,
+    campaign_id: UUID | None = None,
 ) -> Mapping[str, Any]:
-    """A draft; `values` are some of FIELDS, the audience as JSON text."""
+    """A draft; `values` are some of FIELDS, the audience as JSON text. Who is held out goes by its id."""
     given = {name: values[name] for name in FIELDS if name in values}
+    given |= {"id": campaign_id} if campaign_id else {}
     names, marks = "".join(f", {name}" for name in given), "".join(f", {_mark(name)}" for name in given)
     statement = text(
         f"insert into campaigns (tenant_id, created_by{names}) values (:tenant_id, :created_by{marks})"  # noqa: S608

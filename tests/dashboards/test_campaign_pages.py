@@ -1,13 +1,16 @@
 """An admin drafts a campaign, sees whom it reaches, tries it, starts it, stops it: on record, in one workspace."""
 
+from dataclasses import replace
 from typing import Any
 
 import psycopg
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards import data as shared
-from dashboards import shell
+from dashboards import shell, viewer
 from dashboards.outreach import data
+from dashboards.viewer import Viewer
 from tests.dashboards.conftest import HOSTILE, Town
 from tests.dashboards.shop import Shop
 from tests.dashboards.test_follow_up_pages import named
@@ -60,6 +63,49 @@ def test_the_audience_is_counted_with_its_exclusions_before_the_start(pages: Tow
     assert found.audience == found.eligible + found.held_out + sum(found.skipped.values()) > 0
     assert f"<strong>{found.eligible:,}</strong>" in html_of(test)
     assert "Left out: talk with a person now" in html_of(test)
+
+
+def test_each_number_of_a_draft_opens_the_people_it_counts(pages: Town) -> None:
+    shop = pages.dental
+    drafted(shop, name="Looked at", text="Hello {{first_name|there}}")
+    row = newest(shop)
+    found = data.audience_now(shop.tenant_id, row, at=pages.at)
+    # As they stand on the card, from the second on a line each.
+    counted = [found.audience, *found.skipped.values(), found.held_out]
+    keys = [f"reached-{row['id']}", *(f"fact-{number}-audience-{row['id']}" for number in range(len(counted)))]
+
+    opened_lists = []
+    for key in keys:
+        test = opened("campaigns", workspace=shop.name).button(key=f"cover-{key}").click().run()
+        assert not test.exception
+        opened_lists.append(test.dataframe[0].value.to_dict("records"))
+
+    assert [len(each) for each in opened_lists] == [found.eligible, *counted]
+    reached, everybody = opened_lists[:2]
+    assert {row["Message"] for row in reached} == {"gets it"}
+    # A cell of the table draws it as it is; nothing else of the dialog says it.
+    assert HOSTILE in {row["Contact"] for row in everybody}
+    assert "<img" not in html_of(test)
+    (held_out,) = {row["Message"] for row in opened_lists[-1]}
+    assert held_out == "held out"
+    assert any(row["Message"] == "left out: talk with a person now" for row in everybody)
+
+
+def test_the_people_of_a_draft_are_for_whose_role_still_opens_them(
+    pages: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = pages.dental
+    drafted(shop, name="Closed", text="Hello {{first_name|there}}")
+    monkeypatch.setattr(viewer, "again", lambda looking: replace_role(looking, "agent"))
+
+    test = pressed(shop, "cover-reached")
+
+    assert not test.dataframe
+    assert "Your access has ended" in html_of(test)
+
+
+def replace_role(looking: Viewer, role: str) -> Viewer:
+    return looking.looking_at(replace(looking.workspace, role=role))
 
 
 def test_each_result_opens_the_recipients_it_counts(pages: Town) -> None:
