@@ -9,8 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import data, exports, parts, people, shell, states, wording
+from dashboards import data, exports, parts, people, shell, states, viewer, wording
 from dashboards.viewer import Viewer
+from mychatflow.rules.role import Permission
 from warehouse import model_reads
 from warehouse.periods import Period
 
@@ -151,6 +152,9 @@ def open_dialog(looking: Viewer, behind: Behind, period: Period | None, *, at: d
 
 
 def _people(looking: Viewer, behind: Behind, period: Period | None, *, at: datetime) -> None:
+    if not viewer.still(looking, Permission.VIEW_ANALYTICS):
+        states.ended()
+        return
     found = behind.rows()
     rows = people.named(looking, found)
     total = sum(row["event_count"] for row in found)

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import chat, data, files, parts, shell, states, wording
+from dashboards import chat, data, files, parts, shell, states, viewer, wording
 from dashboards.parts import Column
 from dashboards.viewer import Viewer
+from mychatflow.rules.role import Permission
 from mychatflow.store.contacts import Contact
 
 # What earns the points, and how many fill the bar; questions have no limit of their own.
@@ -84,7 +85,7 @@ def one(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: datet
         return
     left, right = st.columns([1.5, 1])
     with left:
-        if looking.may("agent"):
+        if viewer.still(looking, Permission.READ_MESSAGES):
             costs = data.answer_costs(looking.tenant_id, contact_id)
             messages = data.chat(looking.tenant_id, contact_id, reader=looking.actor)
             kept = files.links(looking.tenant_id, contact_id, messages, at=at)

@@ -88,6 +88,12 @@ def again(looking: Viewer) -> Viewer | None:
     return None if workspace is None else found.looking_at(workspace)
 
 
+def still(looking: Viewer, permission: Permission) -> bool:
+    """Whether they may, when their page was made and now: a dialog stays open when a role changes."""
+    current = again(looking)
+    return looking.permits(permission) and current is not None and current.permits(permission)
+
+
 def is_on_this_machine(*, address: str | None, host: str | None, headers: Sequence[str]) -> bool:
     """Whether a browser on this very machine asks, under a local name and through no proxy."""
     if any(name.lower() in _FORWARDED for name in headers):

@@ -7,11 +7,12 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import behind, exports, parts, people, shell, states, wording
+from dashboards import behind, exports, parts, people, shell, states, viewer, wording
 from dashboards import data as shared
 from dashboards.behind import Fact
 from dashboards.outreach import audience, campaign_changes, campaign_form, data, reached
 from dashboards.viewer import Viewer
+from mychatflow.rules.role import Permission
 from mychatflow.rules.template import InvalidTemplate
 
 _SHOWN = 20
@@ -175,6 +176,9 @@ def _open_recipients(looking: Viewer, campaign_id: UUID, fact: Fact | None, *, a
 
 
 def _recipients(looking: Viewer, campaign_id: UUID, fact: Fact | None, *, at: datetime) -> None:
+    if not viewer.still(looking, Permission.MANAGE_CAMPAIGNS):
+        states.ended()
+        return
     if fact:
         found = data.recipients_behind(looking.tenant_id, campaign_id, fact.part, fact.reason)
     else:

@@ -87,26 +87,25 @@ def unfolded(looking: Viewer, row: Mapping[str, Any], found: Preview, pressed: F
 
 
 def _people(looking: Viewer, row: Mapping[str, Any], fact: Fact, *, at: datetime) -> None:
-    current = viewer.again(looking)
-    if current is None or not current.permits(Permission.MANAGE_CAMPAIGNS):
+    if not viewer.still(looking, Permission.MANAGE_CAMPAIGNS):
         states.ended()
         return
     try:
-        found = data.audience_behind(current.tenant_id, row, fact.part, fact.reason, at=at)
+        found = data.audience_behind(looking.tenant_id, row, fact.part, fact.reason, at=at)
     except InvalidTemplate as invalid:
         states.empty("Not countable any more", f"{invalid}.")
         return
-    rows = [each | {"outcome": _outcome(each)} for each in people.named(current, found)]
+    rows = [each | {"outcome": _outcome(each)} for each in people.named(looking, found)]
     if not rows:
         states.empty("Nobody is behind this number", "Nothing was counted, or those people were erased since.")
         return
     first = "The first " if len(found) == data.MOST_PEOPLE else ""
     st.caption(f"{first}{wording.counted(len(rows), 'person', 'people')}, as of {wording.clock(at, looking.timezone)}.")
     chosen = _listed(rows)
-    exports.menu(current, rows, columns=_COLUMNS, file="audience")
+    exports.menu(looking, rows, columns=_COLUMNS, file="audience")
     if chosen is not None:
         contact_id = rows[chosen]["contact_id"]
-        people.one(current, contact_id, shared.people(current.tenant_id, (contact_id,)).get(contact_id), at=at)
+        people.one(looking, contact_id, shared.people(looking.tenant_id, (contact_id,)).get(contact_id), at=at)
 
 
 def _outcome(row: Mapping[str, Any]) -> str:

@@ -147,8 +147,7 @@ def _show_more(name: str, limit: int) -> None:
 
 def _may_still_read(looking: Viewer) -> bool:
     """Asked on every look, because this part runs long after the page did."""
-    current = viewer.again(looking)
-    if current is not None and current.permits(Permission.READ_MESSAGES):
+    if viewer.still(looking, Permission.READ_MESSAGES):
         return True
     states.ended()
     return False
