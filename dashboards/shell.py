@@ -25,7 +25,7 @@ _STYLE = (_THEME / "style.css").read_text(encoding="utf-8")
 # A file of ours: a `:material/` page icon would be fetched from the network.
 _MARK = str(_THEME / "icons" / "mark.svg")
 BREATH_SECONDS = 0.25
-_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)|@", re.IGNORECASE)
 
 
 def dress() -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from dashboards.operational import bridge
 from mychatflow.rules.plan import Plan
+from mychatflow.rules.role import RANKS, Role
 from mychatflow.store import (
     api_keys,
     audit,
@@ -67,7 +68,9 @@ def connection_changes(tenant_id: UUID, instance_id: UUID) -> Rows:
 
 
 def team(tenant_id: UUID) -> Rows:
-    return _rows(tenant_id, members.of_tenant)
+    """The highest role first, then by name."""
+    rows = _rows(tenant_id, members.of_tenant)
+    return sorted(rows, key=lambda row: (-RANKS.index(Role(row["role"])), (row["name"] or row["email"]).casefold()))
 
 
 def keys(tenant_id: UUID) -> list[ApiKey]:

@@ -111,7 +111,10 @@ def change(looking: Viewer, member_id: UUID, wanted: Role, *, is_on_duty: bool) 
             change.detail.update(role=wanted.value, previous=held.value)
         await members.set_duty(change.transaction, cipher.tenant_id, member_id, is_on_duty=is_on_duty)
 
-    return changes.make(looking, Permission.MANAGE_TEAM, "member.changed", member_id, work)
+    is_done = changes.make(looking, Permission.MANAGE_TEAM, "member.changed", member_id, work)
+    if is_done:
+        toasts.done_then("Saved: it holds from their next click on.")
+    return is_done
 
 
 def remove(looking: Viewer, member_id: UUID) -> bool:
@@ -119,7 +122,10 @@ def remove(looking: Viewer, member_id: UUID) -> bool:
         await _refuse_change(change, cipher, member_id, by=by, wanted=None)
         await team.dismiss(change.transaction, cipher.tenant_id, member_id, at=at)
 
-    return changes.make(looking, Permission.MANAGE_TEAM, "member.removed", member_id, work)
+    is_done = changes.make(looking, Permission.MANAGE_TEAM, "member.removed", member_id, work)
+    if is_done:
+        toasts.done_then("Removed from the team.")
+    return is_done
 
 
 def grantable(looking: Viewer) -> list[Role]:

@@ -160,3 +160,25 @@ def test_a_changed_role_holds_at_the_next_click_and_in_an_open_dialog(
         page.get_by_role("link", name="Campaigns").click()
         page.get_by_text("No workspace yet").wait_for(timeout=PATIENCE)
         assert page.locator("[class*=st-key-card-campaign]").count() == 0
+
+
+def test_an_owner_sees_how_to_remove_somebody_and_that_it_is_done(visit: Visit, town: Town) -> None:
+    _on_the_team(town, INVITED)
+    try:
+        page, dialog = visit.page, visit.page.get_by_role("dialog")
+        visit.open(f"team?workspace={town.dental.name}")
+        page.get_by_label("Change somebody").click(timeout=PATIENCE)
+        page.get_by_role("option", name=ANN).click()
+        page.get_by_role("button", name="Edit").click()
+        dialog.get_by_role("button", name="Save").wait_for(timeout=PATIENCE)
+        remove = dialog.get_by_text("Remove from the team")
+        assert remove.evaluate("label => label.getBoundingClientRect().width") > 100
+        # A title is no link that opens a mail program.
+        assert dialog.locator("a").count() == 0
+
+        remove.click()
+
+        page.get_by_test_id("stToast").get_by_text("Removed from the team").wait_for(timeout=PATIENCE)
+        assert ANN not in page.locator(".st-key-card-team").inner_text()
+    finally:
+        _on_the_team(town, GONE)
