@@ -179,9 +179,9 @@ def _doubtful(sends: list[Sends], *, at: datetime) -> None:
     columns = [Column(title=name) for name in ("State", "Workspace", "Kind", "Tries", "Since", "Last error")]
     cells = [
         (
-            parts.chip(row.state, "warn" if row.state == "ambiguous" else "quiet"),
+            parts.chip("In doubt", "warn") if row.state == "ambiguous" else parts.chip(wording.words(row.state)),
             wording.escaped(row.tenant),
-            wording.escaped(row.kind),
+            wording.escaped(wording.words(row.kind)),
             f"{row.attempts}",
             wording.ago(row.since, at=at),
             wording.escaped(row.last_error or "–"),

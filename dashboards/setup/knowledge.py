@@ -17,6 +17,7 @@ _PARTS = ("Quick replies", "Documents", "Unanswered")
 # A form in a dialog was saved: the dialog closes on its next run.
 _DONE = "knowledge-form-done"
 _ADDRESS = "document-address"
+_IN_VAIN = {"clarify": "The agent had to ask back", "handoff": "The agent gave it to a person"}
 _TONES: dict[str, parts.Tone] = {"ready": "good", "pending": "warn", "failed": "bad"}
 
 
@@ -174,16 +175,24 @@ def _questions(looking: Viewer, *, at: datetime) -> None:
 def _question(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
     mark: UUID = row["id"]
     with st.expander(shell.plain(_line(row["words"])) or "The question is no longer kept", key=f"question-{mark}"):
-        asked = f"{wording.words(row['reason'])} · {row['language']} · {wording.ago(row['asked_at'], at=at)}"
+        asked = f"{_why(row['reason'])} · {wording.language(row['language'])} · {wording.ago(row['asked_at'], at=at)}"
         st.caption(shell.plain(asked))
         answer = st.text_area("The answer", max_chars=20_000, key=f"answer-{mark}")
         title = st.text_input("Title", _line(row["words"]), max_chars=200, key=f"question-title-{mark}")
         with st.container(horizontal=True):
             wanted = teaching.Text(title=title, body=answer, language=row["language"], tags="", is_active=True)
             if st.button("Teach it", type="primary", key=f"teach-{mark}"):
-                _close_if(teaching.answer(looking, mark, wanted), "questions")
+                is_taught = teaching.answer(looking, mark, wanted)
+                if is_taught:
+                    toasts.done_then("Taught: it is a quick reply now, and the agent knows it with the next message.")
+                _close_if(is_taught, "questions")
             if st.button("Let it go", type="tertiary", key=f"dismiss-{mark}"):
                 _close_if(teaching.dismiss(looking, mark), "questions")
+
+
+def _why(reason: str) -> str:
+    """Why the question counts as asked in vain."""
+    return _IN_VAIN.get(reason, f"Its answer was stopped by a check: {wording.words(reason).lower()}")
 
 
 def _language(looking: Viewer) -> str:
@@ -206,7 +215,11 @@ def _selected(rows: Rows, name: str, *, alt: str) -> int | None:
         on_select="rerun",
         selection_mode="single-row",
         alt=alt,
-        column_config={"Text": column.TextColumn(width="large"), "Language": column.TextColumn(width="small")},
+        column_config={
+            "Title": column.TextColumn(width="medium"),
+            "Text": column.TextColumn(width="large"),
+            "Language": column.TextColumn(width="small"),
+        },
     )["selection"]["rows"]
     return int(found[0]) if found else None
 

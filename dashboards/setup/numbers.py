@@ -12,9 +12,11 @@ from dashboards.setup import data, pairing
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
 
-_TONES: dict[str, parts.Tone] = {"WORKING": "good", "STARTING": "warn", "SCAN_QR_CODE": "warn"}
+_TONES: dict[str | None, parts.Tone] = {None: "warn", "WORKING": "good", "STARTING": "warn", "SCAN_QR_CODE": "warn"}
 _FASTEST: Final = 6_000
+# A number that was never started has no state at all.
 _TOLD = {
+    None: "Not paired yet",
     "WORKING": "Connected",
     "STARTING": "Starting",
     "SCAN_QR_CODE": "Waits to be paired",
@@ -97,8 +99,8 @@ def _pace(looking: Viewer, row: dict[str, Any]) -> None:
 
 
 def _told(status: str | None) -> str:
-    return _TOLD.get(status or "STOPPED", wording.words(str(status)))
+    return _TOLD[status] if status in _TOLD else wording.words(str(status))
 
 
 def _state(status: str | None) -> str:
-    return parts.status(_told(status), _TONES.get(status or "STOPPED", "bad"))
+    return parts.status(_told(status), _TONES.get(status, "bad"))

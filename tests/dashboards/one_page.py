@@ -6,7 +6,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from dashboards import navigation, shell, states, viewer
+from dashboards import navigation, shell, states, toasts, viewer
 from dashboards.viewer import Viewer
 
 _PLACES = {place.path: place for place in navigation.PLACES}
@@ -21,6 +21,7 @@ def run() -> None:
     looking = _in_role(shell.sidebar(found), st.query_params.get("role"))
     if member := st.query_params.get("member"):
         looking = looking.looking_at(replace(looking.workspace, member_id=UUID(member)))
+    toasts.say_later()
     place = _PLACES[st.query_params["page"]]
     is_open = place.opens_for(looking)
     show = partial(place.show, looking, at=shell.now()) if is_open else partial(states.forbidden, place.title, "staff")

@@ -1,5 +1,7 @@
 """An admin sets the workspace up from the pages: texts, switches, keys, on record and in one workspace."""
 
+from uuid import UUID, uuid4
+
 import psycopg
 import pytest
 from pydantic import ValidationError
@@ -47,6 +49,35 @@ def test_a_text_is_taught_changed_and_forgotten(pages: Town) -> None:
     assert shown[0]["Text"] == "Rooms (2) from 9:00, 90 a night."
     assert {"quick_reply.created"} <= recorded(pages, shop)
     assert all(row["title"] != HOSTILE for row in data.texts(pages.dental.tenant_id))
+
+
+def test_a_question_asked_in_vain_becomes_a_quick_reply(pages: Town) -> None:
+    shop = pages.hotel
+    question_id = _asked_in_vain(pages, shop)
+    test = opened("knowledge", workspace=shop.name).segmented_control(key="part").set_value("Unanswered").run()
+    assert "The agent had to ask back · Spanish" in test.caption[0].value
+    test.text_area(key=f"answer-{question_id}").set_value("A motorhome fits in our car park.")
+    test.text_input(key=f"question-title-{question_id}").set_value("Motorhomes")
+    test = test.button(key=f"teach-{question_id}").click().run()
+
+    (text, *_) = data.texts(shop.tenant_id)
+    assert not test.exception
+    assert (text["title"], text["body"], text["language"]) == ("Motorhomes", "A motorhome fits in our car park.", "es")
+    assert "Taught: it is a quick reply now" in test.toast[0].value
+    assert data.questions(shop.tenant_id) == []
+    assert "question.answered" in recorded(pages, shop)
+
+
+def _asked_in_vain(pages: Town, shop: Shop) -> UUID:
+    question_id = uuid4()
+    with psycopg.connect(pages.settings.role_url("engine")) as connection:
+        connection.execute(
+            "insert into unanswered_questions (tenant_id, id, contact_id, interaction_id, interaction_at, language,"
+            " reason, asked_at) select tenant_id, %s, id, id, now(), 'es', 'clarify', now() from contacts"
+            " where tenant_id = %s limit 1",
+            (question_id, shop.tenant_id),
+        )
+    return question_id
 
 
 def test_the_audit_shows_what_was_changed_in_plain_words(pages: Town) -> None:
