@@ -69,6 +69,7 @@ class Busy:
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
         self.go_on = asyncio.Semaphore(0)
+        self.answered = asyncio.Event()
         self.served: list[Lease] = []
         self.pending = 0
 
@@ -77,6 +78,8 @@ class Busy:
         self.pending += 1
         await self.go_on.acquire()
         self.pending -= 1
+        # With a vendor: it is one of the crowd still, and asks nothing of this process.
+        await self.answered.wait()
         return await self._claims.release(lease)
 
 
@@ -100,6 +103,7 @@ async def test_whoever_comes_passes_a_crowd_that_fills_the_worker(store: Store, 
         agent.go_on.release()
     await until(lambda: len(agent.served) > begun + 12)
     beside = agent.pending
+    agent.answered.set()
     for _ in range(201):
         agent.go_on.release()
     await until(lambda: len(agent.served) == 201)
