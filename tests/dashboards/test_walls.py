@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -69,7 +70,7 @@ async def possess(settings: Settings, shop: Shop, said: str | None = None) -> No
         tenant_id=shop.tenant_id, instance_id=shop.instance_id, session=f"session-{shop.instance_id}"
     )
     contact_id = await factories.a_contact(
-        store, tenant, wa_id="4915999999999@c.us", name="Marked", last_message_at=possessions.NOW
+        store, tenant, wa_id="4915999999999@c.us", name="Marked", last_message_at=datetime.now(UTC)
     )
     await possessions.a_message(store, tenant, contact_id, f"I want {said}")
     await possessions.a_question(store, tenant, contact_id, f"What is {said}?")

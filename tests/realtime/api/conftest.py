@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +21,6 @@ from realtime.api import crowds
 from tests import asking
 from tests.factories import Tenant, a_campaign, a_contact, a_quick_reply, a_resource, a_sequence, a_service, a_tenant
 from tests.realtime.api.possessions import (
-    NOW,
     a_data_request,
     a_document,
     a_key,
@@ -100,7 +100,7 @@ class Shop:
 
 async def a_shop(store: Store, **settings: Any) -> Shop:
     tenant = await a_tenant(store, **settings)
-    contact_id = await a_contact(store, tenant, last_message_at=NOW, lead_grade="A", tags=["vip"])
+    contact_id = await a_contact(store, tenant, last_message_at=datetime.now(UTC), lead_grade="A", tags=["vip"])
     key_id, key = await a_key(store, tenant)
     service, resource_id = await a_service(store, tenant), await a_resource(store, tenant)
     sequence_id = await a_sequence(store, tenant)

@@ -22,8 +22,6 @@ from mychatflow.store.data_requests import Kind
 from mychatflow.store.session import Store
 from tests.factories import Tenant
 
-NOW = datetime.now(UTC)
-
 
 async def a_key(store: Store, tenant: Tenant, role: Role = Role.OWNER, **changes: Any) -> tuple[UUID, str]:
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
@@ -32,7 +30,7 @@ async def a_key(store: Store, tenant: Tenant, role: Role = Role.OWNER, **changes
 
 
 async def a_message(
-    store: Store, tenant: Tenant, contact_id: UUID, words: str, *, at: datetime = NOW, trace: str | None = None
+    store: Store, tenant: Tenant, contact_id: UUID, words: str, *, at: datetime | None = None, trace: str | None = None
 ) -> UUID:
     message_id = uuid4()
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
@@ -46,7 +44,7 @@ async def a_message(
             {
                 "tenant_id": tenant.tenant_id,
                 "id": message_id,
-                "at": at,
+                "at": at or datetime.now(UTC),
                 "contact_id": contact_id,
                 "instance_id": tenant.instance_id,
                 "content": cipher.encrypt(words, row_id=message_id),
@@ -69,7 +67,7 @@ async def an_episode(store: Store, tenant: Tenant, contact_id: UUID) -> UUID:
                 "tenant_id": tenant.tenant_id,
                 "contact_id": contact_id,
                 "instance_id": tenant.instance_id,
-                "at": NOW,
+                "at": datetime.now(UTC),
             },
         )
         return UUID(str(made.scalar_one()))
@@ -89,7 +87,7 @@ async def a_notification(store: Store, tenant: Tenant) -> UUID:
 
 async def a_file(store: Store, tenant: Tenant, contact_id: UUID) -> UUID:
     """A message that brought a file along."""
-    message_id = await a_message(store, tenant, contact_id, "look", at=NOW - timedelta(days=40))
+    message_id = await a_message(store, tenant, contact_id, "look", at=datetime.now(UTC) - timedelta(days=40))
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
         await transaction.execute(
@@ -107,7 +105,13 @@ async def a_document(store: Store, tenant: Tenant) -> UUID:
     """A web page that was read."""
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         made = await documents.create(
-            transaction, tenant.tenant_id, title="Page", kind="url", language="en", at=NOW, source_url="https://a.test/"
+            transaction,
+            tenant.tenant_id,
+            title="Page",
+            kind="url",
+            language="en",
+            at=datetime.now(UTC),
+            source_url="https://a.test/",
         )
         await transaction.execute(text("update documents set ingest_due_at = null, status = 'ready'"))
     return UUID(str(made["id"]))
@@ -115,7 +119,8 @@ async def a_document(store: Store, tenant: Tenant) -> UUID:
 
 async def a_question(store: Store, tenant: Tenant, contact_id: UUID, words: str | None = None) -> UUID:
     """One that was asked in vain; its message is erased unless the words are given."""
-    interaction_id = await a_message(store, tenant, contact_id, words) if words else uuid4()
+    at = datetime.now(UTC)
+    interaction_id = await a_message(store, tenant, contact_id, words, at=at) if words else uuid4()
     async with store.platform_transaction() as transaction:
         made = await transaction.execute(
             text(
@@ -123,15 +128,21 @@ async def a_question(store: Store, tenant: Tenant, contact_id: UUID, words: str 
                 " reason, asked_at) values (:tenant_id, gen_random_uuid(), :contact_id, :interaction_id, :at, 'en',"
                 " 'clarify', :at) returning id"
             ),
-            {"tenant_id": tenant.tenant_id, "contact_id": contact_id, "interaction_id": interaction_id, "at": NOW},
+            {
+                "tenant_id": tenant.tenant_id,
+                "contact_id": contact_id,
+                "interaction_id": interaction_id,
+                "at": at,
+            },
         )
         return UUID(str(made.scalar_one()))
 
 
 async def an_appointment(
-    store: Store, tenant: Tenant, contact_id: UUID, service_id: UUID, resource_id: UUID, *, at: datetime = NOW
+    store: Store, tenant: Tenant, contact_id: UUID, service_id: UUID, resource_id: UUID, *, at: datetime | None = None
 ) -> UUID:
     """Booked, and over."""
+    at = at or datetime.now(UTC)
     async with store.platform_transaction() as transaction:
         made = await transaction.execute(
             text(
@@ -154,7 +165,7 @@ async def an_appointment(
 
 async def a_member(store: Store, tenant: Tenant, role: Role = Role.VIEWER, **changes: Any) -> UUID:
     """Somebody who came."""
-    values = {"email": f"{uuid4().hex[:8]}@example.test", "role": role.value, "joined_at": NOW} | changes
+    values = {"email": f"{uuid4().hex[:8]}@example.test", "role": role.value, "joined_at": datetime.now(UTC)} | changes
     names = ", ".join(values)
     async with store.platform_transaction() as transaction:
         made = await transaction.execute(
@@ -171,7 +182,12 @@ async def a_data_request(store: Store, tenant: Tenant, kind: Kind, contact_id: U
     """Long done."""
     async with store.platform_transaction() as transaction:
         asked = await data_requests.ask(
-            transaction, kind, tenant.tenant_id, contact_id=contact_id, actor="test", at=NOW - timedelta(days=1)
+            transaction,
+            kind,
+            tenant.tenant_id,
+            contact_id=contact_id,
+            actor="test",
+            at=datetime.now(UTC) - timedelta(days=1),
         )
         await transaction.execute(text(f"update {kind} set state = 'failed'"))
     return UUID(str(asked["id"]))
@@ -196,7 +212,7 @@ async def an_import(store: Store, tenant: Tenant) -> UUID:
             opt_in_method=None,
             row_count=0,
             created_by="test",
-            at=NOW,
+            at=datetime.now(UTC),
         )
         await transaction.execute(text("update contact_imports set due_at = null, state = 'done'"))
     return UUID(str(made["id"]))
@@ -226,6 +242,6 @@ async def a_run(store: Store, tenant: Tenant, sequence_id: UUID, contact_id: UUI
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         sequence = await follow_up_sequences.by_id(transaction, tenant.tenant_id, sequence_id)
         made = await follow_up_runs.assign(
-            transaction, tenant.tenant_id, sequence, contact_id, started_by="test", at=NOW
+            transaction, tenant.tenant_id, sequence, contact_id, started_by="test", at=datetime.now(UTC)
         )
     return UUID(str(made["id"]))

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.factories import a_campaign, a_contact, a_tenant
-from tests.realtime.api.possessions import NOW
 
 
 async def drafted(api, **values):
@@ -12,9 +11,9 @@ async def drafted(api, **values):
     return made.json()
 
 
-async def test_a_campaign_is_drafted_previewed_and_started(api, shop, store):
+async def test_a_campaign_is_drafted_previewed_and_started(api, shop, store, now):
     await a_contact(store, shop.tenant, tags=["vip"])
-    await a_contact(store, shop.tenant, tags=["vip"], opted_out_at=NOW)
+    await a_contact(store, shop.tenant, tags=["vip"], opted_out_at=now)
     made = await drafted(api, audience={"tags_all": ["vip"]}, template="Hi {{name}}", holdout_share=0)
 
     assert made["state"] == "draft"
@@ -115,9 +114,9 @@ async def test_a_start_that_is_sent_twice_is_done_once(api):
     assert again.headers["idempotency-replayed"] == "true"
 
 
-async def test_a_test_goes_to_one_contact_and_counts_nowhere(api, shop, store, rows):
+async def test_a_test_goes_to_one_contact_and_counts_nowhere(api, shop, store, rows, now):
     made = await drafted(api, template="Hi {{name}}")
-    out = await a_contact(store, shop.tenant, opted_out_at=NOW)
+    out = await a_contact(store, shop.tenant, opted_out_at=now)
 
     sent = await api.post(f"/campaigns/{made['id']}/test", json={"contact_id": str(shop.contact_id)})
 

@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import a_contact
-from tests.realtime.api.possessions import NOW
 
 
 @pytest.fixture
@@ -136,7 +135,7 @@ async def test_an_older_word_typed_in_later_undoes_no_newer_one(api, shop, last)
     assert (before is None) == (last == "opt_in")
 
 
-async def test_a_filter_on_consent_needs_a_yes_on_record(api, shop, store):
+async def test_a_filter_on_consent_needs_a_yes_on_record(api, shop, store, now):
     silent = await a_contact(store, shop.tenant, name="Silent")
     await api.post(f"/contacts/{shop.contact_id}/consents", json={"kind": "opt_in", "method": "form"})
     made = (await api.post("/segments", json={"name": "Agreed", "filter": {"is_opted_in": True}})).json()
@@ -146,7 +145,7 @@ async def test_a_filter_on_consent_needs_a_yes_on_record(api, shop, store):
     assert [each["id"] for each in found] == [str(shop.contact_id)]
     async with store.platform_transaction() as transaction:
         await transaction.execute(
-            text("update contacts set opted_out_at = :at where id = :id"), {"at": NOW, "id": shop.contact_id}
+            text("update contacts set opted_out_at = :at where id = :id"), {"at": now, "id": shop.contact_id}
         )
     assert (await api.get(f"/segments/{made['id']}/contacts")).json()["data"] == []
     assert str(silent) not in str(found)

@@ -3,7 +3,7 @@
 import csv
 import io
 import tracemalloc
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,7 +14,6 @@ from realtime.contacts import importing
 from realtime.contacts.importing import Imports
 from tests.factories import a_contact
 from tests.realtime.api.conftest import a_shop, bearer
-from tests.realtime.api.possessions import NOW
 
 CSV = {"content-type": "text/csv"}
 SHEET = """phone;name;tags;opt_in;attributes.visits
@@ -40,7 +39,7 @@ async def uploaded(api, body, **query):
 async def imported(api, store, body, **query):
     made = await uploaded(api, body, **query)
     assert made.status_code == 202, made.text
-    while await Imports(store).read_next(at=NOW + timedelta(days=1)):
+    while await Imports(store).read_next(at=datetime.now(UTC) + timedelta(days=1)):
         pass
     return (await api.get(f"/contacts/imports/{made.json()['id']}")).json()
 
@@ -67,9 +66,9 @@ async def test_valid_rows_come_in_and_the_others_are_named(api, shop, store, row
     assert rows("select 1 from contact_imports where body is not null and state = 'done' and row_count > 0") == []
 
 
-async def test_a_contact_we_know_keeps_what_the_sheet_does_not_say(api, shop, store, rows):
+async def test_a_contact_we_know_keeps_what_the_sheet_does_not_say(api, shop, store, rows, now):
     known = await a_contact(store, shop.tenant, wa_id="5511987654321@c.us", name="Rui", tags=["old"])
-    out = await a_contact(store, shop.tenant, wa_id="34600111333@c.us", opted_out_at=NOW)
+    out = await a_contact(store, shop.tenant, wa_id="34600111333@c.us", opted_out_at=now)
 
     # Brazil's ninth digit: the same phone under its other id.
     done = await imported(api, store, "phone,tags,opt_in\n551187654321,new,\n34600111333,,yes\n")
@@ -84,7 +83,7 @@ async def test_a_contact_we_know_keeps_what_the_sheet_does_not_say(api, shop, st
     assert rows("select 1 from consents") == []
 
 
-async def test_an_import_that_broke_off_goes_on_and_writes_each_row_once(api, shop, store, rows, monkeypatch):
+async def test_an_import_that_broke_off_goes_on_and_writes_each_row_once(api, shop, store, rows, monkeypatch, now):
     monkeypatch.setattr(importing, "_BATCH", 10)
     sheet = "phone,opt_in\n" + "".join(f"{34_600_500_000 + n},yes\n" for n in range(35))
     made = (await uploaded(api, sheet)).json()
@@ -98,11 +97,11 @@ async def test_an_import_that_broke_off_goes_on_and_writes_each_row_once(api, sh
 
     monkeypatch.setattr(contact_imports, "write", dying)
     with pytest.raises(KeyboardInterrupt):
-        await Imports(store).read_next(at=NOW + timedelta(hours=1))
+        await Imports(store).read_next(at=now + timedelta(hours=1))
     half = (await api.get(f"/contacts/imports/{made['id']}")).json()
     assert (half["state"], half["done_count"]) == ("pending", 20)
 
-    await Imports(store).read_next(at=NOW + timedelta(hours=2))
+    await Imports(store).read_next(at=now + timedelta(hours=2))
 
     done = (await api.get(f"/contacts/imports/{made['id']}")).json()
     assert (done["state"], done["created_count"], done["skipped_count"]) == ("done", 35, 0)
@@ -132,7 +131,7 @@ async def test_the_row_of_a_broken_quote_is_told(api):
     assert refused.json()["row"] == 3
 
 
-async def test_hostile_names_are_inert_in_the_file_and_come_back_as_they_were(api, shop, store, rows):
+async def test_hostile_names_are_inert_in_the_file_and_come_back_as_they_were(api, shop, store, rows, now):
     names = ["=HYPERLINK(1)", "@SUM(A1)", "\t=1", "＝1+1", "-2+3", "+1", "|x", "%x", "'quoted", 'Zoë; "Q", Ltd']
     for n, name in enumerate(names):
         await a_contact(store, shop.tenant, wa_id=f"3460088800{n}@c.us", phone=f"+3460088800{n}", name=name, tags=["x"])
@@ -147,7 +146,7 @@ async def test_hostile_names_are_inert_in_the_file_and_come_back_as_they_were(ap
         assert row["phone"].isdigit()
     other = await a_shop(store)
     made = await api.post("/contacts/import", content=exported.content, headers=CSV | bearer(other.key))
-    while await Imports(store).read_next(at=NOW + timedelta(days=1)):
+    while await Imports(store).read_next(at=now + timedelta(days=1)):
         pass
     assert made.status_code == 202
     back = rows(
@@ -159,7 +158,7 @@ async def test_hostile_names_are_inert_in_the_file_and_come_back_as_they_were(ap
     assert all(row["tags"] == ["x"] for row in back)
 
 
-async def test_an_export_holds_a_thousand_rows_at_a_time(shop, store):
+async def test_an_export_holds_a_thousand_rows_at_a_time(shop, store, now):
     people = (
         "insert into contacts (tenant_id, instance_id, wa_id, chat_id, name, tags, attributes)"
         " select %s, %s, n || '@c.us', n || '@c.us', 'Customer ' || n, array['many'], jsonb_build_object('visits', n)"
@@ -172,7 +171,7 @@ async def test_an_export_holds_a_thousand_rows_at_a_time(shop, store):
     tracemalloc.start()
     async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
         wanted = ContactFilter(tags_all=("many",))
-        async for piece in contact_export.pieces(transaction, shop.tenant.tenant_id, wanted, at=NOW):
+        async for piece in contact_export.pieces(transaction, shop.tenant.tenant_id, wanted, at=now):
             lines += piece.count(b"\r\n")
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -8,7 +8,7 @@ from mychatflow.store import documents as stored
 from realtime.documents.fetch import FetchRefused
 from realtime.documents.ingest import Ingestion
 from tests.realtime.api.conftest import a_shop
-from tests.realtime.api.possessions import NOW, a_question
+from tests.realtime.api.possessions import a_question
 from tests.realtime.documents.test_reading import a_docx, a_pdf
 
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -144,12 +144,12 @@ async def test_a_silent_page_is_asked_a_few_times(api, store, rows):
     assert (await api.get(f"/documents/{page['id']}")).json()["status"] == "failed"
 
 
-async def test_two_workers_read_different_documents(api, store):
+async def test_two_workers_read_different_documents(api, store, now):
     for number in range(2):
         await upload(api, f"text {number}".encode(), "text/plain")
 
     async with store.platform_transaction() as first, store.platform_transaction() as second:
-        claimed = [await stored.claim(each, at=NOW.replace(year=NOW.year + 1)) for each in (first, second)]
+        claimed = [await stored.claim(each, at=now.replace(year=now.year + 1)) for each in (first, second)]
 
     assert len({each.id for each in claimed}) == 2
 

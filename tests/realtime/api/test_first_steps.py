@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.factories import a_contact
-from tests.realtime.api.possessions import NOW, a_message
+from tests.realtime.api.possessions import a_message
 
 
 async def test_a_taught_text_reaches_the_agent(api, shop, rows):
@@ -37,9 +37,9 @@ async def test_a_text_changes_and_goes(api, shop):
     assert (await api.delete(path)).status_code == 404
 
 
-async def test_contacts_are_found_by_filter(api, shop, store):
+async def test_contacts_are_found_by_filter(api, shop, store, now):
     other = await a_contact(
-        store, shop.tenant, name="50% Bob", phone="+34611110000", last_message_at=NOW - timedelta(days=1)
+        store, shop.tenant, name="50% Bob", phone="+34611110000", last_message_at=now - timedelta(days=1)
     )
 
     async def ids(**query):
@@ -57,8 +57,8 @@ async def test_contacts_are_found_by_filter(api, shop, store):
     assert (await api.get("/contacts", params={"grade": "Z"})).status_code == 422
 
 
-async def test_a_conversation_is_read_opened(api, shop, store):
-    await a_message(store, shop.tenant, shop.contact_id, "How much?", at=NOW - timedelta(minutes=2))
+async def test_a_conversation_is_read_opened(api, shop, store, now):
+    await a_message(store, shop.tenant, shop.contact_id, "How much?", at=now - timedelta(minutes=2))
     await a_message(store, shop.tenant, shop.contact_id, "¿Hola?", trace='{"steps": {"language": "es"}}')
 
     found = (await api.get(f"/conversations/{shop.contact_id}/messages")).json()
@@ -68,7 +68,7 @@ async def test_a_conversation_is_read_opened(api, shop, store):
     assert found["data"][0]["direction"] == "incoming"
 
 
-async def test_an_answer_is_queued_and_pauses_the_agent(api, shop, store, rows):
+async def test_an_answer_is_queued_and_pauses_the_agent(api, shop, store, rows, now):
     answer = await api.post(f"/conversations/{shop.contact_id}/reply", json={"text": "I look it up."})
 
     assert answer.status_code == 202
@@ -80,7 +80,7 @@ async def test_an_answer_is_queued_and_pauses_the_agent(api, shop, store, rows):
     assert queued["waits_since"] is not None
     [contact] = rows("select owner, paused_until from contacts")
     assert contact["owner"] == "human"
-    assert contact["paused_until"] > NOW + timedelta(minutes=100)
+    assert contact["paused_until"] > now + timedelta(minutes=100)
     [lease] = rows("select due_at <= now() as is_due from chat_leases")
     assert lease["is_due"]
     async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:

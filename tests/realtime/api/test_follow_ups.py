@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import a_contact, a_sequence
-from tests.realtime.api.possessions import NOW, a_message
+from tests.realtime.api.possessions import a_message
 
 STEPS = [
     {"delay_minutes": 60, "template": "Still interested, {{first_name|friend}}?"},
@@ -70,9 +70,9 @@ async def test_a_contact_is_followed_up_by_hand(api, shop, store):
     assert run["id"] in {each["id"] for each in runs}
 
 
-async def test_who_opted_out_is_not_followed_up(api, shop, store):
+async def test_who_opted_out_is_not_followed_up(api, shop, store, now):
     made = await written(api)
-    out = await a_contact(store, shop.tenant, opted_out_at=NOW)
+    out = await a_contact(store, shop.tenant, opted_out_at=now)
 
     refused = await api.post(f"/follow-up-sequences/{made['id']}/runs", json={"contact_id": str(out)})
 

@@ -8,12 +8,12 @@ from mychatflow.store import audit
 from realtime.api import allowance
 from tests.factories import a_contact
 from tests.realtime.api.conftest import a_shop, bearer
-from tests.realtime.api.possessions import NOW, a_key, a_message
+from tests.realtime.api.possessions import a_key, a_message
 
 
-async def test_pages_hold_everyone_once(api, shop, store):
+async def test_pages_hold_everyone_once(api, shop, store, now):
     for number in range(6):
-        await a_contact(store, shop.tenant, name=f"n{number}", last_message_at=NOW - timedelta(hours=number // 3))
+        await a_contact(store, shop.tenant, name=f"n{number}", last_message_at=now - timedelta(hours=number // 3))
     expected = [each["id"] for each in (await api.get("/contacts")).json()["data"]]
 
     seen, cursor = [], None
@@ -43,8 +43,8 @@ async def test_messages_of_one_instant_all_show(api, shop, store):
     assert set(seen) == expected
 
 
-async def test_only_our_own_cursors_open(api, shop, store):
-    await a_contact(store, shop.tenant, last_message_at=NOW - timedelta(days=1))
+async def test_only_our_own_cursors_open(api, shop, store, now):
+    await a_contact(store, shop.tenant, last_message_at=now - timedelta(days=1))
     cursor = (await api.get("/contacts", params={"limit": 1})).json()["next_cursor"]
     theirs = await a_shop(store)
 
