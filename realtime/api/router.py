@@ -68,7 +68,6 @@ FAMILIES: Final[tuple[APIRouter, ...]] = (
 
 def install(app: FastAPI) -> None:
     """Mount every family; they answer once `doors.opened` gave them what they work with."""
-    for family in FAMILIES:
-        app.include_router(family)
-    app.include_router(export_links.router)
-    app.include_router(reports.router)
+    for router in (*FAMILIES, export_links.router, reports.router):
+        # As they are: `include_router` builds each route once more, a quarter of a second of the first request's CPU.
+        app.router.routes.extend(router.routes)
