@@ -9,7 +9,7 @@ export NO_PROXY := 127.0.0.1,localhost
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
-.PHONY: up install test test-lake test-celery retest check lint bench chaos docs lock audit
+.PHONY: up install test test-lake test-celery retest check lint lint-style lint-types lint-sql lint-definitions lint-imports bench chaos docs lock audit
 
 up: install
 	@$(BIN)/mychatflow up --demo
@@ -46,13 +46,24 @@ test-celery: install
 	@$(BIN)/uv pip install --quiet --python .venv-celery/bin/python --require-hashes -r deploy/requirements-celery.txt
 	@.venv-celery/bin/python -m tests.scale.celery_runs
 
-lint: install
+# Each by itself, so that `make --jobs=2 lint` uses both cores; the types and the SQL take longest.
+lint: lint-style lint-types lint-sql lint-definitions lint-imports
+
+lint-style: install
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+
+lint-types: install
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+
+lint-sql: install
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+lint-definitions: install
 	$(BIN)/dagster definitions validate --log-level error --module-name pipelines.definitions
+
+lint-imports: install
+	$(BIN)/lint-imports
 
 check: lint test
 
