@@ -79,7 +79,7 @@ def _steps(found: Mapping[str, list[dict[str, Any]]]) -> Iterator[_Step]:
         told = f"{row['direction']} {row['type']} by {row['author']}, {row['content_length']} characters"
         yield row["occurred_at"], "Message", f"{told}, {row['status']}", "quiet"
     for row in found["outbox"]:
-        yield row["created_at"], "Queued to send", f"{row['kind']} {row['wa_message_id'] or ''}", "quiet"
+        yield row["created_at"], "Queued to send", f"{row['kind']} {row['wa_message_id'] or ''}{_unsent(row)}", "quiet"
         if row["sent_at"]:
             tone: Tone = "good" if row["state"] == "sent" else "warn"
             yield row["sent_at"], "Accepted by the gateway", f"{row['state']} after {row['attempts']} attempts", tone
@@ -88,3 +88,9 @@ def _steps(found: Mapping[str, list[dict[str, Any]]]) -> Iterator[_Step]:
         yield row["occurred_at"], word, row["reason"] or "acknowledged", tone
     for row in found["events"]:
         yield row["occurred_at"], wording.words(row["event_type"]), chat.told(row["properties"])[:400], "quiet"
+
+
+def _unsent(row: Mapping[str, Any]) -> str:
+    if row["sent_at"]:
+        return ""
+    return f" · {row['state']}" + (f", {row['last_error']}" if row["last_error"] else "")

@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mychatflow.rules.reply_parts import MOST_PARTS
+
 _INBOX = text(
     """
     select tenant_id, seq, session, message_id, kind, chat_id, state, attempts, last_error, trace_id,
@@ -25,14 +27,27 @@ _INTERACTIONS = text(
     order by occurred_at
     """
 )
+# A long reply's later messages hang on no message of the inbox: their keys begin with that of its first.
 _OUTBOX = text(
     """
+    with answers as (
+        select * from outbox
+        where wa_message_id = any(:message_ids)
+            or wa_message_id = any(:answer_ids)
+            or (tenant_id, inbox_seq) in (select tenant_id, seq from inbox where message_id = any(:message_ids))
+    ),
+    parts as (
+        select later.*
+        from answers
+        cross join generate_series(2, :most_parts) as number
+        join outbox as later
+            on later.tenant_id = answers.tenant_id
+            and later.idempotency_key = answers.idempotency_key || ':' || number
+            and later.part_of = answers.id
+    )
     select tenant_id, id as outbox_id, kind, state, attempts, wa_message_id, last_error, created_at, first_try_at,
         sent_at
-    from outbox
-    where wa_message_id = any(:message_ids)
-        or wa_message_id = any(:answer_ids)
-        or (tenant_id, inbox_seq) in (select tenant_id, seq from inbox where message_id = any(:message_ids))
+    from (select * from answers union select * from parts) as sends
     order by seq
     """
 )
@@ -67,7 +82,9 @@ async def of_message(transaction: AsyncConnection, message_id: str) -> dict[str,
     full_ids = {f"{direction}_{chat}_{bare_id}" for chat in chats for direction in ("false", "true")}
     names = {"message_ids": sorted({message_id, bare_id} | full_ids)}
     inbox = await _rows(transaction, _INBOX, names)
-    outbox = await _rows(transaction, _OUTBOX, names | {"answer_ids": _answers_of(interactions)})
+    outbox = await _rows(
+        transaction, _OUTBOX, names | {"answer_ids": _answers_of(interactions), "most_parts": MOST_PARTS}
+    )
     message_ids = sorted({*names["message_ids"], *(row["wa_message_id"] for row in outbox if row["wa_message_id"])})
     statuses = await _rows(transaction, _STATUSES, {"message_ids": message_ids})
     events: list[dict[str, Any]] = []

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mychatflow.rules import reply_parts
+from mychatflow.store import traces
 from tests.fakes.llm import answer_json
 from tests.journeys.conftest import House, until
 
@@ -42,6 +43,27 @@ async def test_a_long_reply_arrives_in_parts_and_in_order(house: House):
         t=tenant.tenant_id,
     )
     assert [row["part_of"] for row in told] == [None, told[0]["id"], told[0]["id"]]
+
+
+async def test_the_trace_of_a_message_shows_every_part_of_its_answer(house: House):
+    tenant = await house.a_business(reply_split_enabled=True)
+    chat = house.a_customer()
+    house.models.say("openai", answer_json(LONG))
+    house.write(tenant, chat, "How does a visit go?")
+    await house.answers(tenant, chat, 3)
+    await house.quiet(tenant)
+    (asked,) = house.rows(
+        "select message_id from inbox where tenant_id = %(t)s and lane = 'message' and not is_own", t=tenant.tenant_id
+    )
+
+    async with house.store.platform_transaction() as transaction:
+        found = await traces.of_message(transaction, asked["message_id"])
+
+    sent = house.rows("select id from outbox where tenant_id = %(t)s order by seq", t=tenant.tenant_id)
+    assert [row["outbox_id"] for row in found["outbox"]] == [row["id"] for row in sent]
+    assert [row["state"] for row in found["outbox"]] == ["sent"] * 3
+    told = {row["properties"]["outbox_id"] for row in found["events"] if row["event_type"] == "message_sent"}
+    assert told == {str(row["id"]) for row in sent}
 
 
 async def test_a_customer_who_writes_on_hears_no_more_of_it(house: House, monkeypatch: pytest.MonkeyPatch):

@@ -53,7 +53,7 @@ def _steps(found: dict[str, list[dict[str, Any]]]) -> list[tuple[Any, str, str]]
         if row["trace"]:
             steps += [(row["received_at"], f"· {made['step']}", _decided(made)) for made in row["trace"]]
     for row in found["outbox"]:
-        steps.append((row["created_at"], "outbox", f"{row['kind']} {row['outbox_id']}"))
+        steps.append((row["created_at"], "outbox", f"{row['kind']} {row['outbox_id']}{_unsent(row)}"))
         if row["sent_at"]:
             steps.append((row["sent_at"], "sent", f"{row['state']} after {row['attempts']} attempts"))
     for row in found["statuses"]:
@@ -61,6 +61,12 @@ def _steps(found: dict[str, list[dict[str, Any]]]) -> list[tuple[Any, str, str]]
     for row in found["events"]:
         steps.append((row["occurred_at"], row["event_type"], _facts(row["properties"])))
     return steps
+
+
+def _unsent(row: Mapping[str, Any]) -> str:
+    if row["sent_at"]:
+        return ""
+    return f", {row['state']}" + (f" ({row['last_error']})" if row["last_error"] else "")
 
 
 def _clock(at: datetime) -> str:
