@@ -11,7 +11,6 @@ from warehouse.metric import Metric
 from warehouse.metric_filter import Filter
 from warehouse.models import SQL_DIRECTORY
 
-# A sketch's bucket b holds (1.02^(b-1), 1.02^b] ms; the middle of the two ends is right within 1 %.
 _FROM_SKETCH = """
 with
 merged as (
@@ -102,7 +101,7 @@ def _narrowed(metric: Metric, asked: Filter, expression: str) -> str:
 def _quantiles(metric: Metric, source: str, group: str, *, is_sketch: bool) -> str:
     if is_sketch:
         written = ", ".join(
-            f"2 * pow(1.02, min(bucket) filter (where reached_count >= {share} * total_count)) / 2.02 as {name}"
+            f"sketch_quantile(bucket, reached_count, total_count, {share}) as {name}"
             for name, share in QUANTILES.items()
         )
         return _FROM_SKETCH.format(day=group, source=source, quantiles=written)

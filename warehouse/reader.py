@@ -1,11 +1,12 @@
 """Opens the published marts for reading: one connection a process, following the link, deaf to everything else."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +15,11 @@ from mychatflow import settings as configuration
 from warehouse import publish
 
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
+# A sketch's bucket b holds (1.02^(b-1), 1.02^b] ms; the middle of the two ends is right within 1 %.
+_SKETCH_QUANTILE: Final = """
+create macro sketch_quantile(bucket, reached_count, total_count, share) as
+    2 * pow(1.02, min(bucket) filter (where reached_count >= share * total_count)) / 2.02
+"""
 
 
 class NothingPublished(Exception):
@@ -30,6 +36,8 @@ class Reader:
         self._directory = directory
         self._lock = threading.Lock()
         self._attached: list[str] = []
+        # How many cursors are open on each of them.
+        self._asked: Counter[str] = Counter()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def rows(self, sql: str, parameters: Parameters = None) -> list[dict[str, Any]]:
@@ -50,14 +58,22 @@ class Reader:
         with self.cursor() as cursor:
             yield cursor.sql(sql, params=parameters).to_arrow_reader(rows)
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A cursor of its own on the newest published file. Raises NothingPublished."""
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor of its own on the newest published file, which stays until its end. Raises NothingPublished."""
         with self._lock:
-            connection, file = self._follow(self.version())
+            connection, file = self._newest()
             cursor = connection.cursor()
             # The search path belongs to a cursor, not to its connection.
-            cursor.execute(f"use {file}.marts")
-            return cursor
+            cursor.execute(f"set search_path = '{file}.marts,memory.main'")
+            self._asked[file] += 1
+        try:
+            with cursor:
+                yield cursor
+        finally:
+            with self._lock:
+                self._asked[file] -= 1
+                self._let_go()
 
     def version(self) -> str:
         """The name of the file that `current` points to now."""
@@ -73,22 +89,38 @@ class Reader:
                 self._connection.close()
             self._connection, self._attached = None, []
 
+    def _newest(self) -> tuple[duckdb.DuckDBPyConnection, str]:
+        while True:
+            target = self.version()
+            try:
+                return self._follow(target)
+            except duckdb.IOException:
+                # An erasure removes every older file at once, also one whose name was read a moment before.
+                if self.version() == target:
+                    raise
+
     def _follow(self, target: str) -> tuple[duckdb.DuckDBPyConnection, str]:
         file = target.removesuffix(".duckdb").replace("-", "_")
         connection = self._connection = self._connection or _deaf_connection(self._directory)
         if file not in self._attached:
             connection.execute(f"attach '{self._directory / target}' as {file} (read_only)")
             self._attached.append(file)
-            # The one before stays: a query that began on it still reads it.
-            for old in self._attached[:-2]:
-                connection.execute(f"detach {old}")
-            self._attached = self._attached[-2:]
+            self._let_go()
         return connection, file
+
+    def _let_go(self) -> None:
+        """Of the files before the newest, unless a query that began on one still reads it."""
+        for old in [file for file in self._attached[:-1] if not self._asked[file]]:
+            if self._connection is not None:
+                self._connection.execute(f"detach {old}")
+            self._attached.remove(old)
+            del self._asked[old]
 
 
 def _deaf_connection(directory: Path) -> duckdb.DuckDBPyConnection:
     """In memory, allowed to open the published files and nothing else on this machine or beyond."""
     connection = duckdb.connect(":memory:", config={"threads": 2})
+    connection.execute(_SKETCH_QUANTILE)
     connection.execute(f"set global timezone = 'UTC'; set allowed_directories = ['{directory}/']")
     connection.execute("set enable_external_access = false; set lock_configuration = true")
     return connection

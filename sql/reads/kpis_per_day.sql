@@ -74,9 +74,7 @@ ranked as (
 latency as (
     select
         local_date,
-        2
-        * pow(1.02, min(bucket) filter (where reached_count >= 0.5 * total_count))
-        / 2.02 as reply_p50_ms
+        sketch_quantile(bucket, reached_count, total_count, 0.5) as reply_p50_ms
     from ranked
     group by all
 )

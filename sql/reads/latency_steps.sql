@@ -27,12 +27,8 @@ ranked as (
 select
     step,
     cast(any_value(total_count) as bigint) as value_count,
-    2
-    * pow(1.02, min(bucket) filter (where reached_count >= 0.5 * total_count))
-    / 2.02 as median_ms,
-    2
-    * pow(1.02, min(bucket) filter (where reached_count >= 0.95 * total_count))
-    / 2.02 as p95_ms
+    sketch_quantile(bucket, reached_count, total_count, 0.5) as median_ms,
+    sketch_quantile(bucket, reached_count, total_count, 0.95) as p95_ms
 from ranked
 group by step
 order by step

@@ -63,15 +63,9 @@ ranked as (
 
 latency as (
     select
-        2
-        * pow(1.02, min(bucket) filter (where reached_count >= 0.5 * total_count))
-        / 2.02 as reply_p50_ms,
-        2
-        * pow(1.02, min(bucket) filter (where reached_count >= 0.95 * total_count))
-        / 2.02 as reply_p95_ms,
-        2
-        * pow(1.02, min(bucket) filter (where reached_count >= 0.99 * total_count))
-        / 2.02 as reply_p99_ms
+        sketch_quantile(bucket, reached_count, total_count, 0.5) as reply_p50_ms,
+        sketch_quantile(bucket, reached_count, total_count, 0.95) as reply_p95_ms,
+        sketch_quantile(bucket, reached_count, total_count, 0.99) as reply_p99_ms
     from ranked
 )
 

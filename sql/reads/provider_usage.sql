@@ -45,9 +45,7 @@ ranked as (
 latency as (
     select
         subject,
-        2
-        * pow(1.02, min(bucket) filter (where reached_count >= 0.95 * total_count))
-        / 2.02 as latency_p95_ms
+        sketch_quantile(bucket, reached_count, total_count, 0.95) as latency_p95_ms
     from ranked
     group by all
 )

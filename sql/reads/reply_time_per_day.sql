@@ -34,15 +34,9 @@ latency as (
     select
         local_date,
         cast(any_value(total_count) as bigint) as reply_count,
-        2
-        * pow(1.02, min(bucket) filter (where reached_count >= 0.5 * total_count))
-        / 2.02 as p50_ms,
-        2
-        * pow(1.02, min(bucket) filter (where reached_count >= 0.95 * total_count))
-        / 2.02 as p95_ms,
-        2
-        * pow(1.02, min(bucket) filter (where reached_count >= 0.99 * total_count))
-        / 2.02 as p99_ms
+        sketch_quantile(bucket, reached_count, total_count, 0.5) as p50_ms,
+        sketch_quantile(bucket, reached_count, total_count, 0.95) as p95_ms,
+        sketch_quantile(bucket, reached_count, total_count, 0.99) as p99_ms
     from ranked
     group by all
 )

@@ -57,6 +57,66 @@ def test_publishing_costs_readers_no_error(installation: Settings, published: Re
     assert set(answers) == {400}
 
 
+def test_files_that_an_erasure_removes_cost_readers_no_error(installation: Settings, published: Reader) -> None:
+    history.write(installation, history.a_past(history.a_business(installation), turns=10, days=10))
+    rollup.rollup(installation, at=NOON)
+    directory = publish.published_dir(installation)
+    made = (directory / published.version()).read_bytes()
+    errors: list[Exception] = []
+    answers: list[int] = []
+    is_done = threading.Event()
+
+    def read() -> None:
+        while not is_done.is_set():
+            try:
+                answers.append(published.rows("select count(*) as n from analytics_events")[0]["n"])
+            except duckdb.Error as error:
+                errors.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for thread in readers:
+        thread.start()
+    for version in range(2, 102):
+        newest = directory / f"marts-{version:06d}.duckdb"
+        newest.write_bytes(made)
+        (directory / ".current").symlink_to(newest.name)
+        (directory / ".current").replace(directory / "current")
+        # As a publication does that knows of somebody who was erased since.
+        (directory / f"marts-{version - 1:06d}.duckdb").unlink()
+    is_done.set()
+    for thread in readers:
+        thread.join()
+
+    assert errors == []
+    assert set(answers) == {40}
+
+
+def test_who_began_on_a_file_reads_it_to_the_end(installation: Settings, published: Reader) -> None:
+    rollup.rollup(installation, at=NOON)
+
+    with published.cursor() as cursor:
+        for index in range(3):
+            rollup.publish_marts(installation, at=NOON + timedelta(minutes=index))
+            published.rows("select 1")
+
+        assert cursor.execute("select count(*) from analytics_events").fetchall() == [(0,)]
+    assert published.rows("select count(*) as n from duckdb_databases() where path is not null") == [{"n": 1}]
+
+
+def test_a_quantile_of_a_sketch_is_the_middle_of_its_bucket(installation: Settings, published: Reader) -> None:
+    rollup.rollup(installation, at=NOON)
+
+    found = published.rows(
+        "select sketch_quantile(bucket, reached_count, total_count, share) as said,"
+        " 2 * pow(1.02, min(bucket) filter (where reached_count >= share * total_count)) / 2.02 as meant"
+        " from (values (1, 10, 20), (200, 19, 20), (300, 20, 20)) as ranked (bucket, reached_count, total_count)"
+        " cross join (values (0.5), (0.95), (0.99)) as shares (share) group by share order by share"
+    )
+
+    assert [row["said"] for row in found] == [row["meant"] for row in found]
+    assert [round(row["said"], 2) for row in found] == [1.01, 51.97, 376.47]
+
+
 def test_the_notebook_of_the_docs_reads_the_marts(installation: Settings, published: Reader) -> None:
     business = history.a_business(installation)
     history.write(installation, history.a_past(business, turns=20, days=10))
