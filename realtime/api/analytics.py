@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
 from mychatflow.rules.role import Permission
-from realtime.api import doors
+from realtime.api import doors, problems
 from realtime.api.problems import Problem
 from realtime.api.routes import needs, tenant_router
 
@@ -17,6 +17,8 @@ _SENT: Final = ("authorization", "accept", "accept-encoding", "x-request-id")
 _KEPT: Final = ("content-type", "content-length", "content-encoding", "content-disposition", "vary")
 # Our client would ask for a compressed answer of its own accord, and whoever asked for none could not read it.
 _PLAIN: Final = {"accept-encoding": "identity"}
+# Not that an answer took too long: it would again.
+_UNHEARD: Final = (httpx.ConnectTimeout, httpx.NetworkError, httpx.RemoteProtocolError)
 _QUESTIONS: Final = {
     "metrics": "What every number means",
     "summary": "The numbers of a period, beside the period before",
@@ -48,11 +50,12 @@ async def ask(request: Request) -> Response:
         headers=_PLAIN | {name: request.headers[name] for name in _SENT if name in request.headers},
     )
     try:
-        answer = await numbers.send(question, stream=True)
+        answer = await _answered(numbers, question)
     except httpx.PoolTimeout as busy:
         detail = "Too many questions are being answered: ask again in a moment."
         raise Problem(503, "analytics_busy", detail, headers={"retry-after": "2"}) from busy
     except httpx.HTTPError as down:
+        problems.log.warning("API without numbers", path=request.url.path, cause=type(down).__name__)
         detail = "The numbers are not there right now: messages are answered as always. Ask again in a minute."
         raise Problem(503, "analytics_unavailable", detail, headers={"retry-after": "60"}) from down
     return StreamingResponse(
@@ -61,6 +64,14 @@ async def ask(request: Request) -> Response:
         headers={name: answer.headers[name] for name in _KEPT if name in answer.headers},
         background=BackgroundTask(answer.aclose),
     )
+
+
+async def _answered(numbers: httpx.AsyncClient, question: httpx.Request) -> httpx.Response:
+    """Asked once more where nobody answered: a resting connection is closed by the other side as we take it again."""
+    try:
+        return await numbers.send(question, stream=True)
+    except _UNHEARD:
+        return await numbers.send(question, stream=True)
 
 
 for _path, _summary in _QUESTIONS.items():

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -105,6 +107,79 @@ async def test_without_dashboards_the_api_says_so_at_once(installation: Settings
 
     assert (answer.status_code, answer.json()["code"]) == (503, "analytics_unavailable")
     assert answer.headers["retry-after"] == "60"
+
+
+async def test_a_connection_that_is_closed_as_it_is_taken_again_costs_no_answer(
+    installation: Settings, store: Store
+) -> None:
+    key = await _a_key(store, history.a_business(installation).tenant_id)
+    heard: list[int] = []
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers a connection's first question and hangs up on hearing a second."""
+        heard.append(0)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
+            await reader.readuntil(b"\r\n\r\n")
+            heard[-1] = 1
+        writer.close()
+
+    async with (
+        serving(installation) as (base_url, _),
+        await asyncio.start_server(once, "127.0.0.1", installation.dashboards_port),
+        httpx.AsyncClient(base_url=base_url, headers=key) as client,
+    ):
+        answers = [(await client.get("/api/v1/analytics/metrics")).status_code for _ in range(4)]
+
+    assert answers == [200] * 4
+    assert heard == [1, 1, 1, 0]
+
+
+async def test_publications_cost_whoever_asks_no_answer(
+    installation: Settings, store: Store, published: Reader
+) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=20, days=10))
+    await asyncio.to_thread(rollup.rollup, installation, at=NOON)
+    key = await _a_key(store, business.tenant_id)
+    colleague = await _a_key(store, business.tenant_id)
+    app = routes.app()
+    opened = routes.open_with(app, installation)
+    directory = publish.published_dir(installation)
+    made = (directory / published.version()).read_bytes()
+
+    async def ask(client: httpx.AsyncClient, caller: dict[str, str]) -> list[int]:
+        query = {"from": "2026-11-01", "to": "2026-11-26"}
+        return [
+            (await client.get(f"/api/v1/analytics/{question}", params=query, headers=caller)).status_code
+            for question in ("hourly", "funnel", "llm-usage") * 4
+        ]
+
+    async with (
+        serving(installation) as (base_url, _),
+        _listening(Starlette(routes=[Mount(routes.PREFIX, app)]), installation.dashboards_port),
+        httpx.AsyncClient(base_url=base_url, timeout=30) as client,
+    ):
+        asked = asyncio.gather(*(ask(client, caller) for caller in (key, colleague, key, colleague)))
+        version = 1
+        while not asked.done():
+            version += 1
+            await asyncio.to_thread(_publish_again, directory, made, version)
+        answers = Counter(status for each in await asked for status in each)
+    await opened.close()
+
+    assert answers == {200: 48}
+    assert version > 12
+
+
+def _publish_again(directory: Path, made: bytes, version: int) -> None:
+    """The same numbers once more, after an erasure: nothing older stays."""
+    newest = directory / f"marts-{version:06d}.duckdb"
+    newest.write_bytes(made)
+    (directory / ".current").symlink_to(newest.name)
+    (directory / ".current").replace(directory / "current")
+    (directory / f"marts-{version - 1:06d}.duckdb").unlink()
 
 
 async def test_slow_questions_hold_up_nothing_else(installation: Settings, store: Store) -> None:
