@@ -162,15 +162,15 @@ def _people(looking: Viewer, behind: Behind, period: Period | None, *, at: datet
     told += f" with {wording.counted(len(found), 'person', 'people')}"
     told += f", {wording.span(period.since, period.until)}" if period else ""
     st.caption(f"{told}. Select one to read the chat.")
-    kept_from = data.kept_from(looking.tenant_id) if period else None
-    if period and kept_from and period.since < kept_from:
+    kept_from = exports.forgotten_before(looking, period)
+    if kept_from:
         what = f"Single messages before {wording.day(kept_from)} are no longer kept."
         st.caption(f"{what} The number still counts them, this list does not.")
     if not rows:
         states.empty("Nobody is behind this number", "Nothing was counted, or those people were erased since.")
         return
     chosen = _list(rows, behind, timezone=looking.timezone)
-    exports.menu(looking, rows, columns=_COLUMNS, file="people")
+    exports.menu(looking, rows, columns=_COLUMNS, file="people", period=period)
     contact_id = rows[chosen]["contact_id"]
     contact = data.people(looking.tenant_id, (contact_id,)).get(contact_id)
     people.one(looking, contact_id, contact, at=at)

@@ -34,6 +34,12 @@ class TooManyRows(Exception):
     """More rows than a sheet can hold: ask for CSV or Parquet."""
 
 
+def name_of(what: str, kind: Kind, *, kept_from: date | None) -> str:
+    """The file's name, which says from when on single messages are kept where the file would need older ones."""
+    kept = f"_kept-from-{kept_from}" if kept_from else ""
+    return f"{what}{kept}.{kind}"
+
+
 def streamed(batches: pa.RecordBatchReader, kind: Kind) -> Iterator[bytes]:
     """The file in pieces; nothing but one batch is ever in memory. Raises TooManyRows for a sheet that overflows."""
     if kind == "csv":

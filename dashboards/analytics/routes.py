@@ -141,10 +141,13 @@ def export(
     kind: Annotated[Kind, Query(alias="format")] = "csv",
     of: Literal["numerator", "denominator"] = "numerator",
 ) -> StreamingResponse:
+    """A name with `kept-from` and a day says that the facts before it are no longer kept, and not in the file."""
     del exporter
     if metric_reads.checked(metric, question.filter).kind == "none":
         raise wrong("metric", f"{metric} is not made of facts that can be listed")
-    name = f"{metric}_{question.period.since}_{question.period.until}.{kind}"
+    since, kept_from = question.period.since, reads.kept_from(question.tenant_id)
+    what = f"{metric}_{since}_{question.period.until}"
+    name = exports.name_of(what, kind, kept_from=kept_from if kept_from and since < kept_from else None)
     return StreamingResponse(
         _file(question, metric, kind, of_denominator=of == "denominator"),
         media_type=exports.MEDIA_TYPES[kind],

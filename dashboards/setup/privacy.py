@@ -96,6 +96,9 @@ def _copies(looking: Viewer, rows: Rows, *, at: datetime) -> None:
             type="primary",
             key="take-export",
         )
+        # Taking it runs no page anew, so the button still stands when the copy is gone.
+        until = wording.clock(ready["expires_at"], looking.timezone)
+        st.caption(f"It opens once, until {until}; whoever needs it again asks for a new copy.")
 
 
 def _fetched(looking: Viewer, export_id: UUID) -> bytes:

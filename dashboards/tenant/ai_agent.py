@@ -67,7 +67,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
         _failovers(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-quality"):
         grading.quality(looking, choice, at=at)
-    exports.of_page(looking, "agent", sheets.ai_agent(looking, choice, unit_costs))
+    exports.of_page(looking, "agent", sheets.ai_agent(looking, choice, unit_costs), choice.period)
 
 
 def _unit_costs(looking: Viewer, choice: Choice, *, at: datetime) -> Rows:

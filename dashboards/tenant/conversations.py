@@ -123,7 +123,7 @@ def _episodes(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         states.empty("No conversation matches", "Choose another outcome or a longer period.")
         return
     chosen = _table(rows, timezone=looking.timezone)
-    exports.of_page(looking, "conversations", sheets.conversations(looking, choice, rows))
+    exports.of_page(looking, "conversations", sheets.conversations(looking, choice, rows), choice.period)
     if chosen is not None:
         people.open_contact(looking, rows[chosen]["contact_id"], at=at, renews="episodes")
 

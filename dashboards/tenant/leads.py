@@ -144,7 +144,7 @@ def _contacts(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         states.empty("Nobody matches", "Clear the grade or the name, or choose a longer period.")
         return
     chosen = _table(rows, timezone=looking.timezone)
-    exports.of_page(looking, "leads", sheets.leads(looking, choice, rows))
+    exports.of_page(looking, "leads", sheets.leads(looking, choice, rows), choice.period)
     if chosen is not None:
         people.open_contact(looking, rows[chosen]["contact_id"], at=at, renews="contacts")
 

@@ -50,7 +50,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
         _hours(looking, choice, at=at)
     with right.container(border=True, height="stretch", key="card-providers"):
         _providers(looking, choice, at=at)
-    exports.of_page(looking, "overview", sheets.overview(looking, choice))
+    exports.of_page(looking, "overview", sheets.overview(looking, choice), choice.period)
 
 
 def _open_tile(looking: Viewer, choice: Choice, column: str, *, at: datetime) -> None:

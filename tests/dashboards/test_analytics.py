@@ -151,6 +151,19 @@ async def test_each_file_holds_exactly_the_facts(api, store, town):
     assert "messages_" in files["csv"].headers["content-disposition"]
 
 
+async def test_a_file_that_lacks_what_is_no_longer_kept_says_so_in_its_name(api, store, town, monkeypatch):
+    key = await _key(store, town.dental.tenant_id)
+    today = town.at.date()
+    monkeypatch.setattr(reads, "kept_from", lambda _tenant_id: today - timedelta(days=3))
+
+    names = []
+    for days in (3, 4):
+        asked = f"/export?metric=messages&from={today - timedelta(days=days)}&to={today}"
+        names.append((await api.get(asked, headers=key)).headers["content-disposition"])
+
+    assert [f"_kept-from-{today - timedelta(days=3)}.csv" in name for name in names] == [False, True]
+
+
 async def test_no_file_of_facts_holds_an_id_of_another_tenant(api, store, town):
     # Whatever the kind of file, its rows come from one read: one number of every table, and one as every kind.
     of_tables = {metric.model: name for name, metric in metrics.METRICS.items() if metric.kind != "none"}

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import psycopg
+import pytest
 
 from dashboards import data as shared
 from dashboards.setup import data, usage
@@ -59,6 +60,17 @@ def test_a_copy_of_everything_is_asked_for(pages: Town) -> None:
     assert (row["contact_id"], row["state"]) == (None, "pending")
     assert data.requests(pages.dental.tenant_id, "exports") == []
     assert "export.requested" in recorded(pages, pages.hotel)
+
+
+def test_a_copy_says_that_it_opens_once(pages: Town) -> None:
+    shop = pages.hotel
+    opened("data", workspace=shop.name).button(key="export").click().run()
+    ready = "update exports set state = 'ready', byte_size = 9, expires_at = now() + interval '9 minutes'"
+    wrote(pages, f"{ready} where tenant_id = %s", shop.tenant_id)
+
+    told = [each.value for each in opened("data", workspace=shop.name).caption]
+    wrote(pages, "delete from exports where tenant_id = %s", shop.tenant_id)
+    assert any("It opens once, until" in each for each in told)
 
 
 def test_a_person_is_forgotten_after_a_second_word(pages: Town) -> None:
@@ -134,3 +146,13 @@ def test_the_certificate_of_an_erasure_can_be_taken(pages: Town) -> None:
 
     assert not test.exception
     assert test.selectbox(key="certificate").value is not None
+
+
+def test_an_export_says_what_is_no_longer_kept(pages: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = pages.at.date()
+    for edge, is_told in ((today - timedelta(days=3), True), (today - timedelta(days=300), False)):
+        monkeypatch.setattr(shared, "kept_from", lambda _tenant_id, edge=edge: edge)
+        test = opened("overview", workspace=pages.dental.name)
+
+        told = [each.value for each in test.caption if "are no longer kept: totals count them" in each.value]
+        assert bool(told) is is_told

@@ -26,6 +26,7 @@ from tests.dashboards.shop import Shop
 from tests.dashboards.test_pages import opened
 from tests.realtime.api import possessions
 from warehouse.exports import MEDIA_TYPES
+from warehouse.periods import Period
 
 # Pages that name somebody or something at once; the others are numbers when they open.
 NAMING = frozenset(
@@ -149,12 +150,12 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         table = pyarrow.parquet.read_table(io.BytesIO(made["parquet"]))
         files.extend([made["csv"], *(sheet.read(name) for name in sheet.namelist()), str(table.to_pylist()).encode()])
 
-    def offered(looking: Viewer, rows: exports.Rows, *, columns: Sequence[str], file: str) -> None:
-        menu(looking, rows, columns=columns, file=file)
+    def offered(looking: Viewer, rows: exports.Rows, *, columns: Sequence[str], **more: Any) -> None:
+        menu(looking, rows, columns=columns, **more)
         take(rows, columns)
 
-    def chosen(looking: Viewer, page: str, sheets: Mapping[str, exports.Sheet]) -> None:
-        of_page(looking, page, sheets)
+    def chosen(looking: Viewer, page: str, sheets: Mapping[str, exports.Sheet], period: Period) -> None:
+        of_page(looking, page, sheets, period)
         for sheet in sheets.values():
             rows = sheet.rows()
             # A column that the rows do not have would leave empty.
