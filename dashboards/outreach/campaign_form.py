@@ -174,6 +174,9 @@ def _test(looking: Viewer, row: dict[str, Any]) -> None:
     st.selectbox(
         "Send it to",
         list(found),
+        # Nobody is chosen at first: a customer would get the test by one careless press.
+        index=None,
+        placeholder="Nobody yet",
         format_func=lambda contact_id: f"{people.name(found[contact_id])} · {wording.phone(found[contact_id].phone)}",
         key="test-contact",
     )
@@ -182,7 +185,9 @@ def _test(looking: Viewer, row: dict[str, Any]) -> None:
 
 def _send_test(looking: Viewer, campaign_id: UUID) -> bool:
     contact_id = forms.value("test-contact")
-    is_sent = contact_id is not None and campaign_changes.send_test(looking, campaign_id, contact_id)
+    if contact_id is None:
+        raise NotDone("choose who gets the test.")
+    is_sent = campaign_changes.send_test(looking, campaign_id, contact_id)
     if is_sent:
         toasts.done_then("The test is on its way.")
     return is_sent
