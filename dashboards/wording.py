@@ -40,7 +40,8 @@ def seconds(milliseconds: float | None) -> str:
         return NO_DATA
     value = milliseconds / 1000
     if value < 10:
-        return f"{value:.2f} s"
+        # Adding nothing takes the sign from what rounds to zero.
+        return f"{round(value, 2) + 0.0:.2f} s"
     return f"{value:.0f} s" if value < 120 else age(timedelta(seconds=value))
 
 

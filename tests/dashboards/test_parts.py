@@ -173,7 +173,10 @@ def test_counts_read_short(value: float | None, told: str) -> None:
     assert wording.count(value) == told
 
 
-@pytest.mark.parametrize(("value", "told"), [(1090, "1.09 s"), (48_000, "48 s"), (192_000, "3 min"), (None, "no data")])
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(1090, "1.09 s"), (48_000, "48 s"), (192_000, "3 min"), (None, "no data"), (-3, "0.00 s"), (-300, "-0.30 s")],
+)
 def test_durations_name_their_unit(value: float | None, told: str) -> None:
     assert wording.seconds(value) == told
 
