@@ -11,6 +11,7 @@ from dashboards import changes, parts, shell, toasts, wording
 from dashboards.changes import NotDone
 from dashboards.setup import data, preview, refusals
 from dashboards.viewer import Viewer
+from mychatflow import settings as configuration
 from mychatflow.rules.activation import ActivationMode
 from mychatflow.rules.role import Permission
 from mychatflow.store import tenant_settings
@@ -63,7 +64,8 @@ def save(looking: Viewer, known: Mapping[str, Any], wanted: Mapping[str, Any]) -
 
     async def work(change: Change, cipher: TenantCipher, _by: Viewer, _at: datetime) -> None:
         try:
-            await tenant_settings.change(change.transaction, cipher.tenant_id, SettingsChange(**given))
+            wished = SettingsChange(**given)
+            await tenant_settings.change(change.transaction, cipher.tenant_id, wished, house=configuration.load())
         except SettingsRefused as refused:
             raise NotDone(refusals.together(refused)) from refused
         except ValidationError as error:
@@ -163,6 +165,9 @@ def _models(known: Mapping[str, Any]) -> dict[str, Any]:
         "llm_preset": preset,
         "primary_llm_provider": first,
         "fallback_llm_provider": second,
+        # A model named through the API goes with its vendor.
+        "primary_llm_model": known["primary_llm_model"] if first == known["primary_llm_provider"] else None,
+        "fallback_llm_model": known["fallback_llm_model"] if second == known["fallback_llm_provider"] else None,
         "ai_temperature": temperature,
         "fallback_message": _typed(fallback) or None,
     }

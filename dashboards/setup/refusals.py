@@ -19,6 +19,8 @@ _FIELDS: Final = {
     "reply_saves_minutes": "Minutes a reply saves",
     "business_name": "Name",
     "business_description": "Description",
+    "primary_llm_model": "Model of the first vendor",
+    "fallback_llm_model": "Model of the second vendor",
 }
 _TYPED: Final = {
     "business_hours": HOURS,

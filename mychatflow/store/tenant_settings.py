@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mychatflow.rules import business_hours, keywords
+from mychatflow.rules import business_hours, keywords, model_prices
 from mychatflow.rules.activation import ActivationMode
 from mychatflow.rules.business_hours import InvalidHours
+from mychatflow.settings import Settings
+from mychatflow.store import provider_keys
 
 _MOST_KEYWORDS = 200
 
@@ -23,6 +25,17 @@ class SettingsRefused(Exception):
         super().__init__(f"{field}: {fault}")
         self.field = field
         self.fault = fault
+
+
+class UnknownModel(SettingsRefused):
+    """A model without a price of ours, to be paid with a key of ours."""
+
+    def __init__(self, role: str, provider: str, model: str) -> None:
+        known = ", ".join(model_prices.names(provider))
+        super().__init__(
+            f"{role}_llm_model",
+            f"{model} is no model of {provider} that is known here ({known}); any other takes your own {provider} key",
+        )
 
 
 def _known_zone(value: str) -> str:
@@ -135,7 +148,9 @@ async def read(transaction: AsyncConnection, tenant_id: UUID) -> Mapping[str, An
     return None if row is None else dict(row)
 
 
-async def change(transaction: AsyncConnection, tenant_id: UUID, wanted: SettingsChange) -> Mapping[str, Any] | None:
+async def change(
+    transaction: AsyncConnection, tenant_id: UUID, wanted: SettingsChange, *, house: Settings
+) -> Mapping[str, Any] | None:
     """Write the given keys and return all settings; None for a tenant that is not there. Raises SettingsRefused."""
     changes = wanted.changes()
     if changes:
@@ -147,7 +162,23 @@ async def change(transaction: AsyncConnection, tenant_id: UUID, wanted: Settings
     now = await read(transaction, tenant_id)
     if now is not None:
         _refuse_contradictions(now)
+        await _refuse_unknown_models(transaction, tenant_id, now, wanted, house=house)
     return now
+
+
+async def _refuse_unknown_models(
+    transaction: AsyncConnection, tenant_id: UUID, now: Mapping[str, Any], wanted: SettingsChange, *, house: Settings
+) -> None:
+    """Who pays with a key of their own, or asks an address of the house's own, may know models that we do not."""
+    for role in ("primary", "fallback"):
+        provider, model = now[f"{role}_llm_provider"], now[f"{role}_llm_model"]
+        is_touched = {f"{role}_llm_provider", f"{role}_llm_model"} & wanted.model_fields_set
+        if not is_touched or not model or model in model_prices.names(provider):
+            continue
+        elsewhere = {name for name in get_args(Provider) if getattr(house, f"{name}_base_url")}
+        elsewhere |= {key["provider"] for key in await provider_keys.all_keys(transaction, tenant_id)}
+        if provider not in elsewhere:
+            raise UnknownModel(role, provider, model)
 
 
 def _refuse_contradictions(now: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mychatflow.rules.role import Permission
 from mychatflow.store import tenant_settings
-from mychatflow.store.tenant_settings import SettingsChange, SettingsRefused
+from mychatflow.store.tenant_settings import SettingsChange, SettingsRefused, UnknownModel
 from realtime.api.desk import AtDesk, not_found
 from realtime.api.problems import Problem
 from realtime.api.routes import needs, tenant_router
@@ -25,12 +25,13 @@ async def settings(desk: AtDesk) -> dict[str, Any]:
 async def change_settings(desk: AtDesk, wanted: SettingsChange) -> dict[str, Any]:
     try:
         async with desk.changing("settings.changed", desk.tenant_id) as change:
-            now = await tenant_settings.change(change.transaction, desk.tenant_id, wanted)
+            now = await tenant_settings.change(change.transaction, desk.tenant_id, wanted, house=desk.doors.settings)
             if now is None:
                 not_found("tenant")
             # Keys only: a greeting may hold anything.
             change.detail["keys"] = sorted(wanted.model_fields_set)
     except SettingsRefused as refused:
-        where = {"where": ["body", refused.field], "problem": refused.fault, "kind": "contradiction"}
-        raise Problem(422, "invalid", "These settings contradict one another.", errors=[where]) from refused
+        kind = "unknown_model" if isinstance(refused, UnknownModel) else "contradiction"
+        where = {"where": ["body", refused.field], "problem": refused.fault, "kind": kind}
+        raise Problem(422, "invalid", "These settings cannot stand together.", errors=[where]) from refused
     return dict(now)

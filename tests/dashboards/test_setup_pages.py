@@ -149,6 +149,19 @@ def test_a_refused_setting_is_named_as_its_field_is(pages: Town, form: int, labe
     assert told in said(pressed(test, "Save", nth=form))
 
 
+def test_a_model_goes_with_its_vendor(pages: Town) -> None:
+    shop = pages.hotel
+    with psycopg.connect(pages.settings.role_url("app")) as connection:
+        connection.execute("select set_config('app.tenant_id', %s, true)", (str(shop.tenant_id),))
+        connection.execute("update settings set primary_llm_provider = 'openai', primary_llm_model = 'gpt-5.5'")
+    test = opened("settings", workspace=shop.name)
+    next(field for field in test.selectbox if field.label == "First vendor").set_value("anthropic")
+    test = pressed(test, "Save", nth=3)
+
+    now = data.settings(shop.tenant_id)
+    assert (now["primary_llm_provider"], now["primary_llm_model"]) == ("anthropic", None)
+
+
 def test_a_number_that_a_setting_does_not_take_is_told_its_limit() -> None:
     with pytest.raises(ValidationError) as refused:
         SettingsChange(human_pause_minutes=99_999)

@@ -13,10 +13,11 @@ from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.store import tenant_settings
 from mychatflow.store.session import Store
-from mychatflow.store.tenant_settings import SettingsChange, SettingsRefused
+from mychatflow.store.tenant_settings import SettingsChange, SettingsRefused, UnknownModel
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 _SOURCES: Final = "mychatflow settings show --tenant ID lists the keys"
+_OWN_KEY: Final = "name a known model, or PUT /api/v1/provider-keys gives the tenant a key of its own"
 _Tenant = Annotated[UUID, typer.Option(help="The tenant's id.")]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
@@ -34,13 +35,16 @@ def set_(
 ) -> None:
     """Change the named settings and print all of them."""
     wanted = parse(pairs)
+    house = loading.settings()
 
     async def work(store: Store) -> Mapping[str, Any] | None:
         async with store.tenant_transaction(tenant) as transaction:
-            return await tenant_settings.change(transaction, tenant, wanted)
+            return await tenant_settings.change(transaction, tenant, wanted, house=house)
 
     try:
-        _give(database.with_store(loading.settings(), work), tenant, as_json=as_json)
+        _give(database.with_store(house, work), tenant, as_json=as_json)
+    except UnknownModel as refused:
+        raise Failure(str(refused), next_step=_OWN_KEY, exit_code=console.USAGE) from refused
     except SettingsRefused as refused:
         raise Failure(str(refused), next_step="set both keys in one command", exit_code=console.USAGE) from refused
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mychatflow.rules import model_prices
 from realtime.llm import accounting
 from realtime.llm.faults import Usage
 from tests.realtime.llm.conftest import a_request
@@ -46,11 +47,11 @@ def test_an_instant_has_one_price_list(at, version):
 def test_a_price_may_change_at_noon():
     noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
     before, after = (
-        accounting.PriceList(version=name, since=since, models={})
+        model_prices.PriceList(version=name, since=since, models={})
         for name, since in (("old", noon - timedelta(days=90)), ("new", noon))
     )
 
-    found = [accounting.in_force((before, after), noon + timedelta(seconds=late)).version for late in (-1, 0, 1)]
+    found = [model_prices.in_force((before, after), noon + timedelta(seconds=late)).version for late in (-1, 0, 1)]
 
     assert found == ["old", "new", "new"]
 
