@@ -62,23 +62,24 @@ def _exports(looking: Viewer, *, at: datetime) -> None:
 
 
 def _followed(looking: Viewer, kind: Kind, draw: Callable[[Rows], None]) -> None:
-    """What was asked for, followed until a worker has made it."""
+    """What was asked for, followed until a worker has made it and somebody has taken it."""
     found = data.requests(looking.tenant_id, kind)
-    if not _is_pending(found):
+    if not _is_under_way(found):
         draw(found)
         return
 
     def follow() -> None:
         rows = data.requests(looking.tenant_id, kind)
-        if not _is_pending(rows):
+        if not _is_under_way(rows):
             st.rerun()
         draw(rows)
 
     states.live(follow, every=_LOOKS_EVERY)
 
 
-def _is_pending(rows: Rows) -> bool:
-    return any(row["state"] == "pending" for row in rows)
+def _is_under_way(rows: Rows) -> bool:
+    """Taking a copy runs no page anew; it opens once, so its button has to go when it is taken."""
+    return any(row["state"] in {"pending", "ready"} for row in rows)
 
 
 def _copies(looking: Viewer, rows: Rows, *, at: datetime) -> None:
@@ -96,7 +97,6 @@ def _copies(looking: Viewer, rows: Rows, *, at: datetime) -> None:
             type="primary",
             key="take-export",
         )
-        # Taking it runs no page anew, so the button still stands when the copy is gone.
         until = wording.clock(ready["expires_at"], looking.timezone)
         st.caption(f"It opens once, until {until}; whoever needs it again asks for a new copy.")
 

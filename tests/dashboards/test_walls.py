@@ -19,6 +19,7 @@ from dashboards.navigation import Place
 from dashboards.viewer import Viewer
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
+from mychatflow.store import audit
 from mychatflow.store.session import Store
 from tests import factories
 from tests.dashboards.conftest import Town, forget
@@ -88,6 +89,8 @@ async def possess(settings: Settings, shop: Shop, said: str | None = None) -> No
         possessions.an_endpoint,
     ):
         await make(store, tenant)
+    async with store.audit_transaction() as transaction:
+        await audit.record(transaction, shop.tenant_id, actor="owner", action="settings.changed", at=datetime.now(UTC))
     await store.close()
 
 
