@@ -23,15 +23,26 @@ _HEADERS: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
 }
-_PAGE: Final = (
-    "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-    "<title>MyChatFlow</title><body style='font:16px/1.5 system-ui;max-width:30rem;margin:15vh auto;padding:0 1rem'>{}"
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>MyChatFlow</title>
+<style>
+  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+  body { max-width: 30rem; margin: 15vh auto; padding: 0 1rem }
+  h1 { font-size: 1.5rem }
+  button {
+    font: inherit; padding: .6rem 1.2rem; border: 0; border-radius: .5rem; color: #fff; background: #0b7a5f;
+    cursor: pointer
+  }
+</style>
+"""
+_ASK: Final = (
+    f"{_PAGE}<h1>No more weekly e-mails?</h1><p>The week's numbers of this workspace no longer come to this address."
+    " Nothing else changes.</p><form method='post'><button>Unsubscribe</button></form>"
 )
-_ASK: Final = _PAGE.format(
-    "<h1>No more weekly e-mails?</h1><form method='post'><button style='font:inherit;padding:.5rem 1rem'>"
-    "Unsubscribe</button></form>"
-)
-_DONE: Final = _PAGE.format("<h1>Done</h1><p>You get no more weekly e-mails of this workspace.</p>")
+_DONE: Final = f"{_PAGE}<h1>Done</h1><p>You get no more weekly e-mails of this workspace.</p>"
 
 
 @router.get(_PATH, summary="Ask before unsubscribing", response_class=HTMLResponse, responses=_REFUSALS)
