@@ -19,8 +19,11 @@ from warehouse.reader import Reader
 from warehouse.windows import Window
 
 _AT_WORK = """
-import sys, time
+import signal, sys, time
 from pipelines import answers
+
+# Whoever starts the suite in the background has it ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def work():
     print("at work", flush=True)
