@@ -106,11 +106,6 @@ def grade_conversion(tenant_id: UUID, period: Period) -> list[Row]:
     return _ask("grade_conversion", tenant_id, period)
 
 
-def calibration(tenant_id: UUID) -> list[Row]:
-    """Whether warmer grades book more, over all history; only people whose thirty days are over."""
-    return questions.ask("calibration", tenant_id=tenant_id)
-
-
 def grades(tenant_id: UUID) -> list[Row]:
     """How many contacts who ever wrote have each grade now: five rows."""
     return questions.ask("grades", tenant_id=tenant_id)

@@ -52,8 +52,8 @@ compared as (
     select
         *,
         lag(grade) over warmer as warmer_grade,
-        lag(contact_count) over warmer as warmer_contact_count,
-        lag(booking_rate) over warmer as warmer_booking_rate
+        lag(booking_rate) over warmer as warmer_booking_rate,
+        lag(booking_rate_high) over warmer as warmer_booking_rate_high
     from bounded
     window warmer as (
         partition by tenant_id

@@ -89,8 +89,8 @@ def test_only_bookings_within_thirty_days_count(installation: Settings, publishe
     assert nobody["booking_rate"] is nobody["booking_rate_low"] is nobody["booking_rate_high"] is None
 
 
-@pytest.mark.parametrize(("cold_booked", "is_in_order"), [(5, True), (20, False)])
-def test_a_colder_grade_that_books_more_is_warned_of(
+@pytest.mark.parametrize(("cold_booked", "is_in_order"), [(5, True), (20, True), (27, False)])
+def test_a_colder_grade_that_books_more_than_chance_explains_is_warned_of(
     installation: Settings, published: Reader, cold_booked: int, *, is_in_order: bool
 ) -> None:
     business, now = history.a_business(installation), datetime.now(UTC)
@@ -100,6 +100,5 @@ def test_a_colder_grade_that_books_more_is_warned_of(
 
     rollup.rollup(installation, at=now)
 
-    assert [row["is_in_order"] for row in reads.calibration(business.tenant_id)] == [True, is_in_order]
     failed = published.rows("from ops.check_results where check_name = 'warmer_grades_book_more'")[0]["failed_count"]
     assert failed == (0 if is_in_order else 1)
