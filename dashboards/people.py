@@ -1,6 +1,6 @@
 """From a number to the people behind it: lists of contacts, the score explained, and the chat they wrote."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -76,6 +76,25 @@ def open_contact(looking: Viewer, contact_id: UUID, *, at: datetime, renews: str
     contact = data.people(looking.tenant_id, (contact_id,)).get(contact_id)
     dialog = st.dialog(shell.plain(name(contact)), width="large", on_dismiss=partial(shell.renew, renews))
     dialog(partial(one, looking, contact_id, contact, at=at))()
+
+
+def selected(
+    shown: Sequence[Mapping[str, Any]], *, key: str, alt: str, columns: Mapping[str, Any] | None = None
+) -> int | None:
+    """A table of people; the row somebody selected, if any."""
+    found = st.dataframe(
+        shown,
+        hide_index=True,
+        height=min(320, 38 + 34 * len(shown)),
+        row_height=34,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=alt,
+        column_config=columns,
+    )
+    rows = found["selection"]["rows"]
+    return int(rows[0]) if rows else None
 
 
 def one(looking: Viewer, contact_id: UUID, contact: Contact | None, *, at: datetime) -> None:

@@ -200,7 +200,7 @@ def _recipients(looking: Viewer, campaign_id: UUID, fact: Fact | None, *, at: da
 
 def _listed(rows: data.Rows, *, timezone: str) -> int | None:
     """The recipient somebody selected, if any."""
-    selected = st.dataframe(
+    return people.selected(
         [
             {
                 "Contact": row["name"],
@@ -211,17 +211,10 @@ def _listed(rows: data.Rows, *, timezone: str) -> int | None:
             }
             for row in rows
         ],
-        hide_index=True,
-        height=min(320, 38 + 34 * len(rows)),
-        row_height=34,
         key=shell.keyed("recipients", *(row["id"] for row in rows)),
-        on_select="rerun",
-        selection_mode="single-row",
         alt=f"Table of {len(rows)} recipients with state and reason. Select one to read the chat.",
-        column_config={"Sent": st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=timezone)},
+        columns={"Sent": st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=timezone)},
     )
-    found = selected["selection"]["rows"]
-    return int(found[0]) if found else None
 
 
 def _told(state: str) -> str:

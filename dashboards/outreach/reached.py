@@ -116,15 +116,8 @@ def _outcome(row: Mapping[str, Any]) -> str:
 
 def _listed(rows: data.Rows) -> int | None:
     """The contact somebody selected, if any."""
-    selected = st.dataframe(
+    return people.selected(
         [{"Contact": row["name"], "Phone": row["phone"], "Message": row["outcome"]} for row in rows],
-        hide_index=True,
-        height=min(320, 38 + 34 * len(rows)),
-        row_height=34,
         key=shell.keyed("audience", *(row["contact_id"] for row in rows)),
-        on_select="rerun",
-        selection_mode="single-row",
         alt=f"Table of {len(rows)} contacts and what becomes of their message. Select one to read the chat.",
     )
-    found = selected["selection"]["rows"]
-    return int(found[0]) if found else None
