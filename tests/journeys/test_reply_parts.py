@@ -6,6 +6,7 @@ import pytest
 
 from mychatflow.rules import reply_parts
 from mychatflow.store import traces
+from tests.factories import Tenant
 from tests.fakes.llm import answer_json
 from tests.journeys.conftest import House, until
 
@@ -18,14 +19,19 @@ PARTS = [
 LONG = "\n\n".join(PARTS)
 
 
-async def test_a_long_reply_arrives_in_parts_and_in_order(house: House):
+async def a_long_reply(house: House) -> tuple[Tenant, str]:
+    """Asked for, and arrived in three parts."""
     tenant = await house.a_business(reply_split_enabled=True)
     chat = house.a_customer()
     house.models.say("openai", answer_json(LONG))
-
     house.write(tenant, chat, "How does a visit go?")
     await house.answers(tenant, chat, 3)
     await house.quiet(tenant)
+    return tenant, chat
+
+
+async def test_a_long_reply_arrives_in_parts_and_in_order(house: House):
+    tenant, chat = await a_long_reply(house)
 
     assert house.texts(tenant, chat) == PARTS
     sent = house.events(tenant, "message_sent")
@@ -46,12 +52,7 @@ async def test_a_long_reply_arrives_in_parts_and_in_order(house: House):
 
 
 async def test_the_trace_of_a_message_shows_every_part_of_its_answer(house: House):
-    tenant = await house.a_business(reply_split_enabled=True)
-    chat = house.a_customer()
-    house.models.say("openai", answer_json(LONG))
-    house.write(tenant, chat, "How does a visit go?")
-    await house.answers(tenant, chat, 3)
-    await house.quiet(tenant)
+    tenant, _ = await a_long_reply(house)
     (asked,) = house.rows(
         "select message_id from inbox where tenant_id = %(t)s and lane = 'message' and not is_own", t=tenant.tenant_id
     )

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,9 @@ from warehouse.reader import NothingPublished, Reader
 _NUMBERS = Path(__file__).parents[2] / "docs" / "numbers.md"
 
 
-def test_publishing_costs_readers_no_error(installation: Settings, published: Reader) -> None:
-    business = history.a_business(installation)
-    history.write(installation, history.a_past(business, turns=100, days=10))
-    rollup.rollup(installation, at=NOON)
+@contextmanager
+def reading(published: Reader, *, threads: int) -> Iterator[tuple[list[int], list[Exception]]]:
+    """Count the events again and again meanwhile: the answers, and the errors."""
     errors: list[Exception] = []
     answers: list[int] = []
     is_done = threading.Event()
@@ -43,14 +44,24 @@ def test_publishing_costs_readers_no_error(installation: Settings, published: Re
             except duckdb.Error as error:
                 errors.append(error)
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
+    readers = [threading.Thread(target=read) for _ in range(threads)]
     for thread in readers:
         thread.start()
-    for index in range(12):
-        rollup.publish_marts(installation, at=NOON + timedelta(minutes=index))
-    is_done.set()
-    for thread in readers:
-        thread.join()
+    try:
+        yield answers, errors
+    finally:
+        is_done.set()
+        for thread in readers:
+            thread.join()
+
+
+def test_publishing_costs_readers_no_error(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=100, days=10))
+    rollup.rollup(installation, at=NOON)
+    with reading(published, threads=3) as (answers, errors):
+        for index in range(12):
+            rollup.publish_marts(installation, at=NOON + timedelta(minutes=index))
 
     assert errors == []
     assert len(answers) > 12
@@ -62,30 +73,14 @@ def test_files_that_an_erasure_removes_cost_readers_no_error(installation: Setti
     rollup.rollup(installation, at=NOON)
     directory = publish.published_dir(installation)
     made = (directory / published.version()).read_bytes()
-    errors: list[Exception] = []
-    answers: list[int] = []
-    is_done = threading.Event()
-
-    def read() -> None:
-        while not is_done.is_set():
-            try:
-                answers.append(published.rows("select count(*) as n from analytics_events")[0]["n"])
-            except duckdb.Error as error:
-                errors.append(error)
-
-    readers = [threading.Thread(target=read) for _ in range(4)]
-    for thread in readers:
-        thread.start()
-    for version in range(2, 102):
-        newest = directory / f"marts-{version:06d}.duckdb"
-        newest.write_bytes(made)
-        (directory / ".current").symlink_to(newest.name)
-        (directory / ".current").replace(directory / "current")
-        # As a publication does that knows of somebody who was erased since.
-        (directory / f"marts-{version - 1:06d}.duckdb").unlink()
-    is_done.set()
-    for thread in readers:
-        thread.join()
+    with reading(published, threads=4) as (answers, errors):
+        for version in range(2, 102):
+            newest = directory / f"marts-{version:06d}.duckdb"
+            newest.write_bytes(made)
+            (directory / ".current").symlink_to(newest.name)
+            (directory / ".current").replace(directory / "current")
+            # As a publication does that knows of somebody who was erased since.
+            (directory / f"marts-{version - 1:06d}.duckdb").unlink()
 
     assert errors == []
     assert set(answers) == {40}
