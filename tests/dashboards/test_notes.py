@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from dashboards import charts, data, filters, viewer
+from dashboards import charts, data, filters, viewer, wording
 from dashboards.filters import Choice
 from dashboards.tenant import timeline_notes
 from dashboards.theme.tokens import LIGHT
@@ -70,7 +70,8 @@ async def test_another_version_is_marked_by_itself_and_a_restart_is_not(pages: T
 
     assert [each.version for each in found] == ["1 (a)", "2 (b)", "1 (a)"]
     looking = replace(_owner(), workspace=next(w for w in _owner().workspaces if w.tenant_id == pages.dental.tenant_id))
-    choice = Choice(period=filters.preset(28, today=pages.at.date() + timedelta(days=1)), previous=None)
+    today = datetime.now(wording.zone(looking.timezone)).date()
+    choice = Choice(period=filters.preset(28, today=today + timedelta(days=1)), previous=None)
     words = [row["text"] for row in timeline_notes.marks(looking, choice)]
     assert "Version 2 (b)" in words
     assert f"Version {release.version()}" in words
