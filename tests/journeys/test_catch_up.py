@@ -21,7 +21,9 @@ def told(house: House, tenant: Tenant) -> list[str]:
 
 
 async def look(house: House, tenant: Tenant) -> None:
-    """Have the history read, and wait until it was."""
+    """Have the history read, and wait until it was; a round that is under way would read from where it began."""
+    resting = "select 1 from instances where tenant_id = %(t)s and catch_up_due_at > now() + interval '1 minute'"
+    await until(lambda: bool(house.rows(resting, t=tenant.tenant_id)))
     since = datetime.now(UTC)
     await house.execute(_DUE, t=tenant.tenant_id)
     read = "select caught_up_at from instances where tenant_id = %(t)s and caught_up_at > %(since)s"
