@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -20,11 +20,12 @@ from mychatflow.store import media_vault
 from mychatflow.store.cipher import KeyRing
 from mychatflow.store.session import Store
 from realtime import alerts, release, start, tracing
-from realtime.accounts.invitations import Invitations
+from realtime.accounts.due_mail import DueMail
+from realtime.accounts.invitations import INVITATIONS
 from realtime.accounts.quota import QuotaWatch
 from realtime.agent.campaigns import Campaigns
 from realtime.agent.drafting import Drafter
-from realtime.agent.duty_mail import DutyMail
+from realtime.agent.duty_mail import DUTY_MAIL
 from realtime.agent.follow_ups import FollowUps
 from realtime.agent.leaks import LeakRecord
 from realtime.agent.meanings import Meanings
@@ -90,7 +91,7 @@ class Worker:
     async def run(self) -> None:
         """Until told to stop; then the turns under way are finished or given back."""
         async with (
-            self._open() as (loop, follow_ups, catch_up, duty_mail, invitations, meanings),
+            self._open() as (loop, follow_ups, catch_up, letters, meanings),
             alerts.judging(self._settings, self.store, process=f"worker-{self._index}"),
             asyncio.TaskGroup() as tasks,
         ):
@@ -100,8 +101,8 @@ class Worker:
             tasks.create_task(ear.listen(self.stopping))
             tasks.create_task(release.tell(self.store))
             tasks.create_task(follow_ups.run(self.stopping))
-            tasks.create_task(duty_mail.run(self.stopping))
-            tasks.create_task(invitations.run(self.stopping))
+            for each in letters:
+                tasks.create_task(each.run(self.stopping))
             tasks.create_task(QuotaWatch(self.store).run(self.stopping))
             tasks.create_task(BreakerRecord(self.store, self._settings.redis_address).run(self.stopping))
             tasks.create_task(catch_up.run(self.stopping, is_first=self._index == 1))
@@ -120,7 +121,7 @@ class Worker:
             await loop.run()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, DutyMail, Invitations, Meanings]]:
+    async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, list[DueMail[Any]], Meanings]]:
         settings = self._settings
         async with AsyncExitStack() as stack:
             # Before anything is opened: patterns and vendors' packages take seconds to load, and nothing moves then.
@@ -160,9 +161,10 @@ class Worker:
             loop = Loop(pool, claims, agent, rung=self.rung, stopping=self.stopping, turnstile=turnstile)
             catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)
             resend = await stack.enter_async_context(Resend(settings))
-            duty_mail = DutyMail(pool, resend, dashboards_url=settings.dashboards_url)
-            invitations = Invitations(pool, resend, dashboards_url=settings.dashboards_url)
-            yield loop, FollowUps(pool, tenants), catch_up, duty_mail, invitations, meanings
+            letters: list[DueMail[Any]] = [
+                DueMail(kind, pool, resend, dashboards_url=settings.dashboards_url) for kind in (DUTY_MAIL, INVITATIONS)
+            ]
+            yield loop, FollowUps(pool, tenants), catch_up, letters, meanings
 
 
 async def serve(settings: Settings, *, index: int) -> None:

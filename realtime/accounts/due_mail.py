@@ -1,15 +1,19 @@
 """E-mails that are due: claimed, sent and marked as done; what could not be taken now is due again in a minute."""
 
 import asyncio
-from typing import Final, LiteralString, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Final, Generic, LiteralString, Protocol, TypeVar
 from uuid import UUID
 
+import structlog
 from psycopg.rows import class_row
 
+from realtime import rounds
 from realtime.channels.resend import Email, EmailOutcome, Resend
 from realtime.engine.pool import Pool
 
 _MOST: Final = 50
+log = structlog.get_logger(__name__)
 
 
 class Letter(Protocol):
@@ -28,30 +32,49 @@ class Letter(Protocol):
 _Letter = TypeVar("_Letter", bound=Letter)
 
 
-async def send(
-    pool: Pool,
-    resend: Resend,
-    kind: type[_Letter],
-    *,
-    claim: LiteralString,
-    done: LiteralString,
-    dashboards_url: str | None,
-) -> int:
-    """How many went. `claim` moves the due time on by a minute, so a worker that dies costs that; Resend knows the key.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[_Letter]):
+    """Why people are written to, and every how many seconds somebody looks whether they are to be.
 
-    `claim` takes `most` and returns rows of that kind; `done` takes their `tenant_ids` and `ids`.
+    `claim` takes `most` and returns rows of `letter`; it moves their due time on by a minute, so a worker that dies
+    costs that. `done` takes their `tenant_ids` and `ids`.
     """
-    async with pool.connection() as connection, connection.cursor(row_factory=class_row(kind)) as cursor:
-        await cursor.execute(claim, {"most": _MOST})
-        due = await cursor.fetchall()
-    outcomes = await asyncio.gather(*(_send(resend, letter.written(dashboards_url)) for letter in due))
-    ended = [letter for letter, outcome in zip(due, outcomes, strict=True) if outcome is not EmailOutcome.RETRY]
-    if ended:
-        keys = {"tenant_ids": [letter.tenant_id for letter in ended], "ids": [letter.id for letter in ended]}
-        async with pool.connection() as connection:
-            await connection.execute(done, keys)
-    return outcomes.count(EmailOutcome.SENT)
+
+    name: str
+    letter: type[_Letter]
+    claim: LiteralString
+    done: LiteralString
+    seconds: float
 
 
-async def _send(resend: Resend, email: Email | None) -> EmailOutcome:
-    return EmailOutcome.REFUSED if email is None else await resend.send(email)
+class DueMail(Generic[_Letter]):
+    def __init__(self, kind: Kind[_Letter], pool: Pool, resend: Resend, *, dashboards_url: str | None) -> None:
+        self._kind = kind
+        self._pool = pool
+        self._resend = resend
+        self._dashboards_url = dashboards_url
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        away = f"{self._kind.name} wait for Postgres"
+        await rounds.keep_looking(self.send_due, seconds=self._kind.seconds, stopping=stopping, while_away=away)
+
+    async def send_due(self) -> int:
+        """Returns how many went. One that went twice is one e-mail: Resend knows its key."""
+        letter = class_row(self._kind.letter)
+        async with self._pool.connection() as connection, connection.cursor(row_factory=letter) as cursor:
+            await cursor.execute(self._kind.claim, {"most": _MOST})
+            due = await cursor.fetchall()
+        outcomes = await asyncio.gather(*(self._send(each) for each in due))
+        ended = [each for each, outcome in zip(due, outcomes, strict=True) if outcome is not EmailOutcome.RETRY]
+        if ended:
+            keys = {"tenant_ids": [each.tenant_id for each in ended], "ids": [each.id for each in ended]}
+            async with self._pool.connection() as connection:
+                await connection.execute(self._kind.done, keys)
+        sent = outcomes.count(EmailOutcome.SENT)
+        if sent:
+            log.info("e-mails sent", kind=self._kind.name, count=sent)
+        return sent
+
+    async def _send(self, letter: _Letter) -> EmailOutcome:
+        email = letter.written(self._dashboards_url)
+        return EmailOutcome.REFUSED if email is None else await self._resend.send(email)

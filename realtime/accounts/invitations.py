@@ -1,19 +1,13 @@
 """Tells people by e-mail that they were invited to a team, once each."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import structlog
+from realtime.accounts.due_mail import Kind
+from realtime.channels.resend import Email
 
-from realtime import rounds
-from realtime.accounts import due_mail
-from realtime.channels.resend import Email, Resend
-from realtime.engine.pool import Pool
-
-_EVERY_SECONDS: Final = 3.0
 _CLAIM: Final = """
 with due as (
     select tenant_id, id from team_members
@@ -41,7 +35,6 @@ update team_members set invite_email_due_at = null
 from unnest(%(tenant_ids)b::uuid[], %(ids)b::uuid[]) as done (tenant_id, id)
 where team_members.tenant_id = done.tenant_id and team_members.id = done.id
 """
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,22 +61,4 @@ class Invitation:
         )
 
 
-class Invitations:
-    def __init__(self, pool: Pool, resend: Resend, *, dashboards_url: str | None) -> None:
-        self._pool = pool
-        self._resend = resend
-        self._dashboards_url = dashboards_url
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        await rounds.keep_looking(
-            self.send_due, seconds=_EVERY_SECONDS, stopping=stopping, while_away="invitations wait for Postgres"
-        )
-
-    async def send_due(self) -> int:
-        """Returns how many went."""
-        sent = await due_mail.send(
-            self._pool, self._resend, Invitation, claim=_CLAIM, done=_DONE, dashboards_url=self._dashboards_url
-        )
-        if sent:
-            log.info("invitations sent", count=sent)
-        return sent
+INVITATIONS: Final = Kind(name="invitations", letter=Invitation, claim=_CLAIM, done=_DONE, seconds=3.0)

@@ -1,19 +1,13 @@
 """Tells the people on duty by e-mail what cannot wait until they look: a customer who wants a person, a lost number."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import structlog
+from realtime.accounts.due_mail import Kind
+from realtime.channels.resend import Email
 
-from realtime import rounds
-from realtime.accounts import due_mail
-from realtime.channels.resend import Email, Resend
-from realtime.engine.pool import Pool
-
-_EVERY_SECONDS: Final = 2.0
 _CLAIM: Final = """
 with
 
@@ -61,7 +55,6 @@ update notifications set emailed_at = now()
 from unnest(%(tenant_ids)b::uuid[], %(ids)b::uuid[]) as done (tenant_id, id)
 where notifications.tenant_id = done.tenant_id and notifications.id = done.id
 """
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +87,4 @@ class News:
         )
 
 
-class DutyMail:
-    def __init__(self, pool: Pool, resend: Resend, *, dashboards_url: str | None) -> None:
-        self._pool = pool
-        self._resend = resend
-        self._dashboards_url = dashboards_url
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        await rounds.keep_looking(
-            self.send_due, seconds=_EVERY_SECONDS, stopping=stopping, while_away="e-mails wait for Postgres"
-        )
-
-    async def send_due(self) -> int:
-        """Returns how many went."""
-        sent = await due_mail.send(
-            self._pool, self._resend, News, claim=_CLAIM, done=_DONE, dashboards_url=self._dashboards_url
-        )
-        if sent:
-            log.info("notifications e-mailed", count=sent)
-        return sent
+DUTY_MAIL: Final = Kind(name="urgent notifications", letter=News, claim=_CLAIM, done=_DONE, seconds=2.0)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from realtime.agent.duty_mail import DutyMail
+from realtime.accounts.due_mail import DueMail
+from realtime.agent.duty_mail import DUTY_MAIL
 from realtime.channels.resend import Resend
 from realtime.engine.pool import engine_pool
 from tests.factories import Tenant
@@ -65,7 +66,7 @@ async def test_an_email_is_tried_until_resend_takes_it(house: House):
                 settings = varied(house.settings, resend_api_key="re_test", resend_api_url=url)
                 async with Resend(settings) as resend:
                     await house.execute(due, t=tenant.tenant_id)
-                    await DutyMail(pool, resend, dashboards_url=None).send_due()
+                    await DueMail(DUTY_MAIL, pool, resend, dashboards_url=None).send_due()
                 keys += [request.headers["Idempotency-Key"] for request in requests]
 
     assert len(keys) == 2

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from mychatflow.rules.role import Role
 from mychatflow.store import members, team
-from realtime.accounts.invitations import Invitations
+from realtime.accounts.due_mail import DueMail
+from realtime.accounts.invitations import INVITATIONS
 from realtime.channels.resend import Resend
 from realtime.engine.pool import engine_pool
 from tests.realtime.api.conftest import bearer
@@ -26,7 +27,7 @@ async def mail(fresh, tmp_path):
     async with Resend(settings) as resend:
 
         async def send():
-            await Invitations(pool, resend, dashboards_url="https://app.example").send_due()
+            await DueMail(INVITATIONS, pool, resend, dashboards_url="https://app.example").send_due()
             return [json.loads(path.read_text()) for path in sorted((tmp_path / "outbox").glob("*.json"))]
 
         yield send
