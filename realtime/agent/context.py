@@ -46,14 +46,15 @@ def brief(
     messages = (*history, Turn(role="user", text=beside), replace(prompt.customer(question), pictures=shown))
     passages = "\n".join(f"{passage.title} {passage.body}" for passage in known.passages)
     mark = tenant.cipher.mark("prompt")
-    said = tuple(turn.text for turn in history)
+    # The guard reads until the reply is covered: it repeats what was just asked or said far oftener than what is old.
+    said = tuple(turn.text for turn in reversed(history))
     return Brief(
         request=replace(
             _request(scene, messages, prompt.system(tenant.switches, known, mark=mark, menu=menu), targets),
             tools=toolbox.tools if toolbox else (),
         ),
         evidence=Evidence(
-            texts=(passages, prompt.profile(tenant.switches), tool_words.without_ids(menu, beside), *said, question),
+            texts=(passages, prompt.profile(tenant.switches), tool_words.without_ids(menu, beside), question, *said),
             instructions=prompt.rules(can_book=bool(menu)),
             canaries=(mark,),
             source_ids=frozenset(passage.id for passage in tenant.knowledge),
