@@ -16,8 +16,12 @@ _LATIN_EXTENDED = (
 # Streamlit's usual level logs each request, whatever uvicorn is told; addresses of pages carry filters.
 # After each run of a page Streamlit would collect all that lives in the process; Python does so when it is worth it.
 # Rich tracebacks would write the values of local variables, an address with its password among them, to the log.
+# A saved view or the last page says what is chosen, and a default holds for who has neither: that is no mistake.
 _GENERAL = """\
 # Written by `python -m dashboards.theme.config` from dashboards/theme/tokens.py; a test keeps them equal.
+[global]
+disableWidgetStateDuplicationWarning = true
+
 [client]
 showErrorDetails = "none"
 showErrorLinks = false
