@@ -90,6 +90,17 @@ def test(warehouse: duckdb.DuckDBPyConnection, model: Model, *, where: str) -> l
     ]
 
 
+def summed(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Each check once, over all the windows of a run."""
+    counts: dict[str, CheckResult] = {}
+    for item in results:
+        before = counts[item.name].failed_count if item.name in counts else 0
+        counts[item.name] = CheckResult(
+            model=item.model, name=item.name, severity=item.severity, failed_count=before + item.failed_count
+        )
+    return list(counts.values())
+
+
 def record(warehouse: duckdb.DuckDBPyConnection, results: Sequence[CheckResult], *, at: datetime) -> None:
     """Keep the newest result of each check for the freshness page."""
     columns = [

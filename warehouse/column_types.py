@@ -9,7 +9,7 @@ import yaml
 
 from warehouse import connection, models
 from warehouse.event_fields import EVENT_FIELDS
-from warehouse.models import SQL_DIRECTORY, Model, ModelRefused
+from warehouse.models import SQL_DIRECTORY, Model
 
 # What stands for a window, so that models bind; no row is ever computed.
 _ANY_WINDOW = """
@@ -32,10 +32,8 @@ def of_all(directory: Path = SQL_DIRECTORY) -> Mapping[str, Mapping[str, str]]:
 
 
 def _made(empty: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str]:
-    try:
+    with models.blamed(model, "sql"):
         empty.execute(f"create table {model.table} as select * from ({model.sql}) limit 0")  # noqa: S608 — a file's SQL
-    except duckdb.Error as error:
-        raise ModelRefused(f"{model.name}.sql: {error}") from error
     return _described(empty, model.table)
 
 

@@ -3,13 +3,14 @@
 import functools
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import duckdb
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 # The C parser reads the promises faster; both are safe loaders.
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -121,6 +122,15 @@ def with_upstream(names: Iterable[str]) -> tuple[Model, ...]:
     return tuple(model for model in discover() if model.table in wanted)
 
 
+@contextmanager
+def blamed(model: Model, kind: Literal["sql", "yml"]) -> Iterator[None]:
+    """What the database cannot bind or convert stands in that file of the model. Raises ModelRefused."""
+    try:
+        yield
+    except (duckdb.ProgrammingError, duckdb.DataError) as error:
+        raise ModelRefused(f"{model.name}.{kind}: {error}") from error
+
+
 def _parsed(files: Iterable[Path]) -> Iterator[Model]:
     with duckdb.connect() as parser:
         for file in files:
@@ -140,7 +150,11 @@ def _promise(file: Path) -> Promise:
     try:
         written = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
         return Promise.model_validate(written)
-    except ValueError as error:
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+        faults = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}" for each in found)
+        raise ModelRefused(f"{file.name}: {faults}") from error
+    except (ValueError, yaml.YAMLError) as error:
         raise ModelRefused(f"{file.name}: {error}") from error
 
 

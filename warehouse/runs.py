@@ -12,7 +12,7 @@ import duckdb
 
 from warehouse import checks, connection, kept, publish, restatements
 from warehouse.checks import CheckResult, ChecksFailed
-from warehouse.models import Model, discover
+from warehouse.models import Model, blamed, discover
 from warehouse.restatements import Cause
 from warehouse.windows import Window, covering
 
@@ -110,15 +110,17 @@ def _run_all(
     for model in models:
         is_new = model.table in changed
         if is_new:
-            _create(warehouse, model, whole or _any_window(at))
+            with blamed(model, "sql"):
+                _create(warehouse, model, whole or _any_window(at))
         if not model.is_view:
             may_change = kept.may_change(model) if has_forgotten else None
             todo = rebuild if is_new else work
-            runs.append(
-                _run_one(
+            # Its SQL bound when the table was made: what does not bind now is what the promise names.
+            with blamed(model, "yml"):
+                done = _run_one(
                     warehouse, model, todo, at=at, is_new=is_new, may_change=may_change or "true", through=data_through
                 )
-            )
+            runs.append(done)
             is_whole = is_new or model.promise.replaces == "everything"
             replaced.append((model, None if is_whole else work.windows))
     publish.remember(warehouse, replaced, first_batch=work.first_batch)
@@ -163,7 +165,8 @@ def _run_one(
         # A new definition is a new table: its numbers restate nothing.
         is_remembered = not is_new and restatements.remember(warehouse, model, where=where)
         warehouse.execute(f"delete from {model.table} where {where}")
-        rows += _insert(warehouse, model, may_change)
+        with blamed(model, "sql"):
+            rows += _insert(warehouse, model, may_change)
         if is_remembered:
             restated += restatements.note(warehouse, model, where=where, cause=work.cause, at=at)
         results += checks.test(warehouse, model, where=where)
@@ -172,7 +175,7 @@ def _run_one(
         row_count=rows,
         seconds=time.perf_counter() - started,
         restated_count=restated,
-        checks=tuple(_summed(results)),
+        checks=tuple(checks.summed(results)),
         window=_hull(work.windows),
         data_through=through,
     )
@@ -270,16 +273,6 @@ def _hull(windows: Sequence[Window]) -> Window | None:
     if not windows:
         return None
     return Window(start=min(item.start for item in windows), end=max(item.end for item in windows))
-
-
-def _summed(results: Sequence[CheckResult]) -> list[CheckResult]:
-    counts: dict[str, CheckResult] = {}
-    for item in results:
-        before = counts[item.name].failed_count if item.name in counts else 0
-        counts[item.name] = CheckResult(
-            model=item.model, name=item.name, severity=item.severity, failed_count=before + item.failed_count
-        )
-    return list(counts.values())
 
 
 def _record(

@@ -7,17 +7,39 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mychatflow.events import EventType
-from warehouse import checks, column_types, models, replay, windows
+from mychatflow.settings import Settings
+from tests.warehouse.history import NOON
+from warehouse import checks, column_types, models, replay, rollup, windows
 from warehouse.event_fields import EVENT_FIELDS, KEPT_FOR
 from warehouse.models import Equation, Model, ModelRefused, Promise
 from warehouse.windows import Window
 
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 — the missing zone is the point
 _DAYS = st.dates(min_value=date(2024, 1, 1), max_value=date(2027, 12, 31))
+_PROMISE = """
+description: Things.
+grain: [one]
+topic: trust
+columns:
+  one: One.
+"""
+# A table's SQL, what its promise says beside the above, and whose fault is named.
+_UNBOUND = (
+    ("select favourite_colour as one from marts.tenants", {}, r"things\.sql: .*favourite_colour"),
+    ("select ('red' || range)::int as one from range(1)", {}, r"things\.sql: .*red0"),
+    ("select plan as one from marts.tenants", {"grain": ["two"]}, r"things\.yml: .*two"),
+    ("select plan as one from marts.tenants", {"not_null": ["three"]}, r"things\.yml: .*three"),
+    (
+        "select plan as one from marts.tenants",
+        {"equations": [{"name": "it_is_small", "holds": "four < 9"}]},
+        r"things\.yml: .*four",
+    ),
+)
 
 
 def test_models_run_after_what_they_read() -> None:
@@ -106,6 +128,23 @@ def test_a_model_without_a_promise_is_refused(tmp_path: Path) -> None:
         models.discover(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        (_PROMISE.replace("topic", "topics"), "topic: Field required; topics"),
+        (_PROMISE + "\nnot_null: one", "not_null"),
+        (_PROMISE + "\n  - one: [", "line"),
+        ("", "the file"),
+    ],
+)
+def test_a_promise_that_cannot_be_read_is_refused_by_name(tmp_path: Path, written: str, named: str) -> None:
+    _write(tmp_path, "staging/stg_things.sql", "select 1 as one from raw.contacts")
+    _write(tmp_path, "staging/stg_things.yml", written)
+
+    with pytest.raises(ModelRefused, match=rf"(?s)^stg_things\.yml: .*{named}"):
+        models.discover(tmp_path)
+
+
 def test_a_model_never_reads_to_its_right(tmp_path: Path) -> None:
     _write(tmp_path, "staging/stg_things.sql", "select 1 as one from marts.things")
     _write(tmp_path, "staging/stg_things.yml", _PROMISE)
@@ -128,6 +167,16 @@ def test_a_model_that_reads_what_does_not_land_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(ModelRefused, match=r"(?s)stg_things\.sql.*favourite_colour"):
         column_types.of_all(tmp_path)
+
+
+def test_what_does_not_bind_is_told_of_its_file(installation: Settings) -> None:
+    rollup.rollup(installation, at=NOON)
+
+    for sql, told, named in _UNBOUND:
+        promise = Promise.model_validate(yaml.safe_load(_PROMISE) | told)
+        model = Model(layer="marts", name="things", sql=sql, promise=promise, reads=("marts.tenants",))
+        with pytest.raises(ModelRefused, match=rf"(?s)^{named}"):
+            rollup.compute(installation, at=NOON, window=windows.of_days(NOON.date(), NOON.date()), only=[model])
 
 
 @given(st.sets(_DAYS, max_size=60))
@@ -156,15 +205,6 @@ def test_a_covering_window_holds_every_instant(start: datetime, length: timedelt
 def test_a_window_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
         Window(start=NAIVE, end=NAIVE + timedelta(days=1))
-
-
-_PROMISE = """
-description: Things.
-grain: [one]
-topic: trust
-columns:
-  one: One.
-"""
 
 
 def _write(directory: Path, name: str, text: str) -> None:
