@@ -97,6 +97,21 @@ def test_every_field_of_an_event_is_read_or_says_what_it_is_kept_for() -> None:
     assert set(EVENT_FIELDS) - read == set(KEPT_FOR)
 
 
+def test_a_promise_of_its_grain_alone_is_tested_too() -> None:
+    promise = Promise.model_validate(yaml.safe_load(_PROMISE))
+    model = Model(layer="main", name="things", sql="", promise=promise, reads=())
+    with duckdb.connect() as warehouse:
+        warehouse.execute("create table things (one integer)")
+        found = [checks.test(warehouse, model, where="true")]
+        warehouse.execute("insert into things values (1), (2), (2)")
+        found += [checks.test(warehouse, model, where="true")]
+
+    assert [[(result.name, result.failed_count) for result in each] for each in found] == [
+        [("grain_is_unique", 0)],
+        [("grain_is_unique", 1)],
+    ]
+
+
 def test_what_is_unknown_keeps_no_promise() -> None:
     promise = Promise(
         description="Things.",
