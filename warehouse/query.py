@@ -1,9 +1,11 @@
 """`python -m warehouse.query "SELECT …"`: read-only SQL on the published marts, for people and scripts."""
 
 import argparse
+import itertools
 import json
 import signal
 import sys
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,14 +20,16 @@ from warehouse.reader import NothingPublished
 
 _WHAT_THERE_IS = 'To see what there is: mychatflow query "show tables from marts"'
 OK, FAILED, USAGE, DEPENDENCY_DOWN = 0, 1, 2, 3
+# A table is as wide as its widest row, so all its rows are held; more than anybody reads.
+_MOST_SHOWN = 10_000
 
 
 class StatementRefused(Exception):
     """Anything but one SELECT."""
 
 
-def select(sql: str) -> list[dict[str, Any]]:
-    """The rows of one SELECT. Raises StatementRefused, NothingPublished, duckdb.Error."""
+def select(sql: str) -> Iterator[dict[str, Any]]:
+    """The rows of one SELECT, read as they are asked for. Raises StatementRefused, NothingPublished, duckdb.Error."""
     with reader.current().cursor() as cursor:
         statements = cursor.extract_statements(sql)
         if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
@@ -33,7 +37,8 @@ def select(sql: str) -> list[dict[str, Any]]:
             raise StatementRefused(f"one SELECT is expected, this is: {kinds}")
         cursor.execute(sql)
         names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        while rows := cursor.fetchmany(_MOST_SHOWN):
+            yield from (dict(zip(names, row, strict=True)) for row in rows)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,17 +49,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         rows = select(options.sql)
+        if options.json:
+            for row in rows:
+                print(json.dumps(row, default=plain, ensure_ascii=False))
+        else:
+            _print_table(rows)
     except StatementRefused as refusal:
         return _complain(f"refused: {refusal}", USAGE)
     except NothingPublished as missing:
         return _complain(str(missing), DEPENDENCY_DOWN)
     except duckdb.Error as error:
         return _complain(f"{error}\n{_WHAT_THERE_IS}", FAILED)
-    if options.json:
-        for row in rows:
-            print(json.dumps(row, default=plain, ensure_ascii=False))
-    else:
-        _print_table(rows)
     return OK
 
 
@@ -69,7 +74,8 @@ def plain(value: Any) -> str | float | int:
             return str(value)
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(found: Iterator[dict[str, Any]]) -> None:
+    rows = list(itertools.islice(found, _MOST_SHOWN))
     if not rows:
         print("no rows")
         return
@@ -80,6 +86,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
     # A pipe gets whole values, however wide.
     Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+    if next(found, None) is not None:
+        print(f"these are the first {_MOST_SHOWN:,} rows; --json gives all of them, one a line", file=sys.stderr)
 
 
 def _complain(message: str, code: int) -> int:

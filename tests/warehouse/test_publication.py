@@ -197,9 +197,9 @@ def test_a_query_only_ever_reads_the_published(installation: Settings) -> None:
 
     for statement in _NO_QUESTIONS:
         with pytest.raises(StatementRefused):
-            query.select(statement)
+            next(query.select(statement))
     with pytest.raises(duckdb.PermissionException):
-        query.select("select * from read_text('/etc/hostname')")
+        next(query.select("select * from read_text('/etc/hostname')"))
 
 
 def test_who_has_read_enough_of_a_query_sees_no_traceback(installation: Settings, published: Reader) -> None:
@@ -209,7 +209,7 @@ def test_who_has_read_enough_of_a_query_sees_no_traceback(installation: Settings
         "MYCHATFLOW_DATA_DIR": str(installation.data_dir),
         "WAREHOUSE_URL": str(installation.warehouse_url),
     }
-    command = [sys.executable, "-m", "warehouse.query", "select range as n from range(300000)", "--json"]
+    command = [sys.executable, "-m", "warehouse.query", "select range as n from range(1000000000000)", "--json"]
 
     # As `| head -1` does.
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asked:
@@ -230,5 +230,8 @@ def test_query_prints_one_object_a_line(
     code = query.main(["select 1 as n, timestamptz '2026-01-01 00:00:00+00' as at", "--json"])
 
     assert (code, capsys.readouterr().out) == (0, '{"n": 1, "at": "2026-01-01T00:00:00+00:00"}\n')
+    assert query.main(["select range as n from range(1000000000000)"]) == query.OK
+    table = capsys.readouterr()
+    assert (len(table.out.splitlines()), "--json" in table.err) == (1 + 10_000, True)
     assert query.main(["select nothing_like_it"]) == query.FAILED
     assert query.main(["drop table episodes"]) == query.USAGE
