@@ -40,6 +40,8 @@ _COMMANDS: Final = {
     "score": ("numbers:score", _NUMBERS, "Try another score policy on the past."),
     "bench": ("bench", _NUMBERS, "Run the programs of benchmarks/."),
 }
+# All that is written lies there, the keys and pid files of a first start too.
+_PLACE: Final = "let this user write there, or choose another folder: MYCHATFLOW_DATA_DIR=… in .env"
 
 
 class _Deferred(TyperCommand):
@@ -87,6 +89,12 @@ def main() -> None:
     except console.Failure as failure:
         console.complain(failure)
         sys.exit(failure.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A folder that is not ours to write, a file where a folder should be, a file system mounted read-only.
+        console.complain(console.Failure(f"{error.filename}: {error.strerror}", next_step=_PLACE))
+        sys.exit(console.FAILED)
 
 
 if __name__ == "__main__":

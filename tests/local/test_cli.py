@@ -125,6 +125,18 @@ def test_the_gateway_is_told_where_we_are_reached(tmp_path):
     assert settings.webhook_url == "https://chat.example/api/webhooks/whatsapp"
 
 
+@pytest.mark.parametrize("arguments", [("up",), ("start", "worker"), ("config", "check"), ("tenant", "list")])
+def test_a_folder_that_nobody_can_write_is_named(tmp_path, arguments):
+    (tmp_path / "file").write_text("a file stands in the way")
+
+    done = run(tmp_path, *arguments, MYCHATFLOW_DATA_DIR=str(tmp_path / "file" / "data"))
+
+    assert done.returncode == 1
+    assert f"{tmp_path}/file" in done.stderr
+    assert "MYCHATFLOW_DATA_DIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_database_is_a_dependency(tmp_path):
     done = run(tmp_path, "tenant", "create", "--name", "Shop", "--email", "a@b.example", "--json")
 
