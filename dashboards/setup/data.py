@@ -1,6 +1,6 @@
 """How a workspace is set up, as it is this second; nothing of it stays in a cache."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from mychatflow.store import (
     documents,
     instances,
     members,
+    names,
     quick_replies,
     quota,
     tenant_settings,
@@ -94,6 +95,11 @@ def record(tenant_id: UUID) -> Rows:
     """What was done, newest first."""
     read = partial(audit.page, tenant_id=tenant_id, before_id=None, limit=200)
     return [dict(row) for row in bridge().in_tenant(tenant_id, read)]
+
+
+def called(tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, str]:
+    """What those people and things of the workspace are called; contacts are asked for by `data.people`."""
+    return bridge().in_tenant(tenant_id, partial(names.of, tenant_id=tenant_id, ids=ids))
 
 
 def requests(tenant_id: UUID, kind: Kind) -> Rows:
