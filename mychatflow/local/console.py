@@ -22,6 +22,8 @@ _PIPED_WIDTH: Final = 10_000
 
 # Both honour NO_COLOR and lose their colours when they are not a terminal.
 out = Console(soft_wrap=True)
+if not out.is_terminal:
+    out.width = _PIPED_WIDTH
 err = Console(stderr=True, soft_wrap=True)
 
 
@@ -66,7 +68,7 @@ def give_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: 
         table.add_column(column, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*(escape(shown(cell)) for cell in row))
-    out.print(table, width=None if out.is_terminal else _PIPED_WIDTH)
+    out.print(table)
 
 
 def give_record(record: Mapping[str, Any]) -> None:

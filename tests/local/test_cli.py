@@ -54,6 +54,15 @@ def test_an_unknown_benchmark_names_those_there_are(tmp_path):
     assert "webhook_accept" in done.stderr
 
 
+def test_a_piped_table_has_a_line_for_each_row():
+    names = ("of sixty letters and more " * 3, "of as many letters again " * 3)
+    told = f"from mychatflow.local import console; console.give_table(('name', 'other'), [{names!r}] * 2)"
+
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert [all(name.strip() in line for name in names) for line in done.stdout.splitlines()] == [False, True, True]
+
+
 def test_settings_are_shown_without_secrets(tmp_path):
     done = run(
         tmp_path, "config", "show", "--json", OPENAI_API_KEY="sk-very-secret", OPENAI_BASE_URL="http://me:pw@host/v1"
