@@ -149,6 +149,14 @@ def test_what_is_not_typed_here_has_a_test_of_its_own():
         assert name.split()[-1] in (TESTS / where).read_text(), name
 
 
+@pytest.mark.usefixtures("installation")
+def test_a_number_of_nobody_is_refused(capsys):
+    code = typed("instance", "create", "--tenant", str(uuid4()), "--session", "nobodys")
+
+    assert code == console.FAILED
+    assert "no tenant has the id" in capsys.readouterr().err
+
+
 def test_a_tenants_id_can_be_looked_up(values, capsys):
     typed("tenant", "list", "--json")
 

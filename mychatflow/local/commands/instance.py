@@ -11,6 +11,7 @@ from mychatflow.local.console import Failure
 from mychatflow.local.gateway import GatewayFailed
 from mychatflow.settings import Settings
 from mychatflow.store import instances
+from mychatflow.store.cipher import Unreadable
 from mychatflow.store.instances import SessionTaken, UnknownTenant
 from mychatflow.store.session import Store
 
@@ -72,8 +73,9 @@ def _create(loaded: Settings, *, tenant: UUID, session: str, name: str | None, w
         return database.with_store(loaded, work)
     except SessionTaken as taken:
         raise Failure(f"a number with the session {session!r} exists", next_step="choose another --session") from taken
-    except UnknownTenant as unknown:
-        raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant list") from unknown
+    except (UnknownTenant, Unreadable) as unknown:
+        cause = f"no tenant has the id {tenant}, or its keys were dropped"
+        raise Failure(cause, next_step="mychatflow tenant list") from unknown
 
 
 def _connect(
