@@ -133,12 +133,12 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
 
-    @field_validator("clerk_webhook_secret", "master_key")
+    @field_validator("clerk_webhook_secret", "database_url", "master_key")
     @classmethod
     def _is_well_formed(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        check = setting_forms.hex_key if info.field_name == "master_key" else setting_forms.signing_secrets
+        forms = {"database_url": setting_forms.postgres_url, "master_key": setting_forms.hex_key}
         if value is not None:
-            check(value.get_secret_value())
+            forms.get(str(info.field_name), setting_forms.signing_secrets)(value.get_secret_value())
         return value
 
     @property

@@ -40,6 +40,13 @@ def daily_budgets(value: str | None) -> str | None:
     return value
 
 
+def postgres_url(value: str) -> None:
+    """Raises ValueError unless it is an address of a Postgres; a driver's name, as in postgresql+psycopg, may stay."""
+    parts = urlsplit(value)
+    if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"} or not (parts.netloc or parts.query):
+        raise ValueError("must look like postgresql://login:password@host:5432/database")
+
+
 def bucket_url(value: str | None) -> str | None:
     """Raises ValueError unless it names a bucket, and knows no more of it than where it is."""
     if value is None:

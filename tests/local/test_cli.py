@@ -74,12 +74,24 @@ def test_settings_are_shown_without_secrets(tmp_path):
     assert shown["WEB_PORT"] == 8000
 
 
-def test_a_wrong_variable_is_named_and_refused(tmp_path):
-    done = run(tmp_path, "config", "check", WEB_PORT="many")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WEB_PORT", "many"), ("DATABASE_URL", "shop"), ("DATABASE_URL", "mysql://me:hush-hush@host/shop")],
+)
+def test_a_wrong_variable_is_named_and_refused(tmp_path, name, value):
+    done = run(tmp_path, "config", "check", **{name: value})
 
     assert done.returncode == 78
-    assert "WEB_PORT" in done.stderr
+    assert name in done.stderr
+    assert "hush-hush" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "value", ["postgresql+psycopg://me:pw@host/shop", "postgres://host/shop", "postgresql:///shop?host=/run/postgres"]
+)
+def test_an_address_of_a_postgres_is_taken(tmp_path, value):
+    assert run(tmp_path, "config", "check", DATABASE_URL=value).returncode == 0
 
 
 @pytest.mark.parametrize(
