@@ -2,14 +2,17 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 
 from mychatflow.local.commands import config
 from mychatflow.settings import Settings
-from warehouse import column_types, metrics, models
+from warehouse import column_types, metric_sql, metrics, models
 from warehouse.metric import Metric
+from warehouse.metric_filter import Filter
 from warehouse.models import Model
+from warehouse.periods import Period
 
 _REPLACED = {
     "window": "the rows whose time falls in the window",
@@ -17,6 +20,8 @@ _REPLACED = {
     "batch": "the rows of the newest landings",
     "everything": "the whole table",
 }
+# Whichever period is asked for, a number is made of the same.
+_ANY = Filter(period=Period(since=date(2026, 1, 1), until=date(2026, 1, 2)))
 
 
 def main() -> int:
@@ -53,15 +58,40 @@ def _table(model: Model) -> Iterator[str]:
 
 def _metrics() -> Iterator[str]:
     yield from ("# Metrics", "", "Every number once. Tiles, charts, exports and hover texts read this list.", "")
-    yield from ("| metric | question | unit | formula | axis | where |", "| --- | --- | --- | --- | --- | --- |")
+    yield from ("| metric | question | unit | formula | axis | made of |", "| --- | --- | --- | --- | --- | --- |")
     for found in sorted(metrics.METRICS.values(), key=lambda metric: metric.name):
         yield _metric(found)
 
 
 def _metric(found: Metric) -> str:
     formula = found.numerator if found.denominator is None else f"{found.numerator} ÷ {found.denominator}"
-    cells = (f"`{found.name}`", found.question, found.unit, f"{formula}; {found.null_rule}", found.axis)
-    return f"| {' | '.join(_cell(cell) for cell in cells)} | `marts.{found.model}.{found.column}` |"
+    cells = (
+        f"`{found.name}`",
+        found.question,
+        found.unit,
+        f"{formula}; {found.null_rule}",
+        found.axis,
+        _made_of(found),
+    )
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _made_of(found: Metric) -> str:
+    """The columns and conditions that the number is computed from: of the mart where it is, and of single facts."""
+    if found.divides:
+        return f" {'less' if found.kind == 'lift' else '÷'} ".join(f"`{name}`" for name in found.divides)
+    if found.facts is None:
+        return "" if found.model == "none" else f"`ops.{found.model}`: `{found.column}`"
+    facts = f"`sql/facts/{found.facts}.sql`: {_divided(found.counted, found.per_counted)}"
+    if not metric_sql.mart_knows(found, _ANY, None):
+        return facts
+    within = f" where `{found.within}`" if found.within else ""
+    return f"`marts.{found.model}`: {_divided(found.column, found.per_column)}{within}; {facts}"
+
+
+def _divided(over: str, under: str | None) -> str:
+    counted = "every row" if over == "true" else f"`{over}`"
+    return counted if under is None else f"{counted} ÷ `{under}`"
 
 
 def _settings() -> Iterator[str]:

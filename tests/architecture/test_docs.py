@@ -11,6 +11,7 @@ import typer.main
 import yaml
 
 from mychatflow.cli import app
+from pipelines import reference
 from warehouse import metrics, models
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,19 @@ def test_every_table_and_metric_is_told(site: Path):
 
     assert [model.table for model in models.discover() if model.table not in tables.read_text()] == []
     assert [name for name in metrics.METRICS if f"<code>{name}</code>" not in numbers.read_text()] == []
+
+
+def test_a_number_tells_the_sql_that_it_is_made_of():
+    told = {name: reference._metric(found) for name, found in metrics.METRICS.items()}
+
+    assert "`marts.analytics_summary_daily`: `message_read_count` ÷ `message_sent_count`" in told["read_rate"]
+    assert "`sql/facts/episodes.sql`: `is_autonomous` ÷ `is_involved`" in told["auto_resolution"]
+    assert "`ai_cost` ÷ `bookings`" in told["cost_per_booking"]
+    for name, line in told.items():
+        for file in re.findall(r"`(sql/[\w/.]+)`", line):
+            assert (ROOT / file).exists(), name
+        for table in re.findall(r"`marts\.(\w+)`", line):
+            assert (ROOT / "sql" / "marts" / f"{table}.sql").exists(), name
 
 
 def test_a_page_asks_no_other_host(site: Path):
