@@ -82,13 +82,19 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     return answer(error.status_code, code, str(error.detail), headers=error.headers)
 
 
-def _invalid(_request: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> JSONResponse:
     """Where and why, but never the value: it may be a secret or a customer's words."""
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [{"where": list(item["loc"]), "problem": item["msg"], "kind": item["type"]} for item in error.errors()]
     if any(item["type"] == "json_invalid" for item in error.errors()):
         return answer(400, "malformed", "The body is not valid JSON.", errors=errors)
+    is_json = "json" in request.headers.get("content-type", "")
+    if not is_json and any(item["type"] == "model_attributes_type" for item in error.errors()):
+        # What curl sends unless told is taken for a form, which no route of ours reads.
+        return answer(
+            422, "invalid", "The body is not sent as JSON: add Content-Type: application/json.", errors=errors
+        )
     return answer(422, "invalid", "Some fields are not as they must be.", errors=errors)
 
 

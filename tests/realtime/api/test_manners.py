@@ -158,6 +158,16 @@ async def test_hostile_bodies_are_refused_plainly(api):
         assert answer.json()["status"] == status
 
 
+async def test_a_body_that_is_not_sent_as_json_is_told_so(api):
+    body = b'{"title": "t", "body": "b", "language": "en", "tags": []}'
+
+    for media_type in ("application/x-www-form-urlencoded", "text/plain"):
+        answer = await api.post("/quick-replies", content=body, headers={"content-type": media_type})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        assert "Content-Type: application/json" in answer.json()["detail"]
+    assert "Content-Type" not in (await api.post("/quick-replies", json=["no object"])).json()["detail"]
+
+
 async def test_hostile_queries_are_refused_plainly(api, shop):
     assert (await api.get("/contacts", params={"q": "a\x00b"})).status_code == 422
     assert (await api.put("/settings", json={"business_description": "a\x00b"})).status_code == 422
