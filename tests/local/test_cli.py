@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from mychatflow.cli import _COMMANDS
+from mychatflow.local.commands import config
 from mychatflow.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,17 @@ def test_a_wrong_variable_is_named_and_refused(tmp_path, name, value):
     assert name in done.stderr
     assert "hush-hush" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_setting_is_told_and_nobody_elses(tmp_path):
+    (tmp_path / ".env").write_text("WEB_PROT=8001\nWAHA_API_KEYS=x\nLOG_LEVEL=debug\nAPP_PASSWORD=x\nPATH_TO_SHOP=y\n")
+
+    done = run(tmp_path, "config", "check")
+
+    assert done.returncode == 0
+    assert [line.partition(" in .env")[0] for line in done.stderr.splitlines()] == ["WEB_PROT", "WAHA_API_KEYS"]
+    assert "WEB_PORT may be meant" in done.stderr
+    assert config.misspelt(ROOT / "deploy" / "production.env.example") == []
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """`mychatflow config`: the settings as they are, what is wrong with them, and an example to start from."""
 
+import difflib
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
+from pydantic_settings import DotEnvSettingsSource
 
 from mychatflow.local import console, safety
 from mychatflow.local.commands import loading
@@ -36,6 +39,8 @@ def show(as_json: _Json = False) -> None:
 def check(as_json: _Json = False) -> None:
     """Say what is wrong; exit code 78 when a program would refuse to start."""
     settings = loading.settings()
+    for name, meant in misspelt(Path(str(Settings.model_config.get("env_file")))):
+        console.say(f"{name} in .env is no setting and changes nothing: {meant} may be meant")
     reasons = safety.reasons(settings)
     if as_json:
         console.give_json({"ok": not reasons, "environment": settings.env, "refused": reasons})
@@ -61,6 +66,14 @@ def dotenv_example() -> str:
         default = field.default
         lines += ["", f"# {field.description}", f"# {variable(name)}={'' if default is None else default}"]
     return "\n".join(lines) + "\n"
+
+
+def misspelt(file: Path) -> list[tuple[str, str]]:
+    """Names in that file that are no settings and much like one. Others belong to others, as Compose's passwords do."""
+    known = [variable(field) for field in Settings.model_fields]
+    written = [name.upper() for name in DotEnvSettingsSource(Settings, env_file=file).env_vars]
+    found = [name for name in written if name not in known]
+    return [(name, like[0]) for name in found if (like := difflib.get_close_matches(name, known, n=1, cutoff=0.85))]
 
 
 def variable(field: str) -> str:
