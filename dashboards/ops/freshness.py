@@ -1,6 +1,7 @@
 """Is everything running: what waits, what failed, how old each table's data is, and which models are shut off."""
 
 from datetime import date, datetime, timedelta
+from typing import Any, Final
 
 import streamlit as st
 
@@ -14,6 +15,11 @@ _WINDOW = timedelta(hours=6)
 # How far back a table without any data is computed at first.
 _NEVER_RAN = timedelta(days=28)
 _RESTATED = timedelta(days=7)
+_FAILED: Final = "Check failed"
+_WARNED: Final = "Check warns"
+_OLD: Final = {"Never ran", "Late"}
+# What needs a look stands above what is merely old.
+_URGENCY: Final[tuple[Tone, ...]] = ("bad", "warn", "good")
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -44,27 +50,39 @@ def _live() -> None:
 
 def _told(rows: data.Rows, *, at: datetime) -> tuple[str, Tone]:
     """What is wrong with the tables, apart: one that is late waits for a run, one that failed a check for a person."""
-    bad = [word for word, tone, _ in (_status(row, at=at) for row in rows) if tone == "bad"]
-    failed = bad.count("Check failed")
+    words = [_status(row, at=at)[0] for row in rows]
+    late, failed, warned = (sum(word in kinds for word in words) for kinds in (_OLD, {_FAILED}, {_WARNED}))
     said = []
-    if late := len(bad) - failed:
+    if late:
         said.append(wording.counted(late, "table is late", "tables are late"))
     if failed:
         said.append(wording.counted(failed, "table failed a check", "tables failed a check"))
-    return (" · ".join(said), "bad") if said else ("Everything is fresh", "good")
+    if warned:
+        said.append(wording.counted(warned, "table has a warning", "tables have a warning"))
+    if not said:
+        return "Everything is fresh", "good"
+    return " · ".join(said), "bad" if late or failed else "warn"
 
 
-def _status(row: dict[str, object], *, at: datetime) -> tuple[str, Tone, float]:
+def _status(row: dict[str, Any], *, at: datetime) -> tuple[str, Tone, float]:
     """A word, its tone, and the age as a share of what the table promises; a failed check outweighs youth."""
     newest, limit = row["newest_data_at"], row["limit_seconds"]
     if not isinstance(newest, datetime) or not isinstance(limit, int | float):
         return "Never ran", "bad", 1.0
     share = (at - newest).total_seconds() / limit
-    if row["failed_check_count"]:
-        return "Check failed", "bad", share
+    broken = {_is_warning(check) for check in row["checks"] if check["failed_count"]}
+    if False in broken:
+        return _FAILED, "bad", share
     if share > 1:
         return "Late", "bad", share
+    if broken:
+        return _WARNED, "warn", share
     return ("Due soon", "warn", share) if share > 0.9 else ("Fresh", "good", share)
+
+
+def _is_warning(check: dict[str, Any]) -> bool:
+    """A person should look, and the numbers stand; any other would have kept them from being published."""
+    return bool(check["severity"] == "warn")
 
 
 def _freshness(rows: data.Rows, *, at: datetime) -> None:
@@ -78,8 +96,9 @@ def _freshness(rows: data.Rows, *, at: datetime) -> None:
     if not rows:
         states.empty("No table yet", "The first hourly run fills this list.")
         return
-    # What needs a look stands above what is merely old.
-    measured = sorted(((row, *_status(row, at=at)) for row in rows), key=lambda item: (item[2] != "bad", -item[3]))
+    measured = sorted(
+        ((row, *_status(row, at=at)) for row in rows), key=lambda item: (_URGENCY.index(item[2]), -item[3])
+    )
     columns = [
         Column(title="Asset"),
         Column(title="Age vs. limit"),
@@ -99,18 +118,26 @@ def _freshness(rows: data.Rows, *, at: datetime) -> None:
     ]
     with st.container(height=380, border=False):
         st.html(parts.table(columns, cells, label="Freshness of each table"))
-    broken = [(row["asset"], check) for row in rows for check in row["checks"] if check["failed_count"]]
-    if broken:
-        said = (
-            f"{asset} · {check['check_name']}: {wording.counted(check['failed_count'], 'row', 'rows')}"
-            for asset, check in broken
-        )
-        st.html(parts.chips(said, "bad"))
+    if failed := _broken(rows, is_warning=False):
+        st.html(parts.chips(failed, "bad"))
+    if warned := _broken(rows, is_warning=True):
+        st.html(parts.chips(warned, "warn"))
     _restated(at=at)
-    late = [row for row, _, tone, _ in measured if tone == "bad"]
-    if late:
+    to_mend = [row for row, _, tone, _ in measured if tone == "bad" or row["failed_check_count"]]
+    if to_mend:
         with st.popover("Command that mends it", type="tertiary", icon=":material/terminal:"):
-            st.code("\n".join([*_differing(), *_backfill(late, at=at)]), language="bash")
+            st.code("\n".join([*_differing(), *_backfill(to_mend, at=at)]), language="bash")
+
+
+def _broken(rows: data.Rows, *, is_warning: bool) -> list[str]:
+    """Which checks, and of how many rows; what only warns says so."""
+    return [
+        f"{'Warning: ' if is_warning else ''}{row['asset']} · {check['check_name']}: "
+        f"{wording.counted(check['failed_count'], 'row', 'rows')}"
+        for row in rows
+        for check in row["checks"]
+        if check["failed_count"] and _is_warning(check) is is_warning
+    ]
 
 
 def _restated(*, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -110,12 +111,34 @@ def test_the_command_begins_where_each_table_stopped() -> None:
 
 
 def test_a_failed_check_is_not_called_late() -> None:
-    fresh = {"newest_data_at": NOW, "limit_seconds": 4500, "failed_check_count": 0}
-    late, failed = fresh | {"newest_data_at": NOW - timedelta(days=1)}, fresh | {"failed_check_count": 1}
+    fresh, late, failed = a_table(), a_table(newest_data_at=NOW - timedelta(days=1)), a_table(a_check("block"))
 
     assert freshness._told([fresh], at=NOW) == ("Everything is fresh", "good")
     assert freshness._told([fresh, failed], at=NOW) == ("1 table failed a check", "bad")
     assert freshness._told([late, failed, late], at=NOW) == ("2 tables are late · 1 table failed a check", "bad")
+
+
+def test_a_check_that_only_warns_is_no_failure() -> None:
+    warned, both = a_table(a_check("warn")), a_table(a_check("warn"), a_check("block"))
+    late = a_table(a_check("warn"), newest_data_at=NOW - timedelta(days=1))
+
+    assert freshness._status(warned, at=NOW)[:2] == ("Check warns", "warn")
+    assert freshness._status(both, at=NOW)[:2] == ("Check failed", "bad")
+    assert freshness._status(late, at=NOW)[:2] == ("Late", "bad")
+    assert freshness._told([warned, a_table()], at=NOW) == ("1 table has a warning", "warn")
+    assert freshness._told([warned, both, late], at=NOW)[1] == "bad"
+    assert freshness._broken([both], is_warning=True) == ["Warning: episodes · it_is_small: 3 rows"]
+    assert freshness._broken([both], is_warning=False) == ["episodes · it_is_small: 3 rows"]
+
+
+def a_table(*checks: dict[str, Any], newest_data_at: datetime = NOW) -> dict[str, Any]:
+    count = sum(check["failed_count"] > 0 for check in checks)
+    table = {"asset": "episodes", "newest_data_at": newest_data_at, "limit_seconds": 4500}
+    return table | {"failed_check_count": count, "checks": checks}
+
+
+def a_check(severity: str) -> dict[str, Any]:
+    return {"check_name": "it_is_small", "severity": severity, "failed_count": 3, "ran_at": NOW}
 
 
 @pytest.mark.parametrize(
