@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboards import charts, parts, shell, states, wording
 from dashboards.ops import data, door, gauges
-from dashboards.parts import Column
+from dashboards.parts import Column, Tone
 from dashboards.viewer import Viewer
 from mychatflow.store.dead_letters import Letter
 from mychatflow.store.operations import Minute, Queue
@@ -16,6 +16,7 @@ from mychatflow.store.watch import Sends
 _WINDOW = timedelta(hours=6)
 _QUEUE_LIMIT = 100
 _WAIT_LIMIT_SECONDS = 5.0
+_WAITED_LIMIT = timedelta(seconds=60)
 _SEND_LIMIT = timedelta(seconds=60)
 _SLOT = timedelta(minutes=5)
 
@@ -30,11 +31,7 @@ def _live() -> None:
     until = shell.now()
     since = (until - _WINDOW).replace(second=0, microsecond=0)
     queue, minutes, letters = data.queue(), data.minutes(since, until), data.dead_letters()
-    is_stuck = queue.waiting_count > _QUEUE_LIMIT or bool(letters) or are_late(queue, at=until)
-    word = "Somebody should look" if is_stuck else "Everything flows"
-    door.head(
-        "Delivery", "All workspaces, last 6 hours · refreshes every 5 seconds", word, "warn" if is_stuck else "good"
-    )
+    door.head("Delivery", "All workspaces, last 6 hours · refreshes every 5 seconds", *told(queue, at=until))
     tiles(queue, minutes, at=until)
     left, right = st.columns(2)
     with left.container(border=True, height="stretch", key="card-queue"):
@@ -48,6 +45,34 @@ def _live() -> None:
         _doubtful(data.sends(since), at=until)
     with st.container(border=True, key="card-dead-letters"):
         _dead_letters(letters, at=until)
+
+
+def told(queue: Queue, *, at: datetime) -> tuple[str, Tone]:
+    """The state of things, by the numbers below it: what waits for a person, then what mends itself."""
+    is_stuck = (
+        queue.waiting_count > _QUEUE_LIMIT
+        or _longest_wait(queue, at=at) > _WAITED_LIMIT
+        or _letter_count(queue) > 0
+        or are_late(queue, at=at)
+    )
+    said = ["Somebody should look"] if is_stuck else []
+    if queue.ambiguous_count:
+        said.append(
+            wording.counted(
+                queue.ambiguous_count,
+                "send is in doubt: it is checked and goes out again by itself",
+                "sends are in doubt: they are checked and go out again by themselves",
+            )
+        )
+    return (" · ".join(said), "warn") if said else ("Everything flows", "good")
+
+
+def _longest_wait(queue: Queue, *, at: datetime) -> timedelta:
+    return at - queue.oldest_received_at if queue.oldest_received_at else timedelta(0)
+
+
+def _letter_count(queue: Queue) -> int:
+    return queue.dead_letter_count + queue.parked_count
 
 
 def are_late(queue: Queue, *, at: datetime) -> bool:
@@ -79,12 +104,12 @@ def tiles(queue: Queue, minutes: list[Minute], *, at: datetime) -> None:
         chart_type="area",
         help="Messages stored and not yet worked on.",
     )
-    oldest = at - queue.oldest_received_at if queue.oldest_received_at else timedelta(0)
+    oldest = _longest_wait(queue, at=at)
     tile(
         "Oldest waiting",
         wording.age(oldest) if queue.oldest_received_at else "none",
         delta="limit 60 s",
-        delta_color="red" if oldest > timedelta(seconds=60) else "green",
+        delta_color="red" if oldest > _WAITED_LIMIT else "green",
         help="How long the oldest stored message has waited for its turn.",
     )
     tile(
@@ -95,7 +120,7 @@ def tiles(queue: Queue, minutes: list[Minute], *, at: datetime) -> None:
         help="The gateway did not say whether it took them; they are sent again under the same id. Others wait for "
         "the gateway, or for their number's pace.",
     )
-    letters = queue.dead_letter_count + queue.parked_count
+    letters = _letter_count(queue)
     tile(
         "Dead letters",
         f"{letters:,}",
