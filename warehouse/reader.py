@@ -4,6 +4,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -27,6 +29,17 @@ class NothingPublished(Exception):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(f"{directory} holds no published marts yet: run `mychatflow rollup`")
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What its queries read: nothing so far, or the file that was the newest for the first of them."""
+
+    file: str | None = None
+
+
+# Each thread that works on the answer has a copy of its context, and so the same answer.
+_answer: Final[ContextVar[_Answer | None]] = ContextVar("answer", default=None)
 
 
 class Reader:
@@ -60,9 +73,9 @@ class Reader:
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor of its own on the newest published file, which stays until its end. Raises NothingPublished."""
+        """A cursor of its own on the published file, which stays until its end. Raises NothingPublished."""
         with self._lock:
-            connection, file = self._newest()
+            connection, file = self._opened()
             cursor = connection.cursor()
             # The search path belongs to a cursor, not to its connection.
             cursor.execute(f"set search_path = '{file}.marts,memory.main'")
@@ -74,6 +87,20 @@ class Reader:
             with self._lock:
                 self._asked[file] -= 1
                 self._let_go()
+
+    @contextmanager
+    def one_publication(self) -> Iterator[None]:
+        """Whatever is published meanwhile: every query of this answer reads the file that the first of them found."""
+        answer = _Answer()
+        before = _answer.set(answer)
+        try:
+            yield
+        finally:
+            _answer.reset(before)
+            if answer.file is not None:
+                with self._lock:
+                    self._asked[answer.file] -= 1
+                    self._let_go()
 
     def version(self) -> str:
         """The name of the file that `current` points to now."""
@@ -88,6 +115,18 @@ class Reader:
             if self._connection is not None:
                 self._connection.close()
             self._connection, self._attached = None, []
+
+    def _opened(self) -> tuple[duckdb.DuckDBPyConnection, str]:
+        """The answer's own file, or the newest."""
+        answer = _answer.get()
+        if self._connection is not None and answer is not None and answer.file in self._attached:
+            return self._connection, str(answer.file)
+        connection, file = self._newest()
+        if answer is not None:
+            answer.file = file
+            # It stays between the queries, too.
+            self._asked[file] += 1
+        return connection, file
 
     def _newest(self) -> tuple[duckdb.DuckDBPyConnection, str]:
         while True:

@@ -1,9 +1,9 @@
 """/api/v1/analytics: the numbers of the pages for programs, from the same registry and the same snapshot."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, Depends, FastAPI, Query
 from fastapi.responses import Response, StreamingResponse
 
 from dashboards.analytics import door
@@ -12,7 +12,7 @@ from dashboards.analytics.door import Analyst, Exporter, wrong
 from mychatflow.identity import Identities
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
-from warehouse import exports, metric_reads, metrics, reads
+from warehouse import exports, metric_reads, metrics, reader, reads
 from warehouse.exports import Kind
 
 PREFIX: Final = "/api/v1/analytics"
@@ -24,7 +24,16 @@ _TILES: Final = (
     "hours_saved",
 )  # fmt: skip
 Name = Annotated[str, Query(alias="metric", max_length=64, description="A name of /analytics/metrics.")]
-router = APIRouter()
+
+
+async def _one_publication() -> AsyncIterator[None]:
+    """All that an answer tells is of one publication, its `as_of` too; of a file until its last row was sent."""
+    with reader.current().one_publication():
+        yield
+
+
+# Not a plain function: it would run in a thread, and what it holds would end with that.
+router = APIRouter(dependencies=[Depends(_one_publication)])
 
 
 @router.get("/metrics", summary="What every number means")

@@ -2,9 +2,10 @@
 
 import csv
 import io
+import shutil
 import zipfile
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,8 @@ from dashboards.analytics import routes
 from mychatflow.rules.role import Role
 from mychatflow.store import api_keys
 from mychatflow.store.session import Store
-from tests.dashboards.conftest import Town
-from warehouse import metrics, reads
+from tests.dashboards.conftest import Town, forget
+from warehouse import metrics, reads, rollup
 from warehouse.periods import Period
 
 _OWN = ("summary", "hourly", "daily", "funnel", "llm-usage", "outcomes", "grades", "metrics")
@@ -65,6 +66,28 @@ async def test_the_api_tells_the_pages_numbers(api, store, town):
         await api.get("/series", headers=key, params={"metric": "messages", "from": period.since, "to": period.until})
     ).json()
     assert sum(day["value"] for day in series["data"]) == page["message_count"]
+
+
+async def test_an_answer_is_of_one_publication(api, store, town, tmp_path, monkeypatch):
+    key = await _key(store, town.dental.tenant_id)
+    # A copy: the town is read by other tests, too.
+    copy = town.settings.model_copy(update={"warehouse_url": f"duckdb:///{tmp_path}/copy/warehouse.duckdb"})
+    shutil.copytree(town.settings.warehouse_dir, tmp_path / "copy", symlinks=True)
+    monkeypatch.setenv("WAREHOUSE_URL", copy.warehouse_url)
+    forget()
+    before, read = reads.as_of(town.dental.tenant_id), reads.daily
+
+    def published_meanwhile(*asked: Any, **more: Any) -> list[dict[str, Any]]:
+        rows = read(*asked, **more)
+        rollup.rollup(copy, at=town.at)
+        return rows
+
+    monkeypatch.setattr(reads, "daily", published_meanwhile)
+
+    answer = (await api.get("/daily", headers=key)).json()
+
+    assert datetime.fromisoformat(answer["as_of"]) == before
+    assert reads.as_of(town.dental.tenant_id) > before
 
 
 async def test_every_route_answers_its_own_business(api, store, town):

@@ -1,5 +1,6 @@
 """Readers never meet the writer: publishing in a loop costs them no query, and nothing half-done is published."""
 
+import contextvars
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +29,7 @@ from warehouse.connection import WarehouseBusy
 from warehouse.query import StatementRefused
 from warehouse.reader import NothingPublished, Reader
 
+_NEWEST = "select max(version) as version from ops.publications"
 _NUMBERS = Path(__file__).parents[2] / "docs" / "numbers.md"
 
 
@@ -95,6 +98,25 @@ def test_who_began_on_a_file_reads_it_to_the_end(installation: Settings, publish
             published.rows("select 1")
 
         assert cursor.execute("select count(*) from analytics_events").fetchall() == [(0,)]
+    assert published.rows("select count(*) as n from duckdb_databases() where path is not null") == [{"n": 1}]
+
+
+def test_an_answer_reads_one_publication_between_its_queries_too(installation: Settings, published: Reader) -> None:
+    rollup.rollup(installation, at=NOON)
+
+    with published.one_publication():
+        first = published.rows(_NEWEST)
+        for index in range(1, 4):
+            rollup.publish_marts(installation, at=NOON + timedelta(minutes=index))
+        # Who asks beside it is not kept waiting for newer numbers.
+        with ThreadPoolExecutor(1) as beside:
+            assert beside.submit(published.rows, _NEWEST).result() != first
+            answering = contextvars.copy_context()
+            assert beside.submit(answering.run, published.rows, _NEWEST).result() == first
+
+        assert published.rows(_NEWEST) == first
+
+    assert published.rows(_NEWEST) == [{"version": 4}]
     assert published.rows("select count(*) as n from duckdb_databases() where path is not null") == [{"n": 1}]
 
 
