@@ -88,7 +88,7 @@ class TenantRoute(APIRoute):
                         whole = await _whole(request, takes_files=takes_files)
                         response = await idempotency.once(whole, opened, caller, handle)
             except _KNOWN as error:
-                response = _answer(request, error)
+                response = refusal(request, error)
             response.headers.update(headers)
             return response
 
@@ -117,7 +117,8 @@ _KNOWN: Final = (
 )
 
 
-def _answer(request: Request, error: Exception) -> Response:
+def refusal(request: Request, error: Exception) -> Response:
+    """What a caller is told of it; anything else is raised on."""
     match error:
         case DataError():
             return problems.answer(422, "invalid", "A value cannot be stored.", errors=[])
