@@ -37,7 +37,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
         exports.menu(looking, [row | {"detail": _written(row)} for row in rows], columns=_COLUMNS, file="audit")
     if chosen is not None:
         title = shell.plain(action(rows[chosen]))
-        dialog = st.dialog(title, width="large", on_dismiss=partial(shell.renew, _SELECTION))
+        dialog = st.dialog(title, width="medium", on_dismiss=partial(shell.renew, _SELECTION))
         dialog(partial(_one, rows[chosen], known, looking.timezone))()
 
 
@@ -118,7 +118,7 @@ def _details(row: Mapping[str, Any], known: Mapping[UUID, str]) -> list[tuple[st
 
 
 def _both(told: str, written: str) -> str:
-    return written if told in {"", written} else f"{told} ({written})"
+    return told or written if told.casefold() in {"", written.casefold()} else f"{told} ({written})"
 
 
 def _known(looking: Viewer, rows: Rows) -> dict[UUID, str]:

@@ -133,6 +133,7 @@ def test_a_row_holds_everything_with_its_ids(pages: Town, things: dict[str, UUID
         "Row of the log": str(rows[3]["id"]),
     }
     assert changed["Keys"] == ", ".join(KEYS)
+    assert record.whole(rows[1], {}, "UTC")["Who"] == "Local owner"
 
 
 def test_the_file_keeps_the_ids(pages: Town, things: dict[str, UUID], taken: list[Mapping[str, Any]]) -> None:
