@@ -64,7 +64,7 @@ def _number(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
         columns = [Column(title=name) for name in ("Since", "State", "Lasted")]
         cells = [
             (wording.escaped(since), _state(status), wording.escaped(lasted))
-            for since, status, lasted in pairing.history(changes[:6], timezone=looking.timezone, at=at)
+            for since, status, lasted in pairing.history(changes, timezone=looking.timezone, at=at)[:6]
         ]
         st.html(parts.table(columns, cells, label=f"Connection of {row['name']}"))
 

@@ -26,6 +26,11 @@ class Api(ThreadingHTTPServer):
     asked: list[tuple[str, str, str, Any]]
     says: dict[tuple[str, str], Any]
     code: int = 200
+    refusals: dict[tuple[str, str], str]
+
+    def refuses(self, method: str, path: str, code: str) -> None:
+        """That question alone, by that code of the API's."""
+        self.refusals[method, path] = code
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -52,7 +57,10 @@ class _Answers(BaseHTTPRequestHandler):
         shown = self.server.says.get((self.command, self.path), _USUAL.get(self.command))
         if self.server.code != 200:
             shown = {"code": "session_taken", "detail": "A number with a session of that name exists."}
-        self.send_response(self.server.code)
+        refusal = self.server.refusals.get((self.command, self.path))
+        if refusal:
+            shown = {"code": refusal, "detail": "Not as things stand now."}
+        self.send_response(409 if refusal else self.server.code)
         self.send_header("content-type", "application/json")
         self.end_headers()
         self.wfile.write(json.dumps(shown).encode())
@@ -62,7 +70,7 @@ class _Answers(BaseHTTPRequestHandler):
 def api(pages: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     assert pages.settings.data_dir.exists()
     server = Api(("127.0.0.1", 0), _Answers)
-    server.asked, server.says = [], {}
+    server.asked, server.says, server.refusals = [], {}, {}
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("WEB_URL", f"http://127.0.0.1:{server.server_port}")
     forget()

@@ -2,6 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
+import pytest
+from streamlit.testing.v1 import AppTest
+
 from dashboards.setup import pairing
 from mychatflow.rules import page_pass
 from tests.dashboards.conftest import HOSTILE, Town
@@ -22,6 +26,66 @@ def test_a_number_is_paired_as_the_person_who_looks(pages: Town, api: Api) -> No
     ]
     held = page_pass.read(api.asked[0][2], key=pages.settings.derived_secret(page_pass.PURPOSE), at=datetime.now(UTC))
     assert (held.tenant_id, held.role.value) == (shop.tenant_id, "owner")
+
+
+def paired(pages: Town, status: str) -> AppTest:
+    """The dialog of a number whose session is in that state."""
+    shop = pages.dental
+    with psycopg.connect(pages.settings.role_url("engine"), autocommit=True) as connection:
+        told = "update instances set session_status = %s where id = %s returning phone_number"
+        connection.execute(told, (status, shop.instance_id))
+        try:
+            return opened("numbers", workspace=shop.name).button(key=f"pair-{shop.instance_id}").click().run()
+        finally:
+            connection.execute(told, (None, shop.instance_id))
+
+
+def test_the_code_is_a_picture_with_words_for_who_cannot_see_it(pages: Town, api: Api) -> None:
+    (picture,) = paired(pages, "SCAN_QR_CODE").image
+
+    assert api.asked[1][1].endswith("/qr")
+    assert [image.alt for image in picture.proto.imgs] == ["QR code to scan with WhatsApp on the phone"]
+
+
+def test_a_number_is_started_whenever_its_dialog_opens(pages: Town, api: Api) -> None:
+    """A code from an hour ago has expired, and the session with it."""
+    shop = pages.dental
+    test = opened("numbers", workspace=shop.name)
+    for _ in range(2):
+        test = test.button(key=f"pair-{shop.instance_id}").click().run()
+
+    assert [path.rpartition("/")[2] for method, path, *_ in api.asked if method == "POST"] == ["start", "start"]
+
+
+@pytest.mark.parametrize("status", ["FAILED", "STOPPED"])
+def test_an_expired_code_is_asked_for_anew(pages: Town, api: Api, status: str) -> None:
+    api.refuses("GET", f"/api/v1/instances/{pages.dental.instance_id}/qr", "gateway_not_ready")
+    test = paired(pages, status)
+    assert "The code has expired" in html_of(test)
+    api.asked.clear()
+
+    test.button(key="new-code").click().run()
+
+    assert api.asked[0][:2] == ("POST", f"/api/v1/instances/{pages.dental.instance_id}/start")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("STARTING", "It starts, which takes a few seconds"), ("PASSKEY_REQUIRED", "asks there for a passkey")],
+)
+def test_a_code_that_is_not_there_says_why(pages: Town, api: Api, status: str, told: str) -> None:
+    api.refuses("GET", f"/api/v1/instances/{pages.dental.instance_id}/qr", "gateway_not_ready")
+
+    assert told in html_of(paired(pages, status))
+
+
+def test_a_paired_number_says_so(pages: Town, api: Api) -> None:
+    test = paired(pages, "WORKING")
+
+    assert "Connected" in html_of(test)
+    assert "are answered from now on" in html_of(test)
+    assert not [path for _, path, *_ in api.asked if path.endswith("/qr")]
+    assert not test.button(key="paired").click().run().exception
 
 
 def test_a_number_is_added_under_a_session_name_of_the_workspace(pages: Town, api: Api) -> None:
@@ -95,4 +159,18 @@ def test_each_state_of_a_connection_says_how_long_it_lasted() -> None:
     assert pairing.history(changes, timezone="Europe/Madrid", at=now) == [
         ("25 Nov 12:00", "WORKING", "1.0 h"),
         ("25 Nov 10:00", "FAILED", "2.0 h"),
+    ]
+
+
+def test_a_state_that_was_told_again_has_lasted_since_the_first() -> None:
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    told = ["SCAN_QR_CODE", "SCAN_QR_CODE", "STARTING", "SCAN_QR_CODE"]
+    changes = [
+        {"at": now - timedelta(hours=hours), "session_status": status} for hours, status in enumerate(told, start=1)
+    ]
+
+    assert [(status, lasted) for _, status, lasted in pairing.history(changes, timezone="UTC", at=now)] == [
+        ("SCAN_QR_CODE", "2.0 h"),
+        ("STARTING", "1.0 h"),
+        ("SCAN_QR_CODE", "1.0 h"),
     ]
