@@ -27,6 +27,10 @@ LETTERS: Final = _MEDIA / "SourceSansVF-Upright.ttf.BsWL4Kly.woff2"
 CUT: Final = {path.name: _HERE / "theme" / "cut" / path.name for path in (SYMBOLS, LETTERS)}
 _THEIR_FONT: Final = f"./static/media/{LETTERS.name}".encode()
 _OUR_FONT: Final = b"./app/static/inter-latin.woff2"
+# A page under an address of its own would look for its server below that address first, and be told twice that nothing
+# is there. Said before Streamlit's scripts run, and relative to the page as their addresses are.
+_SAID_FIRST: Final = b"window.prerenderReady = false"
+_SERVER: Final = _SAID_FIRST + b'; window.__streamlit = {BACKEND_BASE_URL: new URL("./", location.href).href}'
 # The big ones that our pages load, first what the first page does. What is bigger draws maps and diagrams.
 _BIG: Final = ("PlotlyChart.", "index.", "embed.", "protobuf.", "DataFrame.", "arrowFormatUtils.")
 _SMALL: Final = 300_000
@@ -80,7 +84,12 @@ class Light:
         elif answer := _light(scope["path"], Headers(scope=scope).get("accept-encoding", "")):
             await answer(scope, receive, send)
         else:
-            await self._app(scope, receive, _Page(send))
+            await self._app(_plain(scope), receive, _Page(send))
+
+
+def _plain(scope: Scope) -> Scope:
+    """Streamlit compresses its pages, too, and nobody could read them: what is around us does it afterwards."""
+    return scope | {"headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
 
 
 def _light(path: str, accepted: str) -> FileResponse | None:
@@ -101,7 +110,7 @@ def _takes_brotli(accepted: str) -> bool:
 
 
 class _Page:
-    """Hands on what is sent; a page asks at once for our font where it would have asked for Streamlit's."""
+    """Hands on what is sent; a page asks at once for our font and our server, where it would have asked elsewhere."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -119,7 +128,7 @@ class _Page:
                 await self._finish(self._started)
 
     async def _finish(self, started: Message) -> None:
-        body = self._body.replace(_THEIR_FONT, _OUR_FONT)
+        body = self._body.replace(_THEIR_FONT, _OUR_FONT).replace(_SAID_FIRST, _SERVER)
         MutableHeaders(scope=started)["content-length"] = str(len(body))
         await self._send(started)
         await self._send({"type": "http.response.body", "body": body})

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
-from playwright.sync_api import Browser, Dialog, Page
+from playwright.sync_api import Browser, Dialog, Page, Response
 
 from tests import ports
 
@@ -40,6 +41,8 @@ class Visit:
     address: str
     hosts: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
+    # What it asked for and did not get.
+    refusals: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> None:
         self.page.goto(f"{self.address}/{path}", timeout=PATIENCE)
@@ -69,10 +72,16 @@ def visiting(browser: Browser, address: str, *, width: int = 1440, scheme: str =
     )
     visit = Visit(page=context.new_page(), address=address)
     visit.page.on("request", lambda asked: visit.hosts.add(asked.url.split("/")[2].partition(":")[0]))
+    visit.page.on("response", partial(_answered, visit))
     visit.page.on("pageerror", lambda error: visit.failures.append(str(error)))
     visit.page.on("dialog", partial(_script_ran, visit))
     yield visit
     context.close()
+
+
+def _answered(visit: Visit, answer: Response) -> None:
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        visit.refusals.append(f"{answer.status} for {answer.url}")
 
 
 def _script_ran(visit: Visit, dialog: Dialog) -> None:

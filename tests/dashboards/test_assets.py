@@ -1,5 +1,6 @@
 """What the first visit weighs: scripts as tight as the browser takes them, fonts cut, and all of it still whole."""
 
+import gzip
 import urllib.request
 from email.message import Message
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from dashboards import assets
-from tests.dashboards.browsing import CHROMIUM, PATIENCE
+from tests.dashboards.browsing import CHROMIUM, PATIENCE, Visit
 
 SCRIPT = next(path for path in assets.used() if path.name.startswith("styled-components."))
 STYLE = next(path for path in assets.used() if path.suffix == ".css")
@@ -55,12 +56,28 @@ def test_nothing_but_scripts_is_found_by_their_names(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/leads"])
-def test_a_page_asks_at_once_for_the_font_it_is_written_in(address: str, path: str) -> None:
-    headers, body = got(address, path or "/", "identity")
+@pytest.mark.parametrize("encodings", ["identity", "gzip, deflate, br, zstd"])
+def test_a_page_asks_at_once_for_the_font_it_is_written_in(address: str, path: str, encodings: str) -> None:
+    headers, body = got(address, path or "/", encodings)
+    page = gzip.decompress(body) if headers["content-encoding"] == "gzip" else body
 
-    assert b'href="./app/static/inter-latin.woff2"' in body
-    assert b"SourceSans" not in body
+    assert b'href="./app/static/inter-latin.woff2"' in page
+    assert b"SourceSans" not in page
     assert int(headers["content-length"]) == len(body)
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+@pytest.mark.parametrize("path", ["", "leads", "leads?range=91d"])
+def test_a_page_finds_its_server_at_the_first_look(visit: Visit, path: str) -> None:
+    """Streamlit would ask below the page's own address first, and log two refusals."""
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url.removeprefix(visit.address)))
+    visit.open(path)
+
+    assert sorted(each for each in asked if "_stcore/h" in each) == ["/_stcore/health", "/_stcore/host-config"]
+    assert (visit.refusals, visit.failures) == ([], [])
 
 
 def test_the_fonts_are_those_of_this_streamlit() -> None:
