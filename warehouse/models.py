@@ -79,9 +79,14 @@ class Model(BaseModel):
         return self.promise.materialized == "view"
 
 
-@functools.cache
 def discover(directory: Path = SQL_DIRECTORY) -> tuple[Model, ...]:
     """Every model of the folder, each after the ones it reads. Raises ModelRefused."""
+    # The usual folder is read once, whether it was named or not.
+    return _discovered(directory)
+
+
+@functools.cache
+def _discovered(directory: Path) -> tuple[Model, ...]:
     found = {
         model.table: model
         for model in _parsed(file for layer in LAYERS for file in sorted(directory.glob(f"{layer}/*.sql")))
