@@ -89,7 +89,7 @@ class Light:
 
 def _plain(scope: Scope) -> Scope:
     """Streamlit compresses its pages, too, and nobody could read them: what is around us does it afterwards."""
-    return scope | {"headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
 
 
 def _light(path: str, accepted: str) -> FileResponse | None:
