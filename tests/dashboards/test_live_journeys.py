@@ -107,7 +107,7 @@ def test_an_admin_pairs_a_number_and_writes_a_quick_reply(live: Live, visit: Vis
     live.portal.call(_a_session_without_a_phone, live, number["session"])
     card.get_by_role("button", name="Pair the phone").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("A new code every few seconds").wait_for(timeout=PATIENCE)
+    dialog.get_by_text("WhatsApp changes the code now and then").wait_for(timeout=PATIENCE)
     page.wait_for_function("document.querySelector('[role=dialog] img')?.naturalWidth > 100", timeout=PATIENCE)
 
     live.portal.call(gateway.lifecycle.pair, number["session"])

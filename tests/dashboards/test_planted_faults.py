@@ -185,7 +185,7 @@ def test_what_the_warehouse_lost_and_doubled_is_named_and_mended_from_the_page(
 
     page = opened("operations")
     assert "reconciliation · both_sides_agree: 2 rows" in html_of(page)
-    assert "1 table failed a check" in html_of(page)
+    assert "1 table has a warning" in html_of(page)
     # The table stands first in the list, though it is as young as the others.
     assert re.findall(r"<tr><td class=\"text\">(\w+)", html_of(page))[0] == "reconciliation"
     command = page.code[0].value.splitlines()[0]

@@ -97,8 +97,9 @@ def test_a_sequence_keeps_its_promises(played):
         assert not follow_up.is_quiet(
             at.astimezone(place).time(), quiet_from=played.quiet[0], quiet_until=played.quiet[1]
         )
-        # Neither early nor bunched with the next.
-        assert timedelta(0) <= at - due_at <= min(2 * played.delays[step], timedelta(hours=24))
+        # Neither early nor bunched with the next; a look or two may pass, however short the delay.
+        latest = max(timedelta(minutes=15), min(2 * played.delays[step], timedelta(hours=24)))
+        assert timedelta(0) <= at - due_at <= latest
         assert played.conditions[step]
     # Two steps are at least the later one's delay apart.
     for (_, earlier, _), (step, later, _) in zip(played.sent, played.sent[1:], strict=False):
