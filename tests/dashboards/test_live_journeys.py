@@ -111,7 +111,7 @@ def test_an_admin_pairs_a_number_and_writes_a_quick_reply(live: Live, visit: Vis
     page.wait_for_function("document.querySelector('[role=dialog] img')?.naturalWidth > 100", timeout=PATIENCE)
 
     live.portal.call(gateway.lifecycle.pair, number["session"])
-    dialog.get_by_text("Messages to this number are answered").wait_for(timeout=PATIENCE)
+    dialog.get_by_text("are answered from now on").wait_for(timeout=PATIENCE)
 
     visit.open("knowledge")
     page.get_by_role("button", name="New quick reply").click(timeout=PATIENCE)
