@@ -11,23 +11,18 @@ _open: dict[str, psycopg.Connection[dict[str, Any]]] = {}
 
 def rows(url: str, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
     """Each statement is a transaction of its own."""
-    return told(url, sql, parameters).fetchall()
-
-
-def told(url: str, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> psycopg.Cursor[dict[str, Any]]:
-    """The same for a statement that may answer nothing."""
     if url in _open:
         try:
-            return _open[url].execute(sql, parameters)
+            return _open[url].execute(sql, parameters).fetchall()
         except psycopg.OperationalError:
             # The test killed the server meanwhile: the connection is of the one before.
             _open.pop(url).close()
     # No plan is kept, since a test may change the tables.
     _open[url] = psycopg.connect(url, autocommit=True, prepare_threshold=None, row_factory=dict_row)
-    return _open[url].execute(sql, parameters)
+    return _open[url].execute(sql, parameters).fetchall()
 
 
-def hang_up(*, but: str) -> None:
-    """Before a database goes: whoever lets it go stays connected."""
-    for url in [url for url in _open if url != but]:
-        _open.pop(url).close()
+def hang_up() -> None:
+    """Before a database goes."""
+    while _open:
+        _open.popitem()[1].close()

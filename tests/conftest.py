@@ -158,17 +158,19 @@ class DatabaseSettings(Settings):
 @contextlib.contextmanager
 def a_database(settings: Settings, postgres: EmbeddedPostgres) -> Iterator[Settings]:
     """Settings for an empty migrated database, which goes with the block."""
-    name, admin = f"test_{next(_databases)}", postgres.admin_url()
-    # Copied file by file, not block by block through the log: a third of the work.
-    asking.told(admin, f"create database {name} template {DATABASE} strategy file_copy")
+    name = f"test_{next(_databases)}"
+    with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
+        # Copied file by file, not block by block through the log: a third of the work.
+        connection.execute(f"create database {name} template {DATABASE} strategy file_copy")
     yield DatabaseSettings(
         _env_file=None,
         MYCHATFLOW_DATA_DIR=settings.data_dir,
         webhook_secret=settings.webhook_secret,
         database_name=name,
     )
-    asking.hang_up(but=admin)
-    asking.told(admin, f"drop database {name} with (force)")
+    asking.hang_up()
+    with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture
