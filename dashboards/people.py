@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import streamlit as st
@@ -79,13 +79,18 @@ def open_contact(looking: Viewer, contact_id: UUID, *, at: datetime, renews: str
 
 
 def selected(
-    shown: Sequence[Mapping[str, Any]], *, key: str, alt: str, columns: Mapping[str, Any] | None = None
+    shown: Sequence[Mapping[str, Any]],
+    *,
+    key: str,
+    alt: str,
+    columns: Mapping[str, Any] | None = None,
+    height: int | Literal["content"] | None = None,
 ) -> int | None:
-    """A table of people; the row somebody selected, if any."""
+    """A table to select from, some nine rows high unless told; the row somebody selected, if any."""
     found = st.dataframe(
         shown,
         hide_index=True,
-        height=min(320, 38 + 34 * len(shown)),
+        height=height or min(320, 38 + 34 * len(shown)),
         row_height=34,
         key=key,
         on_select="rerun",

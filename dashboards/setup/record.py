@@ -42,8 +42,7 @@ def show(looking: Viewer, *, at: datetime) -> None:
 
 
 def _selected(rows: Rows, known: Mapping[UUID, str], timezone: str) -> int | None:
-    column = st.column_config
-    found = st.dataframe(
+    return people.selected(
         [
             {
                 "When": row["at"],
@@ -54,16 +53,11 @@ def _selected(rows: Rows, known: Mapping[UUID, str], timezone: str) -> int | Non
             }
             for row in rows
         ],
-        hide_index=True,
-        height="content" if len(rows) <= _FEW else 560,
-        row_height=34,
         key=shell.renewed(_SELECTION),
-        on_select="rerun",
-        selection_mode="single-row",
         alt=f"Table of {len(rows)} changes.",
-        column_config={"When": column.DatetimeColumn(format="D MMM, HH:mm:ss", timezone=timezone)},
-    )["selection"]["rows"]
-    return int(found[0]) if found else None
+        columns={"When": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", timezone=timezone)},
+        height="content" if len(rows) <= _FEW else 560,
+    )
 
 
 def _one(row: Mapping[str, Any], known: Mapping[UUID, str], timezone: str) -> None:
