@@ -1,6 +1,7 @@
 """Finds messages whose webhook never came: at start, when a number connects again, and every five minutes."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -31,7 +32,29 @@ _OVERLAP: Final = timedelta(minutes=2)
 _OLDEST: Final = timedelta(days=7)
 # Nobody waits for one number's history longer than that.
 _PATIENCE_SECONDS: Final = 120.0
+_PROGRESS_SECONDS: Final = 0.5
 log = structlog.get_logger(__name__)
+
+
+class Progress:
+    """How far a round has come, written down twice a second and not after each chat: it may read thousands.
+
+    Whoever goes on after a crash reads half a second's pages again, and finds nothing new in them.
+    """
+
+    def __init__(self, schedule: Schedule, due: DueNumber) -> None:
+        self._schedule = schedule
+        self._due = due
+        self._behind: dict[str, datetime] = {}
+        self._written_at = time.monotonic()
+
+    async def read_until(self, chat_id: str, at: datetime) -> None:
+        self._behind[chat_id] = at
+        if time.monotonic() - self._written_at < _PROGRESS_SECONDS:
+            return
+        await self._schedule.read_until(self._due, self._behind)
+        self._behind.clear()
+        self._written_at = time.monotonic()
 
 
 class CatchUp:
@@ -102,6 +125,7 @@ class CatchUp:
 
     async def _chats(self, client: WahaClient, due: DueNumber, instance: Instance, *, since: datetime) -> int:
         behind = await self._schedule.progress(due)
+        progress = Progress(self._schedule, due)
         seen: set[str] = set()
         found = 0
         # A chat that is written to while the list's pages are turned moves to the front and stands on none of them:
@@ -112,19 +136,19 @@ class CatchUp:
                 seen.add(chat.chat_id)
                 begin = max(since, behind.get(chat.chat_id, since))
                 if chat.last_message_at is None or chat.last_message_at >= begin:
-                    found += await self._chat(client, due, instance, chat.chat_id, since=begin)
+                    found += await self._chat(client, progress, instance, chat.chat_id, since=begin)
         return found
 
     async def _chat(
-        self, client: WahaClient, due: DueNumber, instance: Instance, chat_id: str, *, since: datetime
+        self, client: WahaClient, progress: Progress, instance: Instance, chat_id: str, *, since: datetime
     ) -> int:
         """Each page is stored for good: whoever goes on after us, or after a crash, begins behind it."""
         began = datetime.now(UTC)
         found = 0
-        async for page in history.pages_since(client, due.session, chat_id, since=since):
+        async for page in history.pages_since(client, instance.session, chat_id, since=since):
             found += await self._take(instance, page)
-            await self._schedule.read_until(due, chat_id, at=page[-1].sent_at)
-        await self._schedule.read_until(due, chat_id, at=began - _OVERLAP)
+            await progress.read_until(chat_id, page[-1].sent_at)
+        await progress.read_until(chat_id, began - _OVERLAP)
         return found
 
     async def _session(self, client: WahaClient, due: DueNumber, instance: Instance, *, at: datetime) -> SessionState:

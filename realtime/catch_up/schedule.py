@@ -1,6 +1,6 @@
 """Which numbers have their history read now, by which worker, and until when nothing of them is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -61,7 +61,8 @@ select chat_id, read_until from catch_up_progress where tenant_id = %(tenant_id)
 """
 _READ_UNTIL: Final = """
 insert into catch_up_progress (tenant_id, instance_id, chat_id, read_until)
-values (%(tenant_id)s, %(instance_id)s, %(chat_id)s, %(at)s)
+select %(tenant_id)s, %(instance_id)s, chat_id, read_until
+from unnest(%(chats)b::text[], %(times)b::timestamptz[]) as behind (chat_id, read_until)
 on conflict (tenant_id, instance_id, chat_id) do update set
     read_until = greatest(catch_up_progress.read_until, excluded.read_until)
 """
@@ -152,10 +153,11 @@ class Schedule:
             found = await connection.execute(_PROGRESS, due.place)
             return {row[0]: row[1] for row in await found.fetchall()}
 
-    async def read_until(self, due: DueNumber, chat_id: str, *, at: datetime) -> None:
-        """Nothing of the chat is missing until then; the number stays ours."""
-        async with self._pool.connection() as connection:
-            await connection.execute(_READ_UNTIL, due.place | {"chat_id": chat_id, "at": at})
+    async def read_until(self, due: DueNumber, behind: Mapping[str, datetime]) -> None:
+        """Nothing of these chats is missing until then; the number stays ours."""
+        read = {"chats": list(behind), "times": list(behind.values())}
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(_READ_UNTIL, due.place | read)
             await connection.execute(_HOLD, due.place)
 
     async def rest(self, due: DueNumber) -> None:
