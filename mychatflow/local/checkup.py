@@ -17,7 +17,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from mychatflow.local import programs, safety
+from mychatflow.local import leftovers, programs, safety
 from mychatflow.rules.alerts import BY_NAME
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store import media_vault, schema
@@ -115,7 +115,7 @@ def postgres(settings: Settings) -> list[Finding]:
     except psycopg.errors.UndefinedTable:
         return [_found("postgres", "failed", "holds no tables yet", "mychatflow migrate")]
     except psycopg.OperationalError as error:
-        step = "mychatflow up" if settings.is_embedded_database else "check DATABASE_URL"
+        step = _bring_back(settings, "postgres") if settings.is_embedded_database else "check DATABASE_URL"
         return [_found("postgres", "down", str(error).splitlines()[0], step)]
     findings = [_role(role), _wall(open_tables)]
     revision = version[0] if version else None
@@ -153,7 +153,8 @@ def meanings(settings: Settings) -> list[Finding]:
         with psycopg.connect(settings.role_url("engine"), connect_timeout=5) as connection:
             found = connection.execute("select 1 from pg_extension where extname = 'vector'").fetchone()
     except psycopg.OperationalError as error:
-        return [_found("meanings", "down", f"Postgres: {type(error).__name__}", "mychatflow up")]
+        # What to do was said above, by the check of Postgres.
+        return [_found("meanings", "down", f"Postgres: {type(error).__name__}")]
     if found is None:
         step = "as a superuser of the database: create extension vector"
         return [_found("meanings", "warning", "off: the database has no extension vector", step)]
@@ -167,7 +168,7 @@ def redis_server(settings: Settings) -> list[Finding]:
     try:
         client.ping()
     except redis.RedisError as error:
-        step = "mychatflow up" if settings.is_embedded_redis else "check REDIS_URL"
+        step = _bring_back(settings, "redis") if settings.is_embedded_redis else "check REDIS_URL"
         return [_found("redis", "down", str(error) or type(error).__name__, step)]
     finally:
         client.close()
@@ -262,6 +263,14 @@ CHECKS: Final[tuple[Callable[[Settings], list[Finding]], ...]] = (
 
 def _found(check: str, verdict: Verdict, detail: str, next_step: str = "") -> Finding:
     return Finding(check=check, verdict=verdict, detail=detail, next_step=next_step)
+
+
+def _bring_back(settings: Settings, name: leftovers.Server) -> str:
+    """Who runs and does not answer is not started by `up`; its supervisor starts it anew when it ends."""
+    silent = leftovers.running(settings, name)
+    if silent is None:
+        return "mychatflow up"
+    return f"it runs and does not answer: kill -9 {silent.pid} loses nothing, and mychatflow up starts it anew"
 
 
 def _existing(path: Path) -> Path:

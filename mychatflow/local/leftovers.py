@@ -1,28 +1,37 @@
-"""Servers of a start that was killed: waited for while they go down, and named when they do not."""
+"""Servers of this data directory that run though nobody expects it: waited for, or named."""
 
 import time
 from pathlib import Path
+from typing import Final, Literal
 
 import psutil
 
 from mychatflow.local.console import Failure, say
 from mychatflow.settings import Settings
 
-_LEFTOVER_SECONDS = 20
+Server = Literal["postgres", "redis"]
+_SERVERS: Final[tuple[Server, ...]] = ("postgres", "redis")
+_LEFTOVER_SECONDS: Final = 20
 
 
 def see_ended(settings: Settings) -> None:
     """Wait for servers of a killed start that are still going down; a stale pid file is nobody."""
-    data_dir = settings.data_dir / "postgres"
-    # Redis shows its socket as its title, Postgres its directory.
-    for name, mark, pid_files in (
-        ("postgres", str(data_dir), (settings.run_dir / "postgres.pid", data_dir / "postmaster.pid")),
-        ("redis", str(settings.socket_dir), (settings.run_dir / "redis.pid",)),
-    ):
-        leftover = next(filter(None, (_running(path, mark) for path in pid_files)), None)
+    for name in _SERVERS:
+        leftover = running(settings, name)
         if leftover is not None:
             say(f"waiting for an earlier {name} (pid {leftover.pid}) to end …")
             _await(leftover, name)
+
+
+def running(settings: Settings, name: Server) -> psutil.Process | None:
+    """The live embedded server of this data directory, whether or not it answers."""
+    data_dir = settings.data_dir / "postgres"
+    pid_files = [settings.run_dir / f"{name}.pid"]
+    if name == "postgres":
+        pid_files.append(data_dir / "postmaster.pid")
+    # Redis shows its socket as its title, Postgres its directory.
+    mark = str(data_dir) if name == "postgres" else str(settings.socket_dir)
+    return next(filter(None, (_running(path, mark) for path in pid_files)), None)
 
 
 def _running(path: Path, mark: str) -> psutil.Process | None:

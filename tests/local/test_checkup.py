@@ -1,6 +1,7 @@
-"""What the doctor says of a gateway: who gets in without a key, and whose clock it follows."""
+"""What the doctor says: of a gateway that lets strangers in, of a frozen server, of alerts nobody hears."""
 
 import http.server
+import signal
 import threading
 
 import psycopg
@@ -8,6 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from mychatflow.local import checkup
+from mychatflow.local.redis import EmbeddedRedis
+from mychatflow.settings import Settings
 
 KEY = "key-of-the-gateway"
 
@@ -61,6 +64,24 @@ def test_alerts_that_nobody_hears_of_are_named(settings, env, people, verdict):
     [found] = checkup.alert_mail(settings.model_copy(update={"env": env, "alert_emails": people}))
 
     assert (found.verdict, "ALERT_EMAILS" in found.detail) == (verdict, True)
+
+
+def test_a_frozen_redis_is_not_told_to_be_started(tmp_path):
+    settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path)
+    [missing] = checkup.redis_server(settings)
+    server = EmbeddedRedis(settings)
+    frozen = server.launch()
+    try:
+        server.finish_start()
+        frozen.send_signal(signal.SIGSTOP)
+        [silent] = checkup.redis_server(settings)
+    finally:
+        frozen.send_signal(signal.SIGCONT)
+        server.stop()
+
+    assert (missing.verdict, missing.next_step) == ("down", "mychatflow up")
+    assert silent.verdict == "down"
+    assert f"kill -9 {frozen.pid}" in silent.next_step
 
 
 async def test_what_fires_is_told_with_what_to_do(settings, store):
