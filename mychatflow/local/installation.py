@@ -101,7 +101,11 @@ class Installation:
         command = [sys.executable, "-m", "mychatflow", "migrate", "--json"]
         done = subprocess.run(command, env=self._environment, stdout=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
-            raise Failure("the database is not at the newest version", exit_code=done.returncode)
+            raise Failure(
+                "the database is not at the newest version",
+                next_step="do what the error above says, then: mychatflow up",
+                exit_code=done.returncode,
+            )
 
     def start(self, program: Program) -> None:
         """Start that program and keep it running."""
