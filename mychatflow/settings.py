@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mychatflow.rules import setting_forms
@@ -28,6 +28,10 @@ _Secret = Annotated[SecretStr | None, BeforeValidator(setting_forms.unless_blank
 _Rate = Annotated[str, AfterValidator(setting_forms.rate)]
 _Budgets = Annotated[_Text, AfterValidator(setting_forms.daily_budgets)]
 _Bucket = Annotated[_Text, AfterValidator(setting_forms.bucket_url)]
+_Postgres = Annotated[_Secret, AfterValidator(setting_forms.of_a_secret(setting_forms.postgres_url))]
+_Redis = Annotated[_Secret, AfterValidator(setting_forms.of_a_secret(setting_forms.redis_url))]
+_HexKeys = Annotated[SecretStr | None, AfterValidator(setting_forms.of_a_secret(setting_forms.hex_key))]
+_SigningSecrets = Annotated[SecretStr | None, AfterValidator(setting_forms.of_a_secret(setting_forms.signing_secrets))]
 
 
 class ConfigurationRefused(Exception):
@@ -49,21 +53,19 @@ class Settings(BaseSettings):
         validation_alias="MYCHATFLOW_DATA_DIR",
         description="Embedded servers, warehouse, keys, logs, pid files.",
     )
-    master_key: SecretStr | None = Field(
+    master_key: _HexKeys = Field(
         None,
         validation_alias="MYCHATFLOW_MASTER_KEY",
         description="Wraps the tenants' keys: 64 hex digits; `new,old` while rotating. Made at first start when unset.",
     )
-    database_url: _Secret = Field(None, description="A real Postgres, 17 or newer; the embedded one when unset.")
-    database_owner_url: _Secret = Field(
+    database_url: _Postgres = Field(None, description="A real Postgres, 17 or newer; the embedded one when unset.")
+    database_owner_url: _Postgres = Field(
         None, description="The role that migrates, where roles have names of their own."
     )
-    database_engine_url: SecretStr | None = Field(None, description="The role that answers customers across tenants.")
-    database_pipeline_url: SecretStr | None = Field(
-        None, description="The role that reads everything for the warehouse."
-    )
-    database_audit_url: SecretStr | None = Field(None, description="The role that appends to the audit log.")
-    redis_url: SecretStr | None = Field(None, description="A real Redis; the embedded one when unset.")
+    database_engine_url: _Postgres = Field(None, description="The role that answers customers across tenants.")
+    database_pipeline_url: _Postgres = Field(None, description="The role that reads everything for the warehouse.")
+    database_audit_url: _Postgres = Field(None, description="The role that appends to the audit log.")
+    redis_url: _Redis = Field(None, description="A real Redis; the embedded one when unset.")
     web_host: str = Field("127.0.0.1", description="Address the webhook and API listen on.")
     web_port: int = Field(8000, ge=1, le=65535, description="Port of the webhook and API.")
     web_url: _Text = Field(None, description="Where the gateway and integrators reach the webhook and API.")
@@ -113,7 +115,7 @@ class Settings(BaseSettings):
     clerk_authorized_parties: _Text = Field(None, description="Allowed `azp`, separated by commas.")
     clerk_client_id: _Text = Field(None, description="OIDC client of the dashboards; CLERK_AUDIENCE when unset.")
     clerk_client_secret: _Secret = Field(None, description="Secret of the dashboards' OIDC client.")
-    clerk_webhook_secret: SecretStr | None = Field(
+    clerk_webhook_secret: _SigningSecrets = Field(
         None, description="`whsec_…` of the Clerk webhook; several by commas while rotating."
     )
     resend_api_key: _Secret = Field(None, description="Without it e-mails land in the data dir's outbox folder.")
@@ -132,14 +134,6 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
-
-    @field_validator("clerk_webhook_secret", "database_url", "master_key")
-    @classmethod
-    def _is_well_formed(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        forms = {"database_url": setting_forms.postgres_url, "master_key": setting_forms.hex_key}
-        if value is not None:
-            forms.get(str(info.field_name), setting_forms.signing_secrets)(value.get_secret_value())
-        return value
 
     @property
     def is_production(self) -> bool:

@@ -1,8 +1,11 @@
 """What a setting must look like, told in words that whoever typed it understands."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
+
+from pydantic import SecretStr
 
 _PROVIDERS: Final = frozenset({"openai", "gemini", "anthropic"})
 _SIGNING_SECRET: Final = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -11,6 +14,17 @@ _SIGNING_SECRET: Final = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/
 def unless_blank(value: object) -> object:
     """`OPENAI_API_KEY=` in a copied file is no key."""
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def of_a_secret(check: Callable[[str], None]) -> Callable[[SecretStr | None], SecretStr | None]:
+    """The check for a value that never shows itself; one that is not set has no form."""
+
+    def checked(value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check(value.get_secret_value())
+        return value
+
+    return checked
 
 
 def rate(value: str) -> str:
@@ -45,6 +59,13 @@ def postgres_url(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"} or not (parts.netloc or parts.query):
         raise ValueError("must look like postgresql://login:password@host:5432/database")
+
+
+def redis_url(value: str) -> None:
+    """Raises ValueError unless it is an address of a Redis."""
+    parts = urlsplit(value)
+    if not (parts.scheme in {"redis", "rediss"} and parts.hostname) and not (parts.scheme == "unix" and parts.path):
+        raise ValueError("must look like redis://login:password@host:6379/0 (rediss:// with TLS)")
 
 
 def bucket_url(value: str | None) -> str | None:

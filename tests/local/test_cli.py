@@ -77,7 +77,14 @@ def test_settings_are_shown_without_secrets(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WEB_PORT", "many"), ("DATABASE_URL", "shop"), ("DATABASE_URL", "mysql://me:hush-hush@host/shop")],
+    [
+        ("WEB_PORT", "many"),
+        ("DATABASE_URL", "shop"),
+        ("DATABASE_URL", "mysql://me:hush-hush@host/shop"),
+        ("DATABASE_ENGINE_URL", "me:hush-hush@host/shop"),
+        ("REDIS_URL", "cache.example:6379"),
+        ("REDIS_URL", "redis://"),
+    ],
 )
 def test_a_wrong_variable_is_named_and_refused(tmp_path, name, value):
     done = run(tmp_path, "config", "check", **{name: value})
