@@ -13,11 +13,17 @@ from fastapi.responses import StreamingResponse
 from mychatflow.settings import Settings
 from mychatflow.store import audit, data_requests
 from mychatflow.store.export_vault import ExportVault
-from realtime.api import document, doors
+from realtime.api import document, doors, link_pages
 from realtime.api.doors import Doors
+from realtime.api.link_pages import Words
 from realtime.api.problems import Problem
 
-router: Final = APIRouter(tags=["privacy"])
+_BROKEN: Final = Words("This link does not work", "It was cut short on its way. Copy it anew from where you found it.")
+_GONE: Final = Words(
+    title="This link is used up",
+    text="It opens once, for a quarter of an hour. Ask for another copy on the page Data, under Setup, or by the API.",
+)
+router: Final = APIRouter(tags=["privacy"], route_class=link_pages.route(broken=_BROKEN, gone=_GONE))
 _PATH: Final = "/api/exports/{tenant_id}/{export_id}"
 
 
@@ -32,7 +38,7 @@ def made(settings: Settings, tenant_id: UUID, export_id: UUID, expires_at: datet
     _PATH,
     summary="Fetch a copy, once",
     response_class=StreamingResponse,
-    responses=document.file("application/zip") | document.refusals(404, 410, 422, 503),
+    responses=document.file("application/zip") | link_pages.refusals(404, 410, 422, 503),
 )
 async def fetch(
     request: Request,

@@ -105,7 +105,11 @@ async def test_a_link_opens_once_and_not_for_long(api, shop, store, fresh, worke
 
     assert (await api.get(spoiled)).status_code == 404
     assert (await api.get(url)).status_code == 200
-    assert (await api.get(url)).status_code == 410
+    again = await api.get(url)
+    assert (again.status_code, again.headers["content-type"]) == (410, "application/problem+json")
+    by_hand = await api.get(url, headers={"accept": "text/html,*/*;q=0.8"})
+    assert by_hand.status_code == 410
+    assert "<h1>This link is used up</h1>" in by_hand.text
     assert (await api.get(f"/exports/{ready['id']}")).json()["url"] is None
     second = await a_copy(api, worker, canary)
     await do_all(worker, at=datetime.now(UTC) + timedelta(minutes=16))
