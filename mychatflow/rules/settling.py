@@ -12,8 +12,6 @@ LONGEST: Final = timedelta(seconds=8)
 MARK: Final = timedelta(milliseconds=50)
 # How often the workers look for chats that are due, bell or no bell.
 LOOK: Final = timedelta(milliseconds=250)
-# A burst that began longer ago was kept waiting by us and not by the customer: the next message begins another.
-STALE: Final = LONGEST + 4 * LOOK
 
 
 def settled_at(received: Collection[datetime], *, settle: timedelta) -> datetime | None:

@@ -61,11 +61,14 @@ class Patience:
     async def settle(self, chat: Chat, tenant: Tenant) -> bool:
         """Wait until the chat has settled; True when that took time, in which more may have come.
 
-        A chat that is claimed when it is due has settled. One that is inherited from a dead worker, or begun anew
-        because the customer wrote on, has not: what came last may be ahead of a message whose webhook is tried again.
+        A chat that is claimed when it is due has settled. One that is overdue, inherited from a dead worker, or begun
+        anew because the customer wrote on, may not have: what came last may be ahead of a message whose webhook is
+        tried again. A webhook that waited for Postgres counts from when its message was stored.
         """
         settle = timedelta(milliseconds=tenant.switches.debounce_ms)
         received = [row.received_at for row in chat.inbox if row.kind == "message" and not row.is_own]
+        if received and chat.lease.written_at:
+            received.append(chat.lease.written_at)
         settled_at = settling.settled_at(received, settle=settle)
         if settled_at is None:
             return False

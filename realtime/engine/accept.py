@@ -23,6 +23,8 @@ Outcome = Literal["stored", "known"]
 # What waits since an outage is due long since; yet the message that comes now is left alone like any other, or the one
 # before it, whose webhook the gateway tries again, would be answered after it.
 # A row without first_at (our own message, a reaction, an edit) wakes its chat but never shortens a pending debounce.
+# A chat that is due waits for us and not for its customer, so it keeps its place in line, however often the customer
+# writes; whoever claims it learns by first_at when that was last, and leaves the chat alone for so long.
 _INSERT: Final = """
 with
 
@@ -90,12 +92,11 @@ leases as (
     on conflict (tenant_id, instance_id, chat_id) do update set
         due_at = case
             when excluded.first_at is null then coalesce(chat_leases.due_at, excluded.due_at)
-            when chat_leases.first_at > excluded.first_at - %(stale)s
-                then least(excluded.due_at, chat_leases.first_at + %(longest)s)
-            else least(excluded.due_at, excluded.first_at + %(longest)s)
+            when chat_leases.due_at <= excluded.first_at then chat_leases.due_at
+            else least(excluded.due_at, chat_leases.first_at + %(longest)s)
         end,
         first_at = case
-            when chat_leases.first_at <= excluded.first_at - %(stale)s then excluded.first_at
+            when chat_leases.due_at <= excluded.first_at then excluded.first_at
             else coalesce(chat_leases.first_at, excluded.first_at)
         end
 )
@@ -216,7 +217,7 @@ class Acceptor:
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], bool]:
         """The new ones by their keys, and whether each wakes its chat."""
-        parameters = _columns(arrivals) | {"longest": settling.LONGEST, "mark": settling.MARK, "stale": settling.STALE}
+        parameters = _columns(arrivals) | {"longest": settling.LONGEST, "mark": settling.MARK}
         try:
             return await self._execute(parameters)
         except PoolTimeout:

@@ -19,12 +19,16 @@ class UnreadableRow(Exception):
 
 
 class Lease(Record, frozen=True, kw_only=True):
-    """One worker's right to a chat; every write names the fence, and an old fence writes nothing."""
+    """One worker's right to a chat; every write names the fence, and an old fence writes nothing.
+
+    `written_at` is when the message was stored that the chat was claimed for; the last one, where it was overdue.
+    """
 
     tenant_id: UUID
     instance_id: UUID
     chat_id: str
     fence: int
+    written_at: datetime | None = None
 
 
 class InboxRow(Record, frozen=True, kw_only=True):

@@ -40,6 +40,29 @@ async def test_a_retried_webhook_keeps_its_place_in_a_running_turn(house: House)
     assert house.texts(tenant, chat) == ["About #1 #2 #3"]
 
 
+async def test_a_retried_webhook_keeps_its_place_in_an_overdue_chat(house: House):
+    """#3 was stored only now, though its webhook came long ago: #2, refused meanwhile, is told again in a moment."""
+    count_words(house)
+    tenant, chat = await house.a_business(debounce_ms=3000, hedging_enabled=False), house.a_customer()
+    written(house, tenant, chat, 1, ago=30)
+    late = written(house, tenant, chat, 2, ago=20, is_told=False)
+    written(house, tenant, chat, 3, ago=10)
+    await until(lambda: len(house.rows("select 1 from inbox where chat_id = %(c)s", c=chat)) == 2)
+    await house.execute(
+        "with long_ago as (update inbox set received_at = received_at - interval '20 seconds' where chat_id = %(c)s)"
+        " update chat_leases set due_at = now(), first_at = now() where chat_id = %(c)s",
+        c=chat,
+    )
+
+    await until(lambda: house.rows("select 1 from chat_leases where leased_until is not null") != [])
+    await asyncio.sleep(0.7)
+    house.gateway.repeat(late)
+
+    await until(lambda: "#3" in " ".join(house.texts(tenant, chat)))
+    await house.quiet(tenant)
+    assert house.texts(tenant, chat) == ["About #1 #2 #3"]
+
+
 async def test_an_earlier_message_voids_a_draft_however_late_it_is(house: House, monkeypatch):
     """A turn that may not begin anew for what the customer adds still does for what it would leave behind."""
     monkeypatch.setattr(turn, "_FRESH_STARTS", 0)

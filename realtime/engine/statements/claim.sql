@@ -6,7 +6,7 @@
 with
 
 mine as (
-    select tenant_id, instance_id, chat_id
+    select tenant_id, instance_id, chat_id, first_at
     from chat_leases
     where due_at <= now() and leased_until is null
     order by due_at
@@ -25,4 +25,5 @@ where
     chat_leases.tenant_id = mine.tenant_id
     and chat_leases.instance_id = mine.instance_id
     and chat_leases.chat_id = mine.chat_id
-returning chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id, chat_leases.fence
+returning
+    chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id, chat_leases.fence, mine.first_at as written_at

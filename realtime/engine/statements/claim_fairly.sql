@@ -28,7 +28,7 @@ chosen as (
 ),
 
 mine as (
-    select chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id
+    select chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id, chat_leases.first_at
     from chosen
     inner join chat_leases
         on chosen.tenant_id = chat_leases.tenant_id
@@ -49,4 +49,5 @@ where
     chat_leases.tenant_id = mine.tenant_id
     and chat_leases.instance_id = mine.instance_id
     and chat_leases.chat_id = mine.chat_id
-returning chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id, chat_leases.fence
+returning
+    chat_leases.tenant_id, chat_leases.instance_id, chat_leases.chat_id, chat_leases.fence, mine.first_at as written_at

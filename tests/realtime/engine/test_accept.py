@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -13,6 +13,7 @@ from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from realtime.engine.accept import Acceptor, Arrival, RateExceeded
 from realtime.engine.batcher import Batcher
+from realtime.engine.claim import Claims
 from realtime.engine.pool import Pool, engine_pool
 from tests.factories import Tenant, a_tenant
 
@@ -111,26 +112,39 @@ async def test_a_burst_waits_no_longer_than_eight_seconds(pool: Pool, tenant: Te
     assert due_at - first_at == timedelta(seconds=8)
 
 
-@pytest.mark.parametrize(("waited", "is_left_alone"), [("8.2 seconds", False), ("1 minute", True)])
-async def test_what_an_outage_left_behind_takes_no_settle_away(
-    pool: Pool, tenant: Tenant, waited: str, is_left_alone: bool
+async def test_who_writes_on_keeps_their_place_in_line(pool: Pool, tenant: Tenant) -> None:
+    acceptor = Acceptor(pool, ring=lambda: None)
+    for chat in ("first@c.us", "second@c.us"):
+        await acceptor.accept(an_arrival(tenant, chat, chat_id=chat))
+    async with pool.connection() as connection:
+        await connection.execute("update chat_leases set due_at = due_at - interval '1 minute'")
+
+    for number in range(3):
+        await acceptor.accept(an_arrival(tenant, f"more-{number}", chat_id="first@c.us"))
+    claimed, _ = await Claims(pool, index=1).take(most=1)
+
+    assert [lease.chat_id for lease in claimed] == ["first@c.us"]
+
+
+@pytest.mark.parametrize("fairly", [False, True])
+async def test_what_an_overdue_chat_was_told_last_is_known_to_who_claims_it(
+    pool: Pool, tenant: Tenant, fairly: bool
 ) -> None:
     acceptor = Acceptor(pool, ring=lambda: None)
     await acceptor.accept(an_arrival(tenant))
     async with pool.connection() as connection:
         await connection.execute(
-            "update chat_leases set first_at = first_at - %(for)s::interval, due_at = due_at - %(for)s::interval",
-            {"for": waited},
+            "update chat_leases set first_at = first_at - interval '1 minute', due_at = due_at - interval '1 minute'"
         )
 
     # The webhook waited for Postgres before it was stored.
     came_at = datetime.now(UTC)
     await acceptor.accept(an_arrival(tenant, "later", received_at=came_at - timedelta(seconds=3)))
     await acceptor.accept(an_arrival(tenant, "own", is_own=True))
+    [lease], _ = await Claims(pool, index=1).take(most=10, without=[uuid4()] if fairly else [])
 
-    [(_, due_at, first_at)] = await leases(pool)
-    assert (due_at - came_at >= timedelta(milliseconds=500)) is is_left_alone
-    assert (first_at >= came_at) is is_left_alone
+    assert lease.written_at is not None
+    assert lease.written_at >= came_at
 
 
 async def test_our_own_message_leaves_the_debounce_alone(pool: Pool, tenant: Tenant) -> None:
