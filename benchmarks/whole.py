@@ -125,8 +125,10 @@ def uses(watched: Watch) -> list[Row]:
         # The first half fills caches; what grows after it grows for good.
         goal("memory, end ÷ middle", end / middle, "×", 1.05),
     ]
-    last = samples[-1].megabytes
-    rows += [goal(f"memory of {kind} at the end", last[kind], "MB") for kind in sorted(last)]
+    last, largest = samples[-1].megabytes, max(samples, key=lambda each: each.total_megabytes).megabytes
+    for kind in sorted(last):
+        rows.append(goal(f"memory of {kind} at the end", last[kind], "MB"))
+        rows.append(goal(f"memory of {kind} when most was used", largest.get(kind, 0.0), "MB"))
     return rows + [goal(f"CPU of {kind}", used, "cores") for kind, used in watch.cores(samples).items()]
 
 
