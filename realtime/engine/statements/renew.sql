@@ -1,4 +1,5 @@
--- Keeps the leases of chats whose turns are still running; one that was lost meanwhile stays lost.
+-- Keeps the leases of chats whose turns are still running; one that was lost meanwhile stays lost, and one that was
+-- given back while we waited for its row stays free: else nobody would hold it until it ran out.
 with
 
 mine as (
@@ -10,14 +11,14 @@ mine as (
         order by given.tenant_id, given.instance_id, given.chat_id
     ) as given
     cross join lateral (
-        select leases.fence from chat_leases as leases
+        select leases.fence, leases.leased_until from chat_leases as leases
         where
             leases.tenant_id = given.tenant_id
             and leases.instance_id = given.instance_id
             and leases.chat_id = given.chat_id
         for no key update
     ) as chat_leases
-    where chat_leases.fence = given.fence
+    where chat_leases.fence = given.fence and chat_leases.leased_until is not null
 )
 
 update chat_leases set leased_until = now() + %(seconds)s * interval '1 second'

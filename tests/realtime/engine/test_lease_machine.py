@@ -91,9 +91,10 @@ class Leases(RuleBasedStateMachine):
         lease = self.a_lease(data)
         before = self.leased_until(lease.chat_id)
         self.place.runner.run(Claims(self.place.pool, index=1).renew([lease]))
-        if lease.fence != self.newest[lease.chat_id]:
+        # A lease that was lost or given back stays so.
+        if lease.fence != self.newest[lease.chat_id] or before is None:
             assert self.leased_until(lease.chat_id) == before
-        elif before is not None:
+        else:
             self.running[lease.chat_id] = lease.fence
 
     @precondition(lambda self: self.granted)
