@@ -133,7 +133,7 @@ def under_way(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installati
         tenant = asyncio.run(a_busy_tenant(running.settings, traffic))
         if traffic.contacts:
             admin_url = running.postgres.admin_url(DATABASE)
-            size = {"contacts": traffic.contacts, "messages": traffic.history}
+            size = {"contacts": traffic.contacts, "messages": traffic.history, "readable": traffic.chats}
             asyncio.run(history.write(running.settings, tenant, admin_url, first=_FIRST_CUSTOMER, **size))
         gateway, model = f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
         running.start("gateway", "tests.fakes.waha", "--port", str(ports[1]), "--no-receipts")
