@@ -1,7 +1,6 @@
 """Group commit: a message is answered after its row is on disk, many rows share one commit, none disturbs another."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
@@ -9,24 +8,12 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from realtime.engine.accept import Acceptor, Arrival, RateExceeded
 from realtime.engine.batcher import Batcher
 from realtime.engine.claim import Claims
-from realtime.engine.pool import Pool, engine_pool
+from realtime.engine.pool import Pool
 from tests.factories import Tenant, a_tenant
-
-
-@pytest.fixture
-async def pool(fresh: Settings) -> AsyncIterator[Pool]:
-    async with engine_pool(fresh, name="test", size=3) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(store: Store) -> Tenant:
-    return await a_tenant(store)
 
 
 def an_arrival(tenant: Tenant, message_id: str = "m1", **changes: object) -> Arrival:

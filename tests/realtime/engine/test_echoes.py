@@ -3,9 +3,8 @@
 from realtime.engine.accept import Acceptor
 from tests.factories import a_tenant
 from tests.realtime.engine.test_accept import an_arrival, leases
-from tests.realtime.engine.test_statuses import a_sent_message, pool, rows, tenant
+from tests.realtime.engine.test_statuses import a_sent_message, rows
 
-__all__ = ["pool", "tenant"]
 STATES = "select message_id, state, done_at is not null from inbox order by seq"
 
 

@@ -1,28 +1,14 @@
 """A lease that ran out costs its messages one death each; only a message that kills every worker is put aside."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 
-from mychatflow.settings import Settings
-from mychatflow.store.session import Store
 from realtime.engine.claim import MOST_DEATHS, Claims
-from realtime.engine.pool import Pool, engine_pool
-from tests.factories import Tenant, a_tenant
+from realtime.engine.pool import Pool
+from tests.factories import Tenant
 
 CHAT = "34600000001@c.us"
-
-
-@pytest.fixture
-async def pool(fresh: Settings) -> AsyncIterator[Pool]:
-    async with engine_pool(fresh, name="test", size=2, patience_seconds=20) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(store: Store) -> Tenant:
-    return await a_tenant(store)
 
 
 async def a_dead_worker_held(pool: Pool, tenant: Tenant, **deaths_by_message: int) -> None:

@@ -1,23 +1,16 @@
 """Ten thousand chats under way at once make no single one dearer: each finds its own rows by an index."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from mychatflow.settings import Settings
 from realtime.engine import sql
-from realtime.engine.pool import Pool, engine_pool
+from realtime.engine.pool import Pool
 
 _OPEN_ROWS = {"inbox_open_by_chat", "outbox_open_by_chat"}
 _OF_A_CHAT = ("commit", "echoes", "facts", "fail", "lock", "release", "renew", "sent", "start_sending")
-
-
-@pytest.fixture
-async def pool(fresh: Settings) -> AsyncIterator[Pool]:
-    async with engine_pool(fresh, name="test", size=3, patience_seconds=20) as opened:
-        yield opened
 
 
 def numbered(statement: str) -> str:

@@ -1,30 +1,14 @@
 """Leases are kept as long as their turns run, and no longer."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
-
-from mychatflow.settings import Settings
-from mychatflow.store.session import Store
 from realtime.engine.accept import Acceptor
 from realtime.engine.claim import Claims
-from realtime.engine.pool import Pool, engine_pool
-from tests.factories import Tenant, a_tenant
+from realtime.engine.pool import Pool
+from tests.factories import Tenant
 from tests.realtime.engine.test_accept import an_arrival
 
 _WAITS = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%no key update%'"
-
-
-@pytest.fixture
-async def pool(fresh: Settings) -> AsyncIterator[Pool]:
-    async with engine_pool(fresh, name="test", size=3) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(store: Store) -> Tenant:
-    return await a_tenant(store)
 
 
 async def test_a_turn_that_ends_while_its_lease_is_renewed_leaves_the_chat_free(pool: Pool, tenant: Tenant):

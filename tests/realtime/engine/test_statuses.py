@@ -1,31 +1,18 @@
 """What WhatsApp says of our messages moves them forward only, and a number that flaps is one alert."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from mychatflow.settings import Settings
 from mychatflow.store.session import Store
 from realtime.engine.accept import Acceptor
-from realtime.engine.pool import Pool, engine_pool
+from realtime.engine.pool import Pool
 from realtime.engine.statuses import acknowledged, apply_statuses, sweep_waiting
 from tests.factories import Tenant, a_contact, a_tenant
 from tests.realtime.engine.test_accept import an_arrival
 
 SENT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-async def pool(fresh: Settings) -> AsyncIterator[Pool]:
-    async with engine_pool(fresh, name="test", size=3) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(store: Store) -> Tenant:
-    return await a_tenant(store)
 
 
 async def rows(pool: Pool, sql: str, *parameters: object) -> list[tuple]:
