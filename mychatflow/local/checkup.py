@@ -115,8 +115,7 @@ def postgres(settings: Settings) -> list[Finding]:
     except psycopg.errors.UndefinedTable:
         return [_found("postgres", "failed", "holds no tables yet", "mychatflow migrate")]
     except psycopg.OperationalError as error:
-        step = _bring_back(settings, "postgres") if settings.is_embedded_database else "check DATABASE_URL"
-        return [_found("postgres", "down", str(error).splitlines()[0], step)]
+        return [_found("postgres", "down", str(error).splitlines()[0], _bring_back(settings, "postgres"))]
     findings = [_role(role), _wall(open_tables)]
     revision = version[0] if version else None
     if schema.is_served_by_us(revision):
@@ -153,8 +152,8 @@ def meanings(settings: Settings) -> list[Finding]:
         with psycopg.connect(settings.role_url("engine"), connect_timeout=5) as connection:
             found = connection.execute("select 1 from pg_extension where extname = 'vector'").fetchone()
     except psycopg.OperationalError as error:
-        # What to do was said above, by the check of Postgres.
-        return [_found("meanings", "down", f"Postgres: {type(error).__name__}")]
+        detail = f"Postgres: {type(error).__name__}"
+        return [_found("meanings", "down", detail, _bring_back(settings, "postgres"))]
     if found is None:
         step = "as a superuser of the database: create extension vector"
         return [_found("meanings", "warning", "off: the database has no extension vector", step)]
@@ -168,8 +167,7 @@ def redis_server(settings: Settings) -> list[Finding]:
     try:
         client.ping()
     except redis.RedisError as error:
-        step = _bring_back(settings, "redis") if settings.is_embedded_redis else "check REDIS_URL"
-        return [_found("redis", "down", str(error) or type(error).__name__, step)]
+        return [_found("redis", "down", str(error) or type(error).__name__, _bring_back(settings, "redis"))]
     finally:
         client.close()
     return [_found("redis", "ok", "answers")]
@@ -266,7 +264,10 @@ def _found(check: str, verdict: Verdict, detail: str, next_step: str = "") -> Fi
 
 
 def _bring_back(settings: Settings, name: leftovers.Server) -> str:
-    """Who runs and does not answer is not started by `up`; its supervisor starts it anew when it ends."""
+    """What runs and does not answer is not started by `up`; its supervisor starts it anew when it ends."""
+    is_ours = settings.is_embedded_database if name == "postgres" else settings.is_embedded_redis
+    if not is_ours:
+        return "check DATABASE_URL" if name == "postgres" else "check REDIS_URL"
     silent = leftovers.running(settings, name)
     if silent is None:
         return "mychatflow up"
