@@ -60,7 +60,7 @@ where
     and interactions.id = sealed.id
     and interactions.occurred_at = sealed.occurred_at
 """
-# Twenty million rows are written in a third of the time without the indexes and the look for each row's contact.
+# Made anew when all is written: to keep them, and to look for each row's contact, would take longer than the rest.
 _INDEXES: Final = """
 select indexname, indexdef from pg_indexes where tablename = 'interactions' and indexdef not like 'CREATE UNIQUE%'
 """

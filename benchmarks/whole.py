@@ -115,20 +115,21 @@ def times(traffic: Traffic, seen: Seen, pages: list[dict[str, Any]]) -> list[Row
 def uses(watched: Watch) -> list[Row]:
     samples = watched.samples
     start, middle, end = (watch.megabytes_at(samples, place) for place in (0.0, 0.5, 1.0))
+    largest = max(samples, key=lambda each: each.total_megabytes)
     ages = [each.queue_age for each in samples if each.queue_age is not None]
     rows = [
         goal("oldest message in the queue, most", max(ages, default=float("nan")), "s", 30),
         goal("memory at the start", start, "MB"),
         goal("memory in the middle", middle, "MB"),
         goal("memory at the end", end, "MB"),
-        goal("memory, most", max(each.total_megabytes for each in samples), "MB", 1500),
+        goal("memory, most", largest.total_megabytes, "MB", 1500),
         # The first half fills caches; what grows after it grows for good.
         goal("memory, end ÷ middle", end / middle, "×", 1.05),
     ]
-    last, largest = samples[-1].megabytes, max(samples, key=lambda each: each.total_megabytes).megabytes
+    last = samples[-1].megabytes
     for kind in sorted(last):
         rows.append(goal(f"memory of {kind} at the end", last[kind], "MB"))
-        rows.append(goal(f"memory of {kind} when most was used", largest.get(kind, 0.0), "MB"))
+        rows.append(goal(f"memory of {kind} when most was used", largest.megabytes.get(kind, 0.0), "MB"))
     return rows + [goal(f"CPU of {kind}", used, "cores") for kind, used in watch.cores(samples).items()]
 
 

@@ -20,11 +20,10 @@ Outcome = Literal["stored", "known"]
 # claim its chat and read all that a turn starts from.
 # A chat is left alone from the moment its row is written: counted from the statement's begin, a slow one took it away.
 # With a debounce it is due at the next mark after that.
-# What waits since an outage is due long since; yet the message that comes now is left alone like any other, or the one
-# before it, whose webhook the gateway tries again, would be answered after it.
 # A row without first_at (our own message, a reaction, an edit) wakes its chat but never shortens a pending debounce.
-# A chat that is due waits for us and not for its customer, so it keeps its place in line, however often the customer
-# writes; whoever claims it learns by first_at when that was last, and leaves the chat alone for so long.
+# A chat that is due, as all are after an outage, waits for us and not for its customer: it keeps its place in line,
+# however often the customer writes. Yet the message that comes now is left alone like any other, or the one before it,
+# whose webhook the gateway tries again, would be answered after it: who claims the chat learns by first_at since when.
 _INSERT: Final = """
 with
 
