@@ -104,10 +104,10 @@ def invite(looking: Viewer, email: str, wanted: Role) -> bool:
 
 
 def change(looking: Viewer, member_id: UUID, wanted: Role, *, is_on_duty: bool) -> bool:
-    async def work(change: Change, cipher: TenantCipher, by: Viewer, _at: datetime) -> None:
+    async def work(change: Change, cipher: TenantCipher, by: Viewer, at: datetime) -> None:
         held = await _refuse_change(change, cipher, member_id, by=by, wanted=wanted)
         if wanted is not held:
-            await team.set_role(change.transaction, cipher.tenant_id, member_id, role=wanted)
+            await team.set_role(change.transaction, cipher.tenant_id, member_id, role=wanted, at=at)
             change.detail.update(role=wanted.value, previous=held.value)
         await members.set_duty(change.transaction, cipher.tenant_id, member_id, is_on_duty=is_on_duty)
 

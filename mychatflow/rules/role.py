@@ -74,6 +74,11 @@ def is_at_least(role: Role, least: Role) -> bool:
     return RANKS.index(role) >= RANKS.index(least)
 
 
+def above(role: Role) -> tuple[Role, ...]:
+    """Those that may do more."""
+    return RANKS[RANKS.index(role) + 1 :]
+
+
 def may_grant(granter: Role, granted: Role) -> bool:
     """Nobody hands out more than they hold, and only those who manage the team hand out anything."""
     return may(granter, Permission.MANAGE_TEAM) and is_at_least(granter, granted)

@@ -21,7 +21,14 @@ _COLUMNS: Final = (
 _INSERT = text(
     f"""
     insert into api_keys (tenant_id, id, name, prefix, key_hash, role, scopes, created_by, expires_at)
-    values (:tenant_id, :key_id, :name, :prefix, :key_hash, :role, :scopes, :created_by, :expires_at)
+    values (
+        :tenant_id, :key_id, :name, :prefix, :key_hash, :role, :scopes,
+        coalesce(
+            cast(:created_by as uuid),
+            (select made.created_by from api_keys as made where made.tenant_id = :tenant_id and made.id = :with_key)
+        ),
+        :expires_at
+    )
     returning {_COLUMNS}
     """  # noqa: S608 - constant columns
 )
@@ -79,9 +86,10 @@ async def create(
     role: Role,
     scopes: Sequence[str] = (),
     created_by: UUID | None = None,
+    with_key: UUID | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """The key, and its secret for the only time."""
+    """The key, and its secret for the only time; made with another key it is of whoever made that one."""
     # 256 random bits need no slow hash: there is nothing to guess.
     secret = f"{PREFIX}{secrets.token_urlsafe(32)}"
     row = await transaction.execute(
@@ -95,6 +103,7 @@ async def create(
             "role": role.value,
             "scopes": list(scopes),
             "created_by": created_by,
+            "with_key": with_key,
             "expires_at": expires_at,
         },
     )

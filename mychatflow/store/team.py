@@ -1,4 +1,4 @@
-"""Who joins, changes and leaves a tenant's team; whoever leaves takes no key along."""
+"""Who joins, changes and leaves a tenant's team; nobody keeps a key that may do more than they."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mychatflow.rules import role as roles
 from mychatflow.rules.role import Role
 
 _COLUMNS = """
@@ -36,7 +37,7 @@ _CHANGE = text(
     update team_members set
         role = :role, directory_role = coalesce(:directory_role, directory_role),
         user_id = coalesce(cast(:user_id as uuid), user_id),
-        joined_at = coalesce(joined_at, cast(:joined_at as timestamptz)), removed_at = null, dismissed_at = null
+        joined_at = coalesce(joined_at, cast(:at as timestamptz)), removed_at = null, dismissed_at = null
     where tenant_id = :tenant_id and id = :member_id
     returning {_COLUMNS}
     """  # noqa: S608 - constant columns
@@ -52,6 +53,12 @@ _TAKE_KEYS = text(
     """
     update api_keys set revoked_at = :at
     where tenant_id = :tenant_id and created_by = :member_id and revoked_at is null
+    """
+)
+_TAKE_GREATER_KEYS = text(
+    """
+    update api_keys set revoked_at = :at
+    where tenant_id = :tenant_id and created_by = :member_id and revoked_at is null and role = any(:greater)
     """
 )
 _DISMISS = text("update team_members set dismissed_at = :at where tenant_id = :tenant_id and id = :member_id")
@@ -140,23 +147,34 @@ async def change(
     role: Role,
     directory_role: str | None = None,
     user_id: UUID | None = None,
-    joined_at: datetime | None = None,
+    at: datetime,
 ) -> Mapping[str, Any] | None:
+    """As the provider says; who was awaited has joined then."""
     values = {
         "tenant_id": tenant_id,
         "member_id": member_id,
         "role": role.value,
         "directory_role": directory_role,
         "user_id": user_id,
-        "joined_at": joined_at,
+        "at": at,
     }
     row = (await transaction.execute(_CHANGE, values)).mappings().one_or_none()
+    await _take_greater_keys(transaction, tenant_id, member_id, role=role, at=at)
     return None if row is None else dict(row)
 
 
-async def set_role(transaction: AsyncConnection, tenant_id: UUID, member_id: UUID, *, role: Role) -> None:
+async def set_role(transaction: AsyncConnection, tenant_id: UUID, member_id: UUID, *, role: Role, at: datetime) -> None:
     """As somebody decided here; the provider's next change of it counts more."""
     await transaction.execute(_SET_ROLE, {"tenant_id": tenant_id, "member_id": member_id, "role": role.value})
+    await _take_greater_keys(transaction, tenant_id, member_id, role=role, at=at)
+
+
+async def _take_greater_keys(
+    transaction: AsyncConnection, tenant_id: UUID, member_id: UUID, *, role: Role, at: datetime
+) -> None:
+    """A key cannot hold more than whoever made it, later on neither."""
+    values = {"tenant_id": tenant_id, "member_id": member_id, "greater": [*roles.above(role)], "at": at}
+    await transaction.execute(_TAKE_GREATER_KEYS, values)
 
 
 async def leave(transaction: AsyncConnection, tenant_id: UUID, member_id: UUID, *, at: datetime) -> bool:

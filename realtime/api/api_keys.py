@@ -64,6 +64,7 @@ async def create_key(desk: AtDesk, wanted: NewKey) -> CreatedKey:
             role=wanted.role,
             scopes=[scope.value for scope in wanted.scopes],
             created_by=desk.caller.member_id,
+            with_key=desk.caller.key_id,
             expires_at=wanted.expires_at,
         )
         change.subject = str(key.key_id)

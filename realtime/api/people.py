@@ -97,7 +97,7 @@ async def change_member(desk: AtDesk, member_id: UUID, wanted: MemberChange) -> 
             )
         )
         if wanted.role is not None:
-            await team.set_role(change.transaction, desk.tenant_id, member_id, role=role)
+            await team.set_role(change.transaction, desk.tenant_id, member_id, role=role, at=desk.at)
             change.detail.update(role=role.value, previous=held.value)
         if wanted.is_on_duty is not None:
             await members.set_duty(change.transaction, desk.tenant_id, member_id, is_on_duty=wanted.is_on_duty)

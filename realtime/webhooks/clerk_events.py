@@ -181,7 +181,7 @@ async def _project(
         role=role,
         directory_role=standing.role,
         user_id=person.user_id,
-        joined_at=at,
+        at=at,
     )
     was_in = member["user_id"] is not None and member["removed_at"] is None
     if was_in and role == member["role"]:

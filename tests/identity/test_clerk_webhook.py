@@ -7,12 +7,14 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from mychatflow.store import team
+from mychatflow.rules.role import Role
+from mychatflow.store import api_keys, team
 from realtime.webhooks import standard
 from tests import asking
 from tests.realtime.webhooks.conftest import serving
@@ -151,6 +153,21 @@ async def test_what_the_provider_does_to_a_team_is_on_record(send, rows):
     ]
     # Their own workspace is left too, and no repeated event is told twice.
     assert len(record) == 6
+
+
+async def test_whom_the_provider_makes_less_keeps_no_greater_key(send, store, rows):
+    for event in (user(), organization(by="user_else"), membership(role="org:admin")):
+        await send(event)
+    [member] = rows("select tenant_id, id from team_members where role = 'admin'")
+    async with store.tenant_transaction(member["tenant_id"]) as transaction:
+        for role in (Role.ADMIN, Role.AGENT):
+            await api_keys.create(
+                transaction, member["tenant_id"], name="k", role=role, created_by=UUID(str(member["id"]))
+            )
+
+    assert (await send(membership("updated", at=20, role="org:member"))).status_code == 200
+
+    assert rows("select role from api_keys where revoked_at is null") == [{"role": "agent"}]
 
 
 async def test_a_deletion_may_come_first(send, rows):

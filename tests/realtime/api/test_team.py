@@ -93,6 +93,32 @@ async def test_who_is_removed_takes_no_key_along(api, shop, store):
     assert (await api.delete(f"/members/{shop.member_id}")).status_code == 404
 
 
+async def test_a_key_made_with_a_key_goes_with_who_made_the_first(api, shop, store):
+    admin_id = await a_member(store, shop.tenant, Role.ADMIN)
+    _, first = await a_key(store, shop.tenant, Role.ADMIN, created_by=admin_id)
+    second = await api.post("/api-keys", json={"name": "second", "role": "admin"}, headers=bearer(first))
+    third = await api.post("/api-keys", json={"name": "third"}, headers=bearer(second.json()["api_key"]))
+
+    assert (await api.delete(f"/members/{admin_id}")).status_code == 204
+
+    for made in (second, third):
+        assert (await api.get("/contacts", headers=bearer(made.json()["api_key"]))).status_code == 401
+    assert (await api.get("/contacts")).status_code == 200
+
+
+async def test_a_lesser_role_keeps_no_key_of_a_greater_one(api, shop, store):
+    admin_id = await a_member(store, shop.tenant, Role.ADMIN)
+    held = {
+        role: (await a_key(store, shop.tenant, role, created_by=admin_id))[1]
+        for role in (Role.ADMIN, Role.AGENT, Role.VIEWER)
+    }
+
+    assert (await api.patch(f"/members/{admin_id}", json={"role": "agent"})).status_code == 200
+
+    answers = {role: (await api.get("/contacts", headers=bearer(key))).status_code for role, key in held.items()}
+    assert answers == {Role.ADMIN: 401, Role.AGENT: 200, Role.VIEWER: 200}
+
+
 async def test_a_plans_users_are_counted(api, shop, store):
     async with store.platform_transaction() as transaction:
         await transaction.execute(text("update tenants set plan = 'free'"))
