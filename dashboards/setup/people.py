@@ -92,7 +92,8 @@ def invite(looking: Viewer, email: str, wanted: Role) -> bool:
         is_in = there is not None and there["joined_at"] is not None
         # Whoever was invited and did not come may be invited again, and counts once.
         size = replace(known, users=known.users - 1) if there is not None and not is_in else known
-        _refuse(rules.refuses_invitation(size, by=Role(by.workspace.role), wanted=wanted, is_in=is_in))
+        held = Role(there["role"]) if there is not None else None
+        _refuse(rules.refuses_invitation(size, by=Role(by.workspace.role), held=held, wanted=wanted, is_in=is_in))
         made = await members.invite(change.transaction, cipher.tenant_id, email=email, role=wanted, at=at)
         change.subject = str(made)
         change.detail["role"] = wanted.value

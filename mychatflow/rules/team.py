@@ -29,11 +29,14 @@ class Team:
     plan: Plan
 
 
-def refuses_invitation(team: Team, *, by: Role, wanted: Role, is_in: bool) -> Refusal | None:
+def refuses_invitation(team: Team, *, by: Role, held: Role | None, wanted: Role, is_in: bool) -> Refusal | None:
+    """`held` is what that address is invited as already, or was let in as."""
     if not role.may_grant(by, wanted):
         return "more_than_held"
     if is_in:
         return "already_in"
+    if held is not None and not role.may_grant(by, held):
+        return "more_than_held"
     return None if plan.may_invite(team.plan, users=team.users) else "plan_limit"
 
 

@@ -73,7 +73,8 @@ async def invite_member(desk: AtDesk, wanted: Invited) -> Member:
         # Whoever was invited and did not come may be invited again.
         is_in = there is not None and there["joined_at"] is not None
         size = replace(known, users=known.users - 1) if there is not None and not is_in else known
-        _refuse(rules.refuses_invitation(size, by=desk.caller.role, wanted=wanted.role, is_in=is_in))
+        held = Role(there["role"]) if there is not None else None
+        _refuse(rules.refuses_invitation(size, by=desk.caller.role, held=held, wanted=wanted.role, is_in=is_in))
         member_id = await members.invite(
             change.transaction, desk.tenant_id, email=wanted.email, role=wanted.role, at=desk.at
         )

@@ -11,20 +11,24 @@ OWNER, ADMIN, AGENT, VIEWER = Role.OWNER, Role.ADMIN, Role.AGENT, Role.VIEWER
 
 
 @pytest.mark.parametrize(
-    ("users", "by", "wanted", "is_in", "refusal"),
+    ("users", "by", "held", "wanted", "is_in", "refusal"),
     [
-        (9, OWNER, OWNER, False, None),
-        (10, OWNER, VIEWER, False, "plan_limit"),
-        (3, ADMIN, ADMIN, False, None),
-        (3, ADMIN, OWNER, False, "more_than_held"),
-        (3, AGENT, VIEWER, False, "more_than_held"),
-        (3, ADMIN, AGENT, True, "already_in"),
+        (9, OWNER, None, OWNER, False, None),
+        (10, OWNER, None, VIEWER, False, "plan_limit"),
+        (3, ADMIN, None, ADMIN, False, None),
+        (3, ADMIN, None, OWNER, False, "more_than_held"),
+        (3, AGENT, None, VIEWER, False, "more_than_held"),
+        (3, ADMIN, AGENT, AGENT, True, "already_in"),
+        # Invited before, and not in: once more, but not as less by whoever could not have invited them.
+        (3, ADMIN, ADMIN, VIEWER, False, None),
+        (3, ADMIN, OWNER, VIEWER, False, "more_than_held"),
+        (3, OWNER, OWNER, VIEWER, False, None),
     ],
 )
-def test_invitations_stay_within_plan_and_rank(users, by, wanted, is_in, refusal):
+def test_invitations_stay_within_plan_and_rank(users, by, held, wanted, is_in, refusal):
     known = Team(users=users, owners=1, plan=Plan.STARTER)
 
-    assert team.refuses_invitation(known, by=by, wanted=wanted, is_in=is_in) == refusal
+    assert team.refuses_invitation(known, by=by, held=held, wanted=wanted, is_in=is_in) == refusal
 
 
 @pytest.mark.parametrize(

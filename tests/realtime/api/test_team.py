@@ -59,9 +59,11 @@ async def test_an_invited_person_is_told_once_and_is_in_when_they_come(api, shop
 async def test_nobody_gives_more_than_they_hold(api, shop, store):
     _, admin = await a_key(store, shop.tenant, Role.ADMIN)
     owner_id = await a_member(store, shop.tenant, Role.OWNER)
+    await api.post("/members", json={"email": "next@example.test", "role": "owner"})
 
     for call in (
         api.post("/members", json={"email": "x@example.test", "role": "owner"}, headers=bearer(admin)),
+        api.post("/members", json={"email": "next@example.test", "role": "viewer"}, headers=bearer(admin)),
         api.patch(f"/members/{shop.member_id}", json={"role": "owner"}, headers=bearer(admin)),
         api.patch(f"/members/{owner_id}", json={"role": "viewer"}, headers=bearer(admin)),
         api.delete(f"/members/{owner_id}", headers=bearer(admin)),
