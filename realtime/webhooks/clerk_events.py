@@ -159,7 +159,10 @@ async def _project(
     if member is not None and member["dismissed_at"] is not None and standing.directory_at <= member["dismissed_at"]:
         # Removed here since. Their other events (a new name, a new address) say nothing about this team.
         return []
-    role = role_of(standing.role, is_creator=known.created_by == subject)
+    is_founder = known.created_by == subject
+    role = role_of(standing.role, is_creator=is_founder)
+    # Who founded it may become known after their membership, which then changes what the provider says.
+    said = f"{standing.role}, founder" if is_founder else standing.role
     if member is None or (member["user_id"] is None and member["removed_at"] is not None):
         made = await team.join(
             transaction,
@@ -167,21 +170,15 @@ async def _project(
             email=person.email or subject,
             role=role,
             user_id=person.user_id,
-            directory_role=standing.role,
+            directory_role=said,
             joined_at=at,
         )
         return [TeamChange(tenant_id=tenant_id, member_id=made["id"], action="member.joined", role=role)]
-    # A finer role that was given here stays until the provider's own changes, or the founder becomes known.
-    is_settled = member["directory_role"] == standing.role and member["removed_at"] is None and role is not Role.OWNER
+    # Another role that was given here stays until the provider's own changes.
+    is_settled = member["directory_role"] == said and member["removed_at"] is None
     role = Role(member["role"]) if is_settled else role
     await team.change(
-        transaction,
-        tenant_id,
-        member["id"],
-        role=role,
-        directory_role=standing.role,
-        user_id=person.user_id,
-        at=at,
+        transaction, tenant_id, member["id"], role=role, directory_role=said, user_id=person.user_id, at=at
     )
     was_in = member["user_id"] is not None and member["removed_at"] is None
     if was_in and role == member["role"]:

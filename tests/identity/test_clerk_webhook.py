@@ -170,6 +170,20 @@ async def test_whom_the_provider_makes_less_keeps_no_greater_key(send, store, ro
     assert rows("select role from api_keys where revoked_at is null") == [{"role": "agent"}]
 
 
+async def test_a_founder_whose_role_was_changed_here_gets_it_back_by_no_new_name(send, store, rows):
+    for event in (user(), organization(), membership(role="org:admin")):
+        await send(event)
+    [member] = rows(TEAM.replace("select", "select team_members.tenant_id, team_members.id,", 1))
+    assert member["role"] == "owner"
+    async with store.tenant_transaction(member["tenant_id"]) as transaction:
+        await team.set_role(transaction, member["tenant_id"], member["id"], role=Role.VIEWER, at=datetime.now(UTC))
+
+    for event in (user("updated", at=90_000, name="Anna"), organization("updated", at=90_000)):
+        assert (await send(event)).status_code == 200
+
+    assert [row["role"] for row in rows(TEAM)] == ["viewer"]
+
+
 async def test_a_deletion_may_come_first(send, rows):
     for event in (membership("deleted"), membership(), organization(), user()):
         await send(event)
