@@ -28,8 +28,11 @@ _LEFT_OUT: Final = frozenset(
     }
 )  # fmt: skip
 _INNER_COLUMNS: Final = frozenset(
-    {"tenant_id", "ingested_xid", "first_xid", "token_hashes", "secret", "webhook_secret", "api_key", "qr_code"}
-)
+    {
+        "tenant_id", "ingested_xid", "first_xid", "token_hashes", "qr_code",
+        "secret", "previous_secret", "webhook_secret", "api_key", "sealed_key",
+    }
+)  # fmt: skip
 _BATCH: Final = 500
 # Looked up, so that a table made tomorrow is in the copy too.
 _TABLES: Final = text(

@@ -63,7 +63,7 @@ async def do_all(worker, *, at=None):
 
 
 async def a_copy(api, worker, contact_id):
-    asked = await api.post("/exports", json={"contact_id": str(contact_id)})
+    asked = await api.post("/exports", json={"contact_id": str(contact_id) if contact_id else None})
     assert asked.status_code == 202
     await do_all(worker)
     return (await api.get(f"/exports/{asked.json()['id']}")).json()
@@ -115,6 +115,23 @@ async def test_a_link_opens_once_and_not_for_long(api, shop, store, fresh, worke
     await do_all(worker, at=datetime.now(UTC) + timedelta(minutes=16))
     assert (await api.get(at_root(api, second["url"]))).status_code == 410
     assert list((fresh.data_dir / "exports" / str(shop.tenant.tenant_id)).iterdir()) == []
+
+
+async def test_a_copy_holds_no_secret(api, shop, worker):
+    provider = "sk-a-provider-key-7731"
+    number = "a-webhook-secret-of-a-number-7731"
+    await api.put("/provider-keys", json={"provider": "openai", "key": provider})
+    await api.post("/instances", json={"session": "secretive", "webhook_secret": number})
+    endpoint = (await api.post("/webhook-endpoints", json={"url": "https://example.test/hooks"})).json()
+    rotated = (await api.post(f"/webhook-endpoints/{endpoint['id']}/rotate-secret")).json()
+    ready = await a_copy(api, worker, None)
+
+    answer = await api.get(at_root(api, ready["url"]))
+
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    everything = b"".join(archive.read(name) for name in archive.namelist()).decode(errors="replace")
+    assert endpoint["id"] in everything
+    assert [each for each in (provider, number, endpoint["secret"], rotated["secret"]) if each in everything] == []
 
 
 async def test_a_kept_copy_is_sealed(api, shop, fresh, worker, canary):
