@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -233,10 +234,10 @@ class Agent:
         wanted = {each.interaction_id: each.message.media.url for each in told if each.message.media}
         if not wanted:
             return read
-        client = self.courier.client(chat, tenant.cipher)
+        fetch = partial(self.courier.client(chat, tenant.cipher).media, chat.number.session)
         contact_id = happened.contact_id_of(chat, read)
         with self.turnstile.elsewhere(chat.lease.tenant_id):
-            kept = await self.keeper.take(wanted, client, tenant.cipher, contact_id=contact_id)
+            kept = await self.keeper.take(wanted, fetch, tenant.cipher, contact_id=contact_id)
         # Nobody need write down what a colleague says.
         spoken = {each.interaction_id for each in read.customer}
         asked = {key: file for key, file in kept.items() if key in spoken}

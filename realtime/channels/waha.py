@@ -145,12 +145,14 @@ class WahaClient:
         query = {"limit": str(limit), "offset": str(offset)}
         return gateway_answers.read_lids((await self._call("GET", f"/api/{_path(session)}/lids", query=query)).body)
 
-    async def media(self, url: str) -> bytes:
-        """A customer's file. Only the path of the address counts: nothing but this gateway is ever asked."""
+    async def media(self, session: str, url: str) -> bytes:
+        """A customer's file. Only the path counts: nothing but this gateway is asked, and for no other session's."""
         path = urlsplit(url).path
         # The client that asks reads `%2e%2e` as a way up, too.
         plain = unquote(path)
-        _check(plain.startswith(_FILES) and ".." not in plain and "//" not in plain, "media address")
+        folder, slash, _ = plain.removeprefix(_FILES).partition("/")
+        is_theirs = plain.startswith(_FILES) and (not slash or folder == session)
+        _check(is_theirs and ".." not in plain and "//" not in plain, "media address")
         answer = await self._call("GET", path, accept="*/*", most=_LARGEST_FILE)
         return answer.body
 

@@ -1,7 +1,7 @@
 """Fetches what customers send beside words, from their gateway alone, and keeps it sealed."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -12,7 +12,6 @@ from mychatflow.rules import file_kinds
 from mychatflow.store.cipher import TenantCipher, Unreadable
 from mychatflow.store.media_vault import MediaVault
 from realtime.channels.gateway_types import GatewayFailed
-from realtime.channels.waha import WahaClient
 from realtime.engine.pool import Pool
 
 _KEEP: Final = """
@@ -21,6 +20,8 @@ values (%(tenant_id)s, %(id)s, %(contact_id)s, %(mimetype)s, %(byte_size)s)
 on conflict (tenant_id, id) do nothing
 """
 log = structlog.get_logger(__name__)
+# Of the session's own files at its gateway; raises GatewayFailed.
+Fetch = Callable[[str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +47,13 @@ class Keeper:
         self._vault = vault
 
     async def take(
-        self, wanted: Mapping[UUID, str | None], client: WahaClient, cipher: TenantCipher, *, contact_id: UUID
+        self, wanted: Mapping[UUID, str | None], fetch: Fetch, cipher: TenantCipher, *, contact_id: UUID
     ) -> dict[UUID, File]:
         """The files of these messages (interaction id → address at the gateway), each fetched and kept once."""
-        files = await asyncio.gather(*(self._one(key, url, client, cipher, contact_id) for key, url in wanted.items()))
+        files = await asyncio.gather(*(self._one(key, url, fetch, cipher, contact_id) for key, url in wanted.items()))
         return dict(zip(wanted, files, strict=True))
 
-    async def _one(
-        self, media_id: UUID, url: str | None, client: WahaClient, cipher: TenantCipher, contact_id: UUID
-    ) -> File:
+    async def _one(self, media_id: UUID, url: str | None, fetch: Fetch, cipher: TenantCipher, contact_id: UUID) -> File:
         try:
             known = await asyncio.to_thread(self._vault.load, cipher, media_id)
         except (Unreadable, OSError) as error:
@@ -65,7 +64,7 @@ class Keeper:
         if url is None:
             return File(problem="not downloaded")
         try:
-            data = await client.media(url)
+            data = await fetch(url)
         except GatewayFailed as failed:
             log.info("media not fetched", cause=failed.kind, status=failed.status)
             return File(problem=failed.kind)

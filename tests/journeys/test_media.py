@@ -203,19 +203,36 @@ async def test_old_files_go_with_their_bytes(house: House):
         "/api/files/%2E./sessions",
         "/api/files//evil/x",
         "/api/files/%2f/evil",
+        "/api/files/another/1.png",
+        "/api/files/another%2f1.png",
     ],
 )
 async def test_no_address_but_the_gateways_is_fetched(house: House, url: str):
     async with WahaClient(house.gateway.base_url, house.gateway.api_key) as client:
         with pytest.raises(GatewayFailed, match="malformed media address"):
-            await client.media(url)
+            await client.media("desk", url)
+
+
+async def test_no_file_of_another_number_is_fetched(house: House):
+    """Who chose the secret of their own number's webhooks can write any address into one."""
+    tenant, other = await house.a_business(), await house.a_business()
+    kept = house.gateway.gateway.exchange.files.save(PIXEL, mimetype="image/png")
+
+    for theirs in (other, tenant):
+        address = f"{house.gateway.base_url}/api/files/{theirs.session}/{kept}"
+        draft = Draft(text="Look", media=Media(mimetype="image/png", filename="1.png", url=address))
+        house.gateway.gateway.customers.write_in(tenant.session, house.a_customer(), draft)
+    await until(lambda: bool(vault_files(house, tenant)))
+    await house.quiet(tenant)
+
+    assert len(vault_files(house, tenant)) == 1
 
 
 async def test_a_file_beyond_the_limit_is_cut(house: House):
     house.gateway.faults.plan("huge_201", path="/api/files/desk/big.png")
     async with WahaClient(house.gateway.base_url, house.gateway.api_key) as client:
         with pytest.raises(GatewayFailed, match="answer too long"):
-            await client.media("http://elsewhere.test/api/files/desk/big.png")
+            await client.media("desk", "http://elsewhere.test/api/files/desk/big.png")
 
 
 async def test_a_voice_note_is_paid_for_once_though_its_turn_begins_anew(house: House):

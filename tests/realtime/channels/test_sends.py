@@ -203,4 +203,4 @@ async def test_a_file_that_never_comes_is_given_up(gateway: FakeWaha) -> None:
 
     async with WahaClient(gateway.base_url, gateway.api_key, call_timeout=hasty) as client:
         with pytest.raises(GatewayFailed, match="timeout"):
-            await client.media("/api/files/desk/slow.png")
+            await client.media("desk", "/api/files/desk/slow.png")
