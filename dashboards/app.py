@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 
 from dashboards import assets, files, rehearsal, sign_in, states
 from dashboards.analytics import routes as analytics
+from dashboards.guarded import Guarded
 from mychatflow import settings as configuration
 from mychatflow.local import json_lines
 
@@ -46,7 +47,11 @@ app = st.App(
     lifespan=_warm,
     routes=[Route("/health", _health), Mount(analytics.PREFIX, _ANALYTICS), Mount(files.PREFIX, _FILES)],
     # Streamlit serves its scripts uncompressed; here no proxy is expected to do it.
-    middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5), Middleware(assets.Light)],
+    middleware=[
+        Middleware(Guarded),
+        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+        Middleware(assets.Light),
+    ],
     on_script_error=states.explain_failure,
     secrets=sign_in.secrets(configuration.load()),
 )
@@ -67,6 +72,7 @@ def main() -> None:
         lifespan="on",
         log_level="warning",
         access_log=False,
+        server_header=False,
         # The address that matters is the connection's own; a forwarded one is anybody's word.
         proxy_headers=False,
     )

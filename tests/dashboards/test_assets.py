@@ -104,3 +104,16 @@ def test_the_first_visit_weighs_less_than_two_megabytes(browser: Browser, addres
     context.close()
 
     assert _MB < sum(weights) < 2 * _MB
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/leads", "/health", "/_stcore/health", f"/static/js/{SCRIPT.name}", "/app/static/inter-latin.woff2"]
+)
+@pytest.mark.parametrize("encodings", ["identity", "gzip, br"])
+def test_no_other_site_may_show_a_page_within_its_own(address: str, path: str, encodings: str) -> None:
+    headers, _ = got(address, path, encodings)
+
+    assert headers["content-security-policy"] == "frame-ancestors 'self'"
+    assert (headers["x-frame-options"], headers["x-content-type-options"]) == ("SAMEORIGIN", "nosniff")
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["server"] is None

@@ -131,6 +131,23 @@ def test_the_api_finds_the_numbers_and_somebody_hears_of_alerts():
     assert "ALERT_EMAILS" in settings
 
 
+def test_nobody_asks_the_dashboards_for_numbers_past_the_api():
+    """Behind the dashboards' name nobody counts a tenant's calls, or the wrong keys of an address."""
+    proxied = (DEPLOY / "Caddyfile").read_text().partition("dashboards.{$DOMAIN}")[2]
+    ingress = next(
+        part for part in manifests() if part["kind"] == "Ingress" and part["metadata"]["name"] == "dashboards"
+    )
+    [rule] = ingress["spec"]["rules"]
+    leads = {each["path"]: each["backend"]["service"]["name"] for each in rule["http"]["paths"]}
+
+    assert re.search(r"@internal path (.*)\n\s*respond @internal 404", proxied).group(1).split() == [
+        "/_stcore/metrics",
+        "/api",
+        "/api/*",
+    ]
+    assert leads == {"/api": "web", "/_stcore/metrics": "web", "/": "dashboards"}
+
+
 @pytest.mark.parametrize("overlay", ["preview", "production"])
 def test_every_patch_meets_what_it_changes(overlay: str):
     patched = yaml.safe_load((DEPLOY / "kubernetes" / "overlays" / overlay / "kustomization.yaml").read_text())
