@@ -115,7 +115,8 @@ def context(
     if opening:
         lines.append(opening)
     if name:
-        lines.append(f"Customer's name: {plain(name)[:80]}")
+        # One line: the next ones are ours.
+        lines.append(f"Customer's name: {' '.join(plain(name).split())[:80]}")
     if ahead:
         lines.append(ahead)
     if knowledge.found:
