@@ -72,13 +72,24 @@ _PASSAGES = text(
     where tenant_id = :tenant_id and document_id = :id order by position limit :limit
     """
 )
-# Nobody waits for another's document: each worker takes one that no other holds.
+# Nobody waits for all that another has: whose last document was read longest ago is first, and each worker takes one
+# that no other holds.
 _CLAIM = text(
     """
     update documents set ingest_due_at = :until, attempts = attempts + 1
     where (tenant_id, id) in (
-        select tenant_id, id from documents where ingest_due_at <= :at
-        order by ingest_due_at limit 1 for update skip locked
+        select waiting.tenant_id, waiting.id
+        from documents as waiting
+        join (
+            select tenant_id, (
+                select max(done.updated_at) from documents as done
+                where done.tenant_id = those.tenant_id and done.ingest_due_at is null
+            ) as read_at
+            from (select distinct tenant_id from documents where ingest_due_at <= :at) as those
+        ) as turns on turns.tenant_id = waiting.tenant_id
+        where waiting.ingest_due_at <= :at
+        order by turns.read_at nulls first, waiting.ingest_due_at limit 1
+        for update of waiting skip locked
     )
     returning tenant_id, id, kind, source_url, attempts, content_hash
     """
@@ -211,7 +222,7 @@ async def delete(transaction: AsyncConnection, tenant_id: UUID, document_id: UUI
 
 
 async def claim(transaction: AsyncConnection, *, at: datetime) -> Waiting | None:
-    """The one that waits longest, of all tenants: a platform transaction."""
+    """The next one of all tenants, in turns: a platform transaction."""
     row = (await transaction.execute(_CLAIM, {"at": at, "until": at + _LEASE})).mappings().one_or_none()
     return None if row is None else Waiting(**row)
 

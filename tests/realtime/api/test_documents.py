@@ -7,7 +7,7 @@ import pytest
 from mychatflow.store import documents as stored
 from realtime.documents.fetch import FetchRefused
 from realtime.documents.ingest import Ingestion
-from tests.realtime.api.conftest import a_shop
+from tests.realtime.api.conftest import a_shop, bearer
 from tests.realtime.api.possessions import a_question
 from tests.realtime.documents.test_reading import a_docx, a_pdf
 
@@ -55,6 +55,26 @@ async def test_an_uploaded_file_is_read(api, store, shop, rows, media_type, body
     assert len(found["passages"]) == chunks
     assert rows("select 1 from document_uploads") == []
     assert version(rows, shop) == before + 1
+
+
+async def test_nobody_waits_for_all_that_another_has(api, store):
+    for number in range(3):
+        await upload(api, f"# Cut\n{number}".encode())
+    other = await a_shop(store)
+    theirs = await api.post(
+        "/documents",
+        content=b"# Beard\n10",
+        headers={"content-type": "text/markdown", **bearer(other.key)},
+        params={"title": "B"},
+    )
+
+    ingestion = Ingestion(store)
+    for _ in range(2):
+        await ingestion.read_next(at=datetime.now(UTC))
+
+    found = await api.get(f"/documents/{theirs.json()['id']}", headers=bearer(other.key))
+    assert found.json()["status"] == "ready"
+    assert await read_all(store) == 2
 
 
 async def test_a_new_version_replaces_the_old_passages(api, store, rows):
