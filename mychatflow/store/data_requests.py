@@ -25,6 +25,11 @@ _ASK: Final = """
     insert into {kind} (tenant_id, contact_id, requested_by, requested_at, due_at)
     values (:tenant_id, :contact_id, :actor, :at, :at) returning {about}
 """
+_WAITING_COPY: Final = """
+    select {about} from exports
+    where tenant_id = :tenant_id and contact_id is not distinct from cast(:contact_id as uuid) and state = 'pending'
+    order by requested_at limit 1
+"""
 _PAGE: Final = """
     select {about} from {kind}
     where tenant_id = :tenant_id
@@ -102,6 +107,15 @@ async def ask(
 ) -> dict[str, Any]:
     values = {"tenant_id": tenant_id, "contact_id": contact_id, "actor": actor, "at": at}
     return dict((await transaction.execute(_of(kind, _ASK), values)).mappings().one())
+
+
+async def waiting_copy(
+    transaction: AsyncConnection, tenant_id: UUID, *, contact_id: UUID | None
+) -> dict[str, Any] | None:
+    """The same copy, asked for and not made yet: another would keep a worker busy for nothing."""
+    values = {"tenant_id": tenant_id, "contact_id": contact_id}
+    row = (await transaction.execute(_of("exports", _WAITING_COPY), values)).mappings().first()
+    return None if row is None else dict(row)
 
 
 async def page(transaction: AsyncConnection, kind: Kind, tenant_id: UUID, **window: Any) -> list[dict[str, Any]]:

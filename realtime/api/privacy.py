@@ -53,10 +53,12 @@ class Erasure(Shown):
 
 @router.post("/exports", status_code=202, summary="Ask for a copy of the data", **needs(Permission.EXPORT_DATA))
 async def ask_for_export(desk: AtDesk, wanted: WantedExport) -> Export:
+    """Asked for twice before it is made it is made once."""
     async with desk.changing("export.requested", wanted.contact_id) as change:
         if wanted.contact_id and not await contact_book.by_id(change.transaction, desk.tenant_id, wanted.contact_id):
             not_found("contact")
-        asked = await data_requests.ask(
+        waiting = await data_requests.waiting_copy(change.transaction, desk.tenant_id, contact_id=wanted.contact_id)
+        asked = waiting or await data_requests.ask(
             change.transaction,
             "exports",
             desk.tenant_id,

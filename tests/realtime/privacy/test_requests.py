@@ -134,6 +134,17 @@ async def test_a_copy_holds_no_secret(api, shop, worker):
     assert [each for each in (provider, number, endpoint["secret"], rotated["secret"]) if each in everything] == []
 
 
+async def test_what_waits_is_asked_for_once(api, shop, worker, canary):
+    """A copy of all takes minutes of a large business: a thousand of them would keep every worker from the others."""
+    asked = [{"contact_id": None}, {"contact_id": str(canary)}, {"contact_id": None}, {"contact_id": str(canary)}]
+    first = [(await api.post("/exports", json=each)).json()["id"] for each in asked]
+    await do_all(worker)
+
+    assert first[:2] == first[2:]
+    assert len(set(first)) == 2
+    assert (await api.post("/exports", json={})).json()["id"] not in first
+
+
 async def test_a_kept_copy_is_sealed(api, shop, fresh, worker, canary):
     ready = await a_copy(api, worker, canary)
 
