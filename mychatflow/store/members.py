@@ -32,10 +32,14 @@ _OF_SUBJECT = text(
 # Changes of one team wait for one another: two owners cannot leave at once. Not `for update`: the row of the audit
 # log refers to the tenant, and is written by a connection of its own before this one ends.
 _LOCK = text("select plan from tenants where id = :tenant_id for no key update")
+# Who was invited and removed again was written to all the same.
 _SIZE = text(
     """
-    select count(*) as users, count(*) filter (where role = 'owner' and joined_at is not null) as owners
-    from team_members where tenant_id = :tenant_id and removed_at is null
+    select
+        count(*) filter (where removed_at is null) as users,
+        count(*) filter (where removed_at is null and role = 'owner' and joined_at is not null) as owners,
+        count(*) filter (where invited_at > now() - interval '1 day') as invited_lately
+    from team_members where tenant_id = :tenant_id
     """
 )
 _COLUMNS = """
@@ -49,6 +53,7 @@ _ONE = text(
         and (team_members.id = cast(:member_id as uuid) or lower(team_members.email) = lower(cast(:email as text)))
     """  # noqa: S608 - constant columns
 )
+# Nobody is written to again within an hour.
 _INVITE = text(
     """
     insert into team_members (tenant_id, email, role, invited_at, invite_email_due_at)
@@ -56,7 +61,10 @@ _INVITE = text(
     on conflict (tenant_id, email) do update set
         user_id = null, role = excluded.role, directory_role = null, invited_at = excluded.invited_at,
         joined_at = null, removed_at = null, dismissed_at = null, is_on_duty = true,
-        invite_email_due_at = excluded.invite_email_due_at
+        invite_email_due_at = case
+            when team_members.invited_at > excluded.invited_at - interval '1 hour' then team_members.invite_email_due_at
+            else excluded.invite_email_due_at
+        end
     returning id
     """
 )
@@ -103,7 +111,7 @@ async def locked_team(transaction: AsyncConnection, tenant_id: UUID) -> Team:
     """The team as it is until this transaction ends."""
     plan = (await transaction.execute(_LOCK, {"tenant_id": tenant_id})).scalar_one()
     size = (await transaction.execute(_SIZE, {"tenant_id": tenant_id})).one()
-    return Team(users=size.users, owners=size.owners, plan=Plan(plan))
+    return Team(users=size.users, owners=size.owners, plan=Plan(plan), invited_lately=size.invited_lately)
 
 
 async def find(

@@ -32,6 +32,21 @@ def test_invitations_stay_within_plan_and_rank(users, by, held, wanted, is_in, r
 
 
 @pytest.mark.parametrize(
+    ("plan", "invited_lately", "refusal"),
+    [
+        (Plan.STARTER, 19, None),
+        (Plan.STARTER, 20, "invited_enough"),
+        (Plan.PRO, 99, None),
+        (Plan.PRO, 100, "invited_enough"),
+    ],
+)
+def test_a_day_has_an_end_of_invitations(plan, invited_lately, refusal):
+    known = Team(users=3, owners=1, plan=plan, invited_lately=invited_lately)
+
+    assert team.refuses_invitation(known, by=OWNER, held=None, wanted=VIEWER, is_in=False) == refusal
+
+
+@pytest.mark.parametrize(
     ("owners", "by", "held", "is_joined", "wanted", "refusal"),
     [
         (1, OWNER, OWNER, True, None, "last_owner"),

@@ -56,6 +56,34 @@ async def test_an_invited_person_is_told_once_and_is_in_when_they_come(api, shop
     assert (await api.post("/members", json={"email": "New@example.test"})).json()["code"] == "already_in"
 
 
+async def test_nobody_is_flooded_with_invitations(api, store, rows, mail):
+    async def is_to_be_written_to():
+        again = await api.post("/members", json={"email": "victim@example.test"})
+        [due] = rows("select invite_email_due_at from team_members where email = 'victim@example.test'")
+        await mail()
+        assert (await api.delete(f"/members/{again.json()['id']}")).status_code == 204
+        return due["invite_email_due_at"] is not None
+
+    assert [await is_to_be_written_to() for _ in range(3)] == [True, False, False]
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(text("update team_members set invited_at = now() - interval '61 minutes'"))
+    assert await is_to_be_written_to()
+
+
+async def test_a_day_has_an_end_of_invited_strangers(api, shop, store):
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(text("update tenants set plan = 'starter'"))
+
+    answers = []
+    for number in range(21):
+        answers.append(await api.post("/members", json={"email": f"{number}@example.test"}))
+        if answers[-1].status_code == 201:
+            await api.delete(f"/members/{answers[-1].json()['id']}")
+
+    assert [answer.status_code for answer in answers] == [201] * 20 + [409]
+    assert answers[-1].json()["code"] == "invited_enough"
+
+
 async def test_nobody_gives_more_than_they_hold(api, shop, store):
     _, admin = await a_key(store, shop.tenant, Role.ADMIN)
     owner_id = await a_member(store, shop.tenant, Role.OWNER)
