@@ -11,8 +11,10 @@ from yarl import URL
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 WEB_PORTS: Final = frozenset({80, 443})
-# Of a provider's or a translator's own network, and global to Python: 192.0.0.192 gives out a cloud's credentials.
-_INNER: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24")))
+# Of a provider's or a translator's own network, and global to Python: 192.0.0.192 gives out a cloud's credentials, and
+# 168.63.129.16 another's.
+_OWN: Final = ("64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24", "168.63.129.16/32")
+_INNER: Final = tuple(map(ipaddress.ip_network, _OWN))
 
 
 class AddressRefused(Exception):
