@@ -43,6 +43,8 @@ _DUE = text(
         coalesce(contacts.preferred_language, settings.default_language, 'en') as language,
         coalesce(contacts.timezone, appointments.timezone) as contact_timezone
     from follow_ups
+    inner join tenants
+        on tenants.id = follow_ups.tenant_id and tenants.suspended_at is null and tenants.deleted_at is null
     inner join appointments
         on appointments.tenant_id = follow_ups.tenant_id and appointments.id = follow_ups.appointment_id
     inner join services on services.tenant_id = appointments.tenant_id and services.id = appointments.service_id

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from mychatflow.rules.template import InvalidTemplate
 from mychatflow.store import campaign_freeze, campaign_sends
 from mychatflow.store.campaign_sends import Running
+from mychatflow.store.cipher import Unreadable
 from mychatflow.store.session import AWAY, Store
 from realtime import rounds
 
@@ -44,7 +45,7 @@ class Campaigns:
                 sent += await self._serve(each, at=at)
             except AWAY:
                 raise
-            except (DBAPIError, InvalidTemplate) as error:
+            except (DBAPIError, InvalidTemplate, Unreadable) as error:
                 # One tenant's campaign must not stop the others'; a statement's values belong in no log.
                 log.warning("campaign not served", tenant_id=str(each.tenant_id), cause=type(error).__name__)
         if sent:

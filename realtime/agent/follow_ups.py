@@ -14,6 +14,7 @@ from mychatflow.rules.contact_filter import ContactFacts
 from mychatflow.rules.follow_up import FollowUpDecision, FollowUpFacts, FollowUpReason
 from mychatflow.rules.template import InvalidTemplate
 from mychatflow.store import contact_filters
+from mychatflow.store.cipher import Unreadable
 from realtime import rounds
 from realtime.agent.tenants import Tenant, TenantBook
 from realtime.channels.waha import make_message_id
@@ -97,7 +98,12 @@ class FollowUps:
             decision = follow_up.decide(_facts(due, at), at=at)
             if decision.action == "wait" and decision.until is None:
                 continue
-            tenant = await self._tenants.get(due.tenant_id, version=due.tenant_version)
+            try:
+                tenant = await self._tenants.get(due.tenant_id, version=due.tenant_version)
+            except Unreadable:
+                # Nothing of theirs can be written, and everybody else's must go on.
+                log.warning("follow-up not decided", tenant_id=str(due.tenant_id), cause="Unreadable")
+                continue
             decisions.append(_written(due, decision, tenant, at=at))
         if not decisions:
             return 0

@@ -11,6 +11,7 @@ from mychatflow.rules import appointment_text
 from mychatflow.rules.reminder import ReminderDecision
 from mychatflow.store import notices
 from mychatflow.store import reminders as store_reminders
+from mychatflow.store.cipher import Unreadable
 from mychatflow.store.reminders import DueReminder
 from mychatflow.store.session import Store
 from realtime import rounds
@@ -38,7 +39,13 @@ class Reminders:
         """Decide every due reminder; returns how many were queued to be sent."""
         async with self._store.platform_transaction() as transaction:
             due = await store_reminders.due(transaction, at=at, limit=_MOST)
-        sent = sum([await self._decide(each, each.decide(at=at), at=at) for each in due])
+        sent = 0
+        for each in due:
+            try:
+                sent += await self._decide(each, each.decide(at=at), at=at)
+            except Unreadable:
+                # Nothing of theirs can be written, and everybody else's must go on.
+                log.warning("reminder not decided", tenant_id=str(each.tenant_id), cause="Unreadable")
         if sent:
             self._ring()
         return sent

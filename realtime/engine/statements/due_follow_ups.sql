@@ -13,7 +13,9 @@ select
     steps.delay_minutes,
     later.step as next_step,
     later.delay_minutes as next_delay_minutes,
-    sequences.is_active and coalesce(settings.follow_up_enabled, true) as is_sequence_active,
+    -- Who called the run off while its step before was decided could not see this one.
+    sequences.is_active and runs.state = 'running' and coalesce(settings.follow_up_enabled, true)
+        as is_sequence_active,
     sequences.quiet_from,
     sequences.quiet_until,
     contacts.name,
@@ -70,6 +72,8 @@ select
             and appointments.booked_at > follow_ups.scheduled_at
     ) as has_booked
 from follow_ups
+inner join tenants
+    on tenants.id = follow_ups.tenant_id and tenants.suspended_at is null and tenants.deleted_at is null
 inner join follow_up_sequences as sequences
     on sequences.tenant_id = follow_ups.tenant_id and sequences.id = follow_ups.sequence_id
 inner join follow_up_runs as runs
@@ -96,5 +100,6 @@ left join lateral (
     limit 1
 ) as later on true
 where follow_ups.state = 'due'
-order by follow_ups.due_at
+-- What waits for a number that is away must not fill every look: nobody else's would ever be decided.
+order by instances.status <> 'connected', follow_ups.due_at
 limit %(most)s

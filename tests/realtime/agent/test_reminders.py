@@ -101,3 +101,28 @@ async def test_who_said_stop_is_not_reminded(store, tenant):
 
     assert await Reminders(store, lambda: None).send_due(at=booked["starts_at"] - timedelta(hours=24)) == 0
     assert await states(store, tenant) == ["cancelled", "scheduled"]
+
+
+@pytest.mark.parametrize("column", ["suspended_at", "deleted_at"])
+async def test_a_business_that_was_switched_off_reminds_nobody(store, tenant, column):
+    booked = await booked_at(store, tenant, 15)
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(text(f"update tenants set {column} = now()"))
+
+    assert await Reminders(store, lambda: None).send_due(at=booked["starts_at"] - timedelta(hours=24)) == 0
+    assert await states(store, tenant) == ["scheduled", "scheduled"]
+
+
+async def test_keys_that_nobody_opens_stop_nobody_elses_reminders(store, tenant):
+    locked = await a_tenant(store)
+    for each in (locked, tenant):
+        booked = await booked_at(store, each, 15)
+        async with store.tenant_transaction(each.tenant_id) as transaction:
+            await store.key_ring.for_tenant(each.tenant_id, transaction)
+    async with store.platform_transaction() as transaction:
+        spoil = text("update tenant_keys set wrapped_key = decode(repeat('00', 64), 'hex') where tenant_id = :id")
+        await transaction.execute(spoil, {"id": locked.tenant_id})
+    store.key_ring.forget(locked.tenant_id)
+
+    assert await Reminders(store, lambda: None).send_due(at=booked["starts_at"] - timedelta(hours=24)) == 1
+    assert await states(store, tenant) == ["sent", "scheduled"]
