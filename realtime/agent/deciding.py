@@ -101,6 +101,9 @@ def _allowed(chat: Chat) -> int:
 
 
 def _paused_until(chat: Chat, tenant: Tenant, reading: Reading) -> datetime | None:
+    if chat.contact and chat.contact.owner == "human" and chat.contact.paused_until is None:
+        # Taken over without an end: an answer by phone, which may be an old one, puts none to it.
+        return None
     known = [chat.contact.paused_until] if chat.contact and chat.contact.paused_until else []
     if reading.human:
         pause = timedelta(minutes=tenant.switches.human_pause_minutes)

@@ -139,11 +139,19 @@ people as (
     update contacts set
         is_handed_off = coalesce(given.is_handed_off, contacts.is_handed_off),
         handoff_reason = coalesce(given.handoff_reason, contacts.handoff_reason),
-        owner = coalesce(given.owner, contacts.owner),
+        -- The agent is back after a pause, unless a colleague took the chat over while we waited for its row: without
+        -- an end that lasts until somebody hands it back, and no pause puts one to it.
+        owner = case
+            when given.owner = 'agent' and coalesce(contacts.paused_until > now(), true) then contacts.owner
+            else coalesce(given.owner, contacts.owner)
+        end,
         opted_out_at = case when given.opts_in then null else coalesce(contacts.opted_out_at, given.opted_out_at) end,
         session_expires_at = coalesce(given.session_expires_at, contacts.session_expires_at),
         away_period = coalesce(given.away_period, contacts.away_period),
-        paused_until = greatest(contacts.paused_until, given.paused_until),
+        paused_until = case
+            when contacts.owner = 'agent' or contacts.paused_until is not null
+                then greatest(contacts.paused_until, given.paused_until)
+        end,
         updated_at = now()
     from jsonb_to_recordset(%(contacts)s::jsonb) as given (
         n integer, is_handed_off boolean, handoff_reason text, owner text, opted_out_at timestamptz, opts_in boolean,

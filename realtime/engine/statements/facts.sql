@@ -58,9 +58,13 @@ people as (
         lead_awaiting_reply_since = excluded.lead_awaiting_reply_since,
         lead_last_inbound_at = excluded.lead_last_inbound_at,
         lead_scored_at = coalesce(excluded.lead_scored_at, contacts.lead_scored_at),
-        -- A person takes over here and nowhere gives back: what the team decided meanwhile must stay.
+        -- A person takes over here and nowhere gives back: what the team decided meanwhile must stay, and whoever took
+        -- over without an end has none because somebody answered by phone.
         owner = case when excluded.owner = 'human' then 'human' else contacts.owner end,
-        paused_until = greatest(contacts.paused_until, excluded.paused_until),
+        paused_until = case
+            when contacts.owner = 'agent' or contacts.paused_until is not null
+                then greatest(contacts.paused_until, excluded.paused_until)
+        end,
         preferred_language = excluded.preferred_language,
         language_locked_at = excluded.language_locked_at,
         automated_unanswered_count

@@ -1,12 +1,14 @@
 -- Fixes the WhatsApp id of queued messages before their first attempt, and stops what may not be sent any more:
--- opt-out, hand-off, the end of a campaign and a customer who writes into a long reply are asked for here, in the
--- transaction that lets a message go.
+-- opt-out, hand-off, the end of a campaign and a customer who writes into a long reply, or before a follow-up, are
+-- asked for here, in the transaction that lets a message go.
 with
 
 judged as materialized (
     select
         outbox.tenant_id,
         outbox.id,
+        outbox.instance_id,
+        outbox.chat_id,
         outbox.interaction_id,
         outbox.interaction_at,
         given.wa_message_id,
@@ -15,7 +17,9 @@ judged as materialized (
             when outbox.kind in ('human', 'confirmation') then null
             when contacts.opted_out_at is not null then 'opted_out'
             when outbox.kind in ('reply', 'follow_up', 'campaign') and contacts.is_handed_off then 'handed_off'
-            when outbox.kind in ('reply', 'follow_up') and contacts.paused_until > now() then 'human_took_over'
+            when outbox.kind in ('reply', 'follow_up') and (
+                contacts.paused_until > now() or (contacts.owner = 'human' and contacts.paused_until is null)
+            ) then 'human_took_over'
             when outbox.part_of is not null and exists (
                 select 1 from outbox as before
                 where
@@ -26,7 +30,7 @@ judged as materialized (
                     and before.seq < outbox.seq
                     and before.state in ('failed', 'cancelled')
             ) then 'part_before_missing'
-            when outbox.part_of is not null and (
+            when (outbox.part_of is not null or outbox.kind = 'follow_up') and (
                 exists (
                     select 1 from inbox
                     where
@@ -36,7 +40,7 @@ judged as materialized (
                         and inbox.state = 'open'
                         and inbox.lane = 'message'
                         and inbox.kind = 'message'
-                        and inbox.received_at > outbox.created_at
+                        and (outbox.kind = 'follow_up' or inbox.received_at > outbox.created_at)
                         and not (inbox.is_own and exists (
                             select 1 from outbox as echoed
                             where
@@ -52,6 +56,15 @@ judged as materialized (
                         and interactions.direction = 'incoming'
                         and interactions.received_at > outbox.created_at
                         and interactions.occurred_at > outbox.created_at - interval '1 day'
+                )
+                -- What nobody had read when the follow-up was decided has been answered since.
+                or exists (
+                    select 1 from follow_ups
+                    where
+                        follow_ups.tenant_id = outbox.tenant_id
+                        and follow_ups.contact_id = outbox.contact_id
+                        and follow_ups.outbox_id = outbox.id
+                        and follow_ups.scheduled_at < contacts.last_inbound_at
                 )
             ) then 'chat_went_on'
             when outbox.kind = 'campaign' and exists (
@@ -102,7 +115,14 @@ started as (
         -- Why the try before failed stays until this one is over.
         last_error = coalesce(judged.obstacle, outbox.last_error)
     from judged
-    where outbox.tenant_id = judged.tenant_id and outbox.id = judged.id
+    where
+        outbox.tenant_id = judged.tenant_id
+        -- The chat is named for the index of open rows.
+        and outbox.instance_id = judged.instance_id
+        and outbox.chat_id = judged.chat_id
+        and outbox.id = judged.id
+        -- Asked again once the row is ours: whoever called it off meanwhile held it.
+        and outbox.state in ('pending', 'sending', 'ambiguous')
     returning outbox.id, outbox.wa_message_id, outbox.first_try_at, judged.obstacle
 ),
 
