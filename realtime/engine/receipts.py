@@ -32,8 +32,7 @@ receipts as (
         acks.tenant_id,
         acks.instance_id,
         acks.message_id,
-        max(acks.ack) as ack,
-        bool_or(acks.ack = -1) as is_failed,
+        array_agg(acks.ack) as acks,
         max(acks.reason) as reason,
         min(acks.occurred_at) filter (where acks.ack = 2) as delivered_at,
         min(acks.occurred_at) filter (where acks.ack >= 3) as read_at,
@@ -63,8 +62,7 @@ select
     sent.tenant_id,
     sent.instance_id,
     sent.message_id,
-    sent.ack,
-    sent.is_failed,
+    sent.acks,
     sent.reason,
     sent.delivered_at,
     sent.read_at,
@@ -157,15 +155,16 @@ select * from unnest(
 )
 on conflict do nothing
 """
+# What was committed since we looked is another's to apply.
 _APPLIED: Final = """
 update message_status_events as acks set applied_at = now()
-from unnest(%(tenant_ids)b::uuid[], %(instance_ids)b::uuid[], %(message_ids)b::text[])
-    as given (tenant_id, instance_id, message_id)
+from unnest(%(tenant_ids)b::uuid[], %(instance_ids)b::uuid[], %(message_ids)b::text[], %(acks)b::int2[])
+    as given (tenant_id, instance_id, message_id, ack)
 where
     acks.tenant_id = given.tenant_id
     and acks.instance_id = given.instance_id
     and acks.message_id = given.message_id
-    and acks.applied_at is null
+    and acks.ack = given.ack
 """
 
 
@@ -176,8 +175,7 @@ class Receipt:
     tenant_id: UUID
     instance_id: UUID
     message_id: str
-    ack: int
-    is_failed: bool
+    acks: list[int]
     reason: str | None
     delivered_at: datetime | None
     read_at: datetime | None
@@ -213,20 +211,22 @@ async def apply_waiting(connection: AsyncConnection[Any], keys: Sequence[Key]) -
         events = [event for receipt, new in changed for event in _events(receipt, new)]
         if events:
             await connection.execute(_EVENTS, _event_columns(events))
-    found = [(receipt.tenant_id, receipt.instance_id, receipt.message_id) for receipt in receipts]
-    await connection.execute(_APPLIED, _key_columns(found))
+    told = [(receipt, ack) for receipt in receipts for ack in receipt.acks]
+    found = [(receipt.tenant_id, receipt.instance_id, receipt.message_id) for receipt, _ in told]
+    await connection.execute(_APPLIED, _key_columns(found) | {"acks": [ack for _, ack in told]})
     return len(receipts)
 
 
 def next_status(receipt: Receipt) -> str | None:
     """The message's new status, or None: acknowledgements come out of order and never lead back."""
-    if receipt.is_failed and receipt.ack <= 0:
+    ack = max(receipt.acks)
+    if ack <= 0 and -1 in receipt.acks:
         # What reached the customer's phone did not fail.
         return "failed" if _RANKS[receipt.status] < _RANKS["delivered"] else None
-    status = _BY_ACK.get(receipt.ack)
+    status = _BY_ACK.get(ack)
     if status is None or _RANKS[status] <= _RANKS[receipt.status]:
         # A late acknowledgement proves that a message given up as failed did arrive.
-        return status if receipt.status == "failed" and receipt.ack >= 2 else None
+        return status if receipt.status == "failed" and ack >= 2 else None
     return status
 
 

@@ -1,5 +1,6 @@
 """What WhatsApp says of our messages moves them forward only, and a number that flaps is one alert."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -277,3 +278,27 @@ async def test_a_bad_status_is_parked_alone(store: Store, pool: Pool, tenant: Te
 )
 def test_an_acknowledgement_names_its_message(inbox_id: str, expected: tuple[str, int]) -> None:
     assert acknowledged(inbox_id) == expected
+
+
+async def test_what_is_told_while_a_receipt_is_applied_is_applied_next(
+    store: Store, pool: Pool, tenant: Tenant
+) -> None:
+    await a_sent_message(store, pool, tenant)
+    await hear(pool, tenant, 2)
+
+    async with pool.connection() as holding, holding.transaction():
+        await holding.execute("lock table outbox in share mode")
+        applying = asyncio.create_task(apply_statuses(pool))
+        async with asyncio.timeout(20):
+            while not await rows(pool, "select 1 from pg_stat_activity where wait_event_type = 'Lock'"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        # Another worker heard of the reading while it did not know yet that the message was sent.
+        await holding.execute(
+            "insert into message_status_events (tenant_id, instance_id, message_id, chat_id, ack, occurred_at)"
+            " values (%s, %s, '3EB0', '1@c.us', 3, %s)",
+            (tenant.tenant_id, tenant.instance_id, SENT + timedelta(seconds=9)),
+        )
+    assert await applying == 1
+
+    assert await sweep_waiting(pool) == 1
+    assert await rows(pool, "select status from interactions") == [("read",)]
