@@ -288,6 +288,10 @@ class Agent:
             return None
         if end.outgoing is None or scene is None:
             return committed.is_due
+        if not committed.is_new and not queue.is_blocked:
+            # Queued before, maybe a moment ago by ourselves: Postgres may break off with the answer to a commit.
+            queue = await self.courier.clear(await self.claims.read(lease), tenant.cipher)
+            due_at = earlier(end.due_at, queue.again_at)
         if not committed.is_new or queue.is_blocked:
             return await self.claims.release(lease, due_at=due_at)
         parcel, handed_at = parcel_of(scene, end.outgoing, ended.draft), time.time()

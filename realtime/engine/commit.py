@@ -183,7 +183,7 @@ class TurnEnd(Record, frozen=True, kw_only=True):
 
 
 class Committed(Record, frozen=True, kw_only=True):
-    """`is_new` is False when that very message was queued before: its sending is under way already."""
+    """`is_new` is False when that very message was queued before: it may have been sent, or may still wait."""
 
     verdict: Verdict
     is_new: bool = False

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -12,9 +13,10 @@ import pytest
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
+from realtime.engine import sql
 from realtime.engine.claim import Claims
 from realtime.engine.facts import Facts, FactWriter
-from realtime.engine.pool import engine_pool
+from realtime.engine.pool import Pool, engine_pool
 from realtime.engine.records import ContactState
 from tests.factories import a_tenant
 from tests.journeys.conftest import House, until
@@ -103,3 +105,25 @@ async def test_a_broken_turn_begins_anew_when_postgres_is_back(house: House, pos
     assert house.texts(tenant, chat) == [ANSWER]
     deaths = "select deaths from inbox where tenant_id = %(t)s and lane = 'message' and not is_own"
     assert house.rows(deaths, t=tenant.tenant_id) == [{"deaths": 0}]
+
+
+async def test_a_reply_whose_commit_nobody_heard_of_goes_out(house: House, monkeypatch: pytest.MonkeyPatch):
+    """Postgres went away between the commit and its answer: asked again, it knows the reply already."""
+    whole, told = sql._run, []
+
+    async def cut(pool: Pool, steps: Sequence[sql.Step], *, is_durable: bool) -> list[list[sql.Row]]:
+        found = await whole(pool, steps, is_durable=is_durable)
+        if steps[-1][0] == "commit" and not told:
+            told.append("commit")
+            raise psycopg.OperationalError("the answer was lost")
+        return found
+
+    monkeypatch.setattr(sql, "_run", cut)
+    tenant, chat = await house.a_business(), house.a_customer()
+
+    house.write(tenant, chat, "Hello")
+
+    assert await house.answers(tenant, chat, 1) == [ANSWER]
+    await house.quiet(tenant)
+    assert told == ["commit"]
+    assert len(house.events(tenant, "message_sent")) == 1
