@@ -22,6 +22,7 @@ from realtime.engine.commit import (
     TraceEntry,
     TurnEnd,
 )
+from realtime.engine.parcel import quiet_seconds
 from realtime.engine.records import EventEntry
 from realtime.llm.contract import Action, Attempt, BreakerTransition
 
@@ -67,6 +68,7 @@ def outgoing(scene: Scene, *, kind: str, key: str, text: str, draft: Draft | Non
         latency_ms=draft.latency_ms if draft else None,
         language=scene.understanding.language,
         waits_since=scene.reading.customer[0].at,
+        pause_seconds=quiet_seconds(scene.chat.number, None),
     )
 
 

@@ -40,7 +40,8 @@ class Outgoing(Record, frozen=True, kw_only=True):
     latency_ms: int | None
     language: str | None
     waits_since: datetime | None
-    # The first message of a reply that goes out as several, and when this one is due.
+    # The first message of a reply that goes out as several; and how long this one is left alone: until it is due or, as
+    # the first one, until a send that a dead worker began is surely over.
     part: int = 1
     part_of: UUID | None = None
     first_interaction_id: UUID | None = None

@@ -231,3 +231,15 @@ async def test_a_second_send_without_an_id_is_on_record(house: House, fault: str
     async with house.store.audit_transaction() as transaction:
         rows = await audit.page(transaction, tenant.tenant_id, before_id=None, limit=10)
     assert [row["action"] for row in rows] == records
+
+
+async def test_a_message_without_an_id_is_left_alone_while_it_may_be_on_its_way(house: House):
+    """Whoever comes after a worker that died looks into the history once the send is over, not before."""
+    tenant, chat = await house.a_business(engine="WEBJS"), house.a_customer()
+    house.gateway.faults.plan("hang_before", seconds=2)
+
+    house.write(tenant, chat, "Hello")
+    await until(lambda: house.gateway.faults.fired["hang_before"] == 1)
+
+    left_alone = "select state, next_try_at > now() + interval '10 seconds' as is_left_alone from outbox"
+    assert house.rows(left_alone) == [{"state": "sending", "is_left_alone": True}]
