@@ -223,6 +223,28 @@ def interaction_id_of(chat: Chat, session: str, inbox_id: str) -> UUID:
     return named_id("interaction", chat.lease.tenant_id, f"{session}|{inbox_id}")
 
 
+def told_once(reading: Reading, chat: Chat) -> Reading:
+    """Without what is stored under another form of the chat's id.
+
+    The history may tell of a message under the phone's, and its own webhook, tried again, under a hidden one.
+    """
+    stored = {message.id for message in chat.recent}
+    customer, human = (
+        tuple(each for each in told if not stored.intersection(_namesakes(each, chat)))
+        for told in (reading.customer, reading.human)
+    )
+    return replace(reading, customer=customer, human=human)
+
+
+def _namesakes(received: Received, chat: Chat) -> list[UUID]:
+    message, named = received.message, chat.lease.chat_id
+    forms = {message.lid, f"{message.phone.removeprefix('+')}@c.us" if message.phone else None}
+    forms.add(chat.contact.wa_id if chat.contact else None)
+    session, inbox_id = received.row.session, received.row.inbox_id
+    others = [inbox_id.replace(f"_{named}_", f"_{form}_") for form in forms if form not in {None, named}]
+    return [interaction_id_of(chat, session, other) for other in others if other != inbox_id]
+
+
 def _as_they_stand(customer: Sequence[Received], changes: Sequence[Received]) -> tuple[Received, ...]:
     """The messages after edits and deletions that came before anybody answered."""
     edits = {each.message.target_id: each for each in changes if each.message.kind == "edited"}

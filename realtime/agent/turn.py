@@ -176,6 +176,7 @@ class Agent:
 
         # 2 upsert contact, 3 store interaction: known here, on disk together with step 7
         chat = await self._with_contact(chat, read, trace)
+        read = reading.told_once(read, chat)
         steps.note_interactions(read, trace)
 
         # 4 activation, 5 language, 6 hand-off keywords

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.journeys.conftest import House
+from tests.journeys.conftest import House, until
+
+HIDDEN = "99990000111122@lid"
 
 
 async def test_a_ninth_digit_makes_no_second_contact(house: House):
@@ -29,3 +31,29 @@ async def test_groups_and_channels_are_nobody_to_answer(house: House, chat: str)
 
     assert house.rows("select 1 from inbox where tenant_id = %(t)s and lane = 'message'", t=tenant.tenant_id) == []
     assert house.texts(tenant, chat) == []
+
+
+async def test_a_message_that_comes_again_under_a_hidden_id_is_answered_once(house: House):
+    """The history told of it under the phone's id; then the gateway's own webhook gets through."""
+    tenant, chat = await house.a_business(), house.a_customer()
+    first = house.write(tenant, chat, "Hello")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+
+    again = {
+        "id": f"false_{HIDDEN}_{first.message_id}",
+        "timestamp": first.sent_ms // 1000,
+        "from": HIDDEN,
+        "fromMe": False,
+        "body": "Hello",
+        "hasMedia": False,
+        "_data": {"key": {"remoteJidAlt": chat.replace("@c.us", "@s.whatsapp.net")}},
+    }
+    gateway = house.gateway.gateway
+    gateway.exchange.tell_business(gateway.sessions.get(tenant.session), "message", again)
+    await until(lambda: house.rows("select 1 from inbox where chat_id = %(c)s and state = 'done'", c=HIDDEN) != [])
+    await house.quiet(tenant)
+
+    assert house.texts(tenant, HIDDEN) == []
+    assert len(house.rows("select 1 from interactions where direction = 'incoming'")) == 1
+    assert house.contact(tenant, chat)["lead_inbound_count"] == 1
