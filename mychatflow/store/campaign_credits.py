@@ -102,6 +102,37 @@ _SETTLE: Final = text(
     where usage_days.tenant_id = :tenant_id and usage_days.usage_date = amounts.usage_date
     """
 )
+# Handed over and taken back from the outbox, for good.
+_GIVE_BACK: Final = text(
+    """
+    with
+
+    released as (
+        insert into usage_ledger (tenant_id, usage_date, kind, subject)
+        select usage_ledger.tenant_id, usage_ledger.usage_date, 'release', usage_ledger.subject
+        from campaign_recipients as recipients
+        inner join usage_ledger
+            on usage_ledger.tenant_id = recipients.tenant_id
+            and usage_ledger.subject = concat_ws(':', 'campaign', recipients.campaign_id, recipients.contact_id)
+            and usage_ledger.kind = 'reserve'
+        where recipients.tenant_id = :tenant_id
+            and recipients.campaign_id = :id
+            and recipients.state = 'queued'
+            and recipients.outbox_id is null
+        on conflict do nothing
+        returning usage_date
+    )
+
+    update usage_days set used = greatest(0, usage_days.used - amounts.amount)
+    from (select usage_date, count(*)::integer as amount from released group by usage_date) as amounts
+    where usage_days.tenant_id = :tenant_id and usage_days.usage_date = amounts.usage_date
+    """
+)
+
+
+async def give_back(transaction: AsyncConnection, values: Mapping[str, Any]) -> None:
+    """For those of a campaign that will not be sent any more; `values` has tenant_id and id."""
+    await transaction.execute(_GIVE_BACK, values)
 
 
 async def settle(transaction: AsyncConnection, values: Mapping[str, Any]) -> None:

@@ -26,19 +26,31 @@ _RUNNING = text(
     select campaigns.tenant_id, campaigns.id, campaigns.frozen_at is not null as is_frozen
     from campaigns
     inner join tenants on tenants.id = campaigns.tenant_id
-    where campaigns.state = 'running' and tenants.suspended_at is null and tenants.deleted_at is null
+    where tenants.suspended_at is null and tenants.deleted_at is null
+        -- Of one that was called off a worker may have had messages in hand, which nobody would settle any more.
+        and (campaigns.state = 'running' or (
+            campaigns.state = 'cancelled'
+            and campaigns.finished_at > cast(:at as timestamptz) - interval '1 day'
+            and exists (
+                select 1 from campaign_recipients as recipients
+                where recipients.tenant_id = campaigns.tenant_id
+                    and recipients.campaign_id = campaigns.id
+                    and recipients.state = 'queued'
+                    and recipients.outbox_id is not null
+            )
+        ))
     order by campaigns.turn_at limit :limit
     """
 )
 _LOCK = text(
     """
     select
-        campaigns.id, campaigns.messages_per_minute, campaigns.quiet_from, campaigns.quiet_until,
+        campaigns.id, campaigns.state, campaigns.messages_per_minute, campaigns.quiet_from, campaigns.quiet_until,
         coalesce(settings.timezone, 'UTC') as timezone
     from campaigns
     left join settings on settings.tenant_id = campaigns.tenant_id
     where campaigns.tenant_id = :tenant_id and campaigns.id = :id
-        and campaigns.state = 'running' and campaigns.frozen_at is not null
+        and campaigns.state in ('running', 'cancelled') and campaigns.frozen_at is not null
     for no key update of campaigns skip locked
     """
 )
@@ -196,9 +208,9 @@ class HandedOver:
     is_finished: bool = False
 
 
-async def running(transaction: AsyncConnection, *, limit: int = _MOST_AT_ONCE) -> list[Running]:
+async def running(transaction: AsyncConnection, *, at: datetime, limit: int = _MOST_AT_ONCE) -> list[Running]:
     """Of all tenants, the one that waited longest first: a platform transaction."""
-    return [Running(**row) for row in (await transaction.execute(_RUNNING, {"limit": limit})).mappings()]
+    return [Running(**row) for row in (await transaction.execute(_RUNNING, {"at": at, "limit": limit})).mappings()]
 
 
 async def hand_over(
@@ -211,6 +223,8 @@ async def hand_over(
         return HandedOver()
     row = dict(found)
     await campaign_credits.settle(transaction, values)
+    if row["state"] == "cancelled":
+        return HandedOver()
     sent = skipped = 0
     for number in (await transaction.execute(_NUMBERS, values)).all():
         judged = await _judged(transaction, row, number, values, cipher=cipher)

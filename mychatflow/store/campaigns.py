@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.rules import campaign as campaign_rules
 from mychatflow.rules.campaign import State, Step
+from mychatflow.store import campaign_credits
 
 FIELDS: Final = (
     "name", "template", "audience", "instance_id", "scheduled_at", "messages_per_minute", "quiet_from", "quiet_until",
@@ -186,6 +187,7 @@ async def cancel(
         return None
     values = {"tenant_id": tenant_id, "id": campaign_id, "at": at}
     await transaction.execute(_WITHDRAW, values)
+    await campaign_credits.give_back(transaction, values)
     await transaction.execute(_CALL_OFF, values)
     return await _move(transaction, tenant_id, campaign_id, "cancelled", at=at)
 

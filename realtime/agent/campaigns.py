@@ -38,7 +38,7 @@ class Campaigns:
     async def turn(self, *, at: datetime) -> int:
         """One look at every running campaign; returns how many messages were queued."""
         async with self._store.platform_transaction() as transaction:
-            waiting = await campaign_sends.running(transaction)
+            waiting = await campaign_sends.running(transaction, at=at)
         sent = 0
         for each in waiting:
             try:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from mychatflow.store import campaigns
+from realtime.agent.campaigns import Campaigns
 from tests.factories import NOON, a_contact, a_tenant
 from tests.store.campaigning import frozen, handed_over, rows, started, states, step
 
@@ -86,3 +87,26 @@ async def test_a_pause_takes_no_message_twice(store, tenant):
     await handed_over(store, tenant, campaign_id, at=NOON + timedelta(minutes=5))
 
     assert await used(store) == [78]
+
+
+async def test_a_cancelled_campaign_gives_back_what_it_did_not_send(store, tenant):
+    for _ in range(3):
+        await a_contact(store, tenant)
+    campaign_id = await started(store, tenant)
+    await frozen(store, tenant, campaign_id)
+    for second in range(3):
+        await handed_over(store, tenant, campaign_id, at=NOON + timedelta(seconds=second))
+    assert await used(store) == [80]
+    async with store.platform_transaction() as transaction:
+        in_hand = "update outbox set state = 'sending' where id = (select id from outbox limit 1)"
+        await transaction.execute(text(in_hand))
+
+    await step(store, tenant, campaign_id, campaigns.cancel)
+    assert await used(store) == [78]
+    # The worker that had the third in hand hears of the end as it lets it go.
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(text("update outbox set state = 'cancelled', last_error = 'campaign_cancelled'"))
+    await Campaigns(store, lambda: None).turn(at=NOON)
+
+    assert await states(store, campaign_id) == {("skipped", "campaign_cancelled"): 3}
+    assert await used(store) == [77]
