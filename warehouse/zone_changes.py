@@ -18,6 +18,10 @@ days as (
     union
     select distinct cast(timezone('UTC', started_at) as date)
     from raw.episodes semi join movers using (tenant_id)
+    union
+    -- Silence writes no event: weeks after the last one it still cools.
+    select distinct cast(timezone('UTC', as_of) as date)
+    from raw.lead_score_events semi join movers using (tenant_id)
 )
 select distinct utc_date + unnest([-1, 0, 1]), 0 from days
 """

@@ -98,6 +98,20 @@ def test_cooling_counts_as_a_scored_lead(installation: Settings, published: Read
     assert current == [{"score": 15, "base": 30, "decay": 15, "grade": "F"}]
 
 
+def test_cooling_moves_with_the_business_to_another_zone(installation: Settings, published: Reader) -> None:
+    business, evening = history.a_business(installation), NOON.replace(hour=23)
+    _a_lead(installation, business, ScoreFacts(inbound_count=20, last_inbound_at=NOON), scored_at=NOON)
+    scores.rescore(installation, at=evening + timedelta(days=4))
+    rollup.rollup(installation, at=evening + timedelta(days=4))
+
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update settings set timezone = 'Asia/Tokyo'")
+    rollup.rollup(installation, at=evening + timedelta(days=5))
+
+    cooled = published.rows("select local_date from analytics_summary_daily where lead_scored_decay_count > 0")
+    assert cooled == [{"local_date": (evening + timedelta(days=5)).date()}]
+
+
 def _a_chat(chance: random.Random) -> list[ScoredMessage]:
     at = NOON - timedelta(days=chance.choice([1, 2, 4, 9, 20]))
     messages = []
