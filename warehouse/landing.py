@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from mychatflow.settings import Settings
-from warehouse import connection, contact_hashes, erasure, event_fields, plans, postgres, zone_changes
+from warehouse import connection, contact_hashes, erasure, event_fields, plans, postgres, retold, zone_changes
 from warehouse.postgres import Reading
 from warehouse.sources import APPENDED, EPISODES, EVENTS, SNAPSHOTS, Source
 from warehouse.windows import Window
@@ -36,20 +36,6 @@ select distinct cast(timezone('UTC', max(earlier.started_at)) as date), ?
 from incoming inner join raw.episodes as earlier using (tenant_id, contact_id)
 where earlier.started_at < incoming.started_at
 group by incoming.tenant_id, incoming.episode_id
-"""
-# A reply that failed answered nobody, and one that arrived after all did: the day it was sent tells it otherwise.
-_TOUCH_SENT = """
-insert into meta.pending_days
-select distinct cast(timezone('UTC', sent.occurred_at) as date), $batch
-from incoming
-inner join raw.analytics_events as failed
-    on incoming.tenant_id = failed.tenant_id
-    and json_extract_string(incoming.properties, '$.message_id') = failed.message_id
-inner join raw.analytics_events as sent
-    on failed.tenant_id = sent.tenant_id and failed.interaction_id = sent.interaction_id
-where incoming.event_type in ('message_failed', 'message_delivered')
-    and failed.event_type = 'message_failed' and failed.occurred_at >= $since
-    and sent.event_type in ('message_sent', 'human_reply') and sent.occurred_at >= $since
 """
 
 
@@ -154,8 +140,8 @@ def _land_appended(
     erasure.drop_incoming(warehouse)
     _replace_by_key(warehouse, source)
     _touch_days(warehouse, source, "incoming", batch)
-    if source is EVENTS:
-        _touch_sent(warehouse, batch)
+    if source is EVENTS and since is not None:
+        retold.touch_replies(warehouse, batch)
     if source is EPISODES:
         # A new episode may reopen the one before it, which began on another day.
         warehouse.execute(_TOUCH_PREVIOUS, [batch])
@@ -165,13 +151,6 @@ def _land_appended(
         [source.name, extraction.next_xid, extraction.server, extraction.taken_at],
     )
     return _count(warehouse, "incoming")
-
-
-def _touch_sent(warehouse: duckdb.DuckDBPyConnection, batch: int) -> None:
-    told = "event_type in ('message_failed', 'message_delivered')"
-    since = warehouse.execute(f"select min(occurred_at) - interval 9 day from incoming where {told}").fetchall()[0][0]
-    if since is not None:
-        warehouse.execute(_TOUCH_SENT, {"batch": batch, "since": since})
 
 
 def _watermark(warehouse: duckdb.DuckDBPyConnection, source: Source, extraction: _Extraction) -> int | None:

@@ -110,6 +110,31 @@ def test_a_reply_that_failed_answered_nobody(installation: Settings, published: 
     assert _answers(published) == [("agent", 5_000)]
 
 
+def test_a_first_reply_that_comes_late_ends_the_later_days_too(installation: Settings, published: Reader) -> None:
+    business, waits = history.a_business(installation), NOON - timedelta(days=5)
+    asked = {"contact_id": history.a_contact_id(), "waits_since": waits.isoformat()}
+    lost = {"interaction_id": str(history.a_contact_id())}
+    human = history.an_event(business, EventType.HUMAN_REPLY, at=waits + timedelta(days=3), **asked)
+    history.write_events(installation, [human])
+    rollup.rollup(installation, at=NOON)
+    assert _answers(published) == [("human", 259_200_000)]
+
+    agent = history.an_event(
+        business, EventType.MESSAGE_SENT, at=waits + timedelta(seconds=5), author="agent", **asked, **lost
+    )
+    history.write_events(installation, [agent])
+    rollup.rollup(installation, at=NOON + timedelta(hours=1))
+    assert _answers(published) == [("agent", 5_000)]
+
+    # It never arrived: the answer of three days later is the first again.
+    failed = history.an_event(
+        business, EventType.MESSAGE_FAILED, at=waits + timedelta(hours=1), message_id="m1", **lost
+    )
+    history.write_events(installation, [failed])
+    rollup.rollup(installation, at=NOON + timedelta(hours=2))
+    assert _answers(published) == [("human", 259_200_000)]
+
+
 def test_what_is_told_days_later_restates_the_day_it_happened(installation: Settings, published: Reader) -> None:
     business = history.a_business(installation, timezone="Asia/Kolkata")
     past = history.a_past(business, turns=30, days=6)
