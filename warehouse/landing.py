@@ -25,10 +25,19 @@ _FACTS_OF_EVENTS = f"""
     select * exclude (facts), facts.*
     from (select *, {event_fields.parsed("properties")} as facts from incoming)
 """
+# The earliest instant of a fact holds, in whatever order and window its copies are read.
 _FORGET_TWINS = """
-delete from incoming where rowid in (
-    select max(rowid) from incoming group by tenant_id, event_id having count(*) > 1
-)
+delete from incoming using (
+    select tenant_id, event_id, min(occurred_at) as happened_at
+    from incoming group by all having count(*) > 1
+) as told
+where incoming.tenant_id = told.tenant_id and incoming.event_id = told.event_id
+    and incoming.occurred_at > told.happened_at
+"""
+_FORGET_LATER_TWINS = """
+delete from incoming using landed
+where incoming.tenant_id = landed.tenant_id and incoming.event_id = landed.event_id
+    and incoming.occurred_at > landed.occurred_at
 """
 _TOUCH_PREVIOUS = """
 insert into meta.pending_days
@@ -169,7 +178,11 @@ def _replace_by_key(warehouse: duckdb.DuckDBPyConnection, source: Source) -> Non
     _widen(warehouse, target, rows)
     same = " and ".join(f"{target}.{column} = incoming.{column}" for column in source.key)
     if source.time_column:
-        _touch_days(warehouse, source, f"{target} semi join incoming on {same}", 0)
+        landed = f"select {', '.join(source.key)}, {source.time_column} from {target} semi join incoming on {same}"
+        warehouse.execute(f"create or replace temp table landed as {landed}")
+        if source is EVENTS:
+            warehouse.execute(_FORGET_LATER_TWINS)
+        _touch_days(warehouse, source, "landed", 0)
     warehouse.execute(f"delete from {target} using incoming where {same}")
     warehouse.execute(f"insert into {target} by name {rows}")
 

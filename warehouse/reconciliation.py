@@ -39,8 +39,14 @@ full join ours using (tenant_id, event_id)
 """
 _FORGET_TWINS = """
 delete from postgres_events where rowid in (
-    select max(rowid) from postgres_events group by tenant_id, event_id having count(*) > 1
+    select unnest(list_sort(list(rowid))[2:]) from postgres_events group by tenant_id, event_id having count(*) > 1
 )
+"""
+# Stored at several instants, a fact is kept at the earliest: the days of the others do not miss it.
+_FORGET_LATER_TWINS = """
+delete from sides using {compared} as earlier
+where sides.copies = 0 and earlier.tenant_id = sides.tenant_id and earlier.event_id = sides.event_id
+    and cast(timezone('UTC', earlier.occurred_at) as date) < sides.utc_date
 """
 # What landed and was not computed yet comes with the next run, like what has not landed: it is not lost.
 _UNCOMPUTED = """
@@ -117,6 +123,7 @@ def compare(
         within = f"occurred_at >= '{whole.start.isoformat()}' and occurred_at < '{whole.end.isoformat()}'"
     with _postgres_events(settings, warehouse, within):
         warehouse.execute(_SIDES.format(compared=COMPARED, within=within))
+    warehouse.execute(_FORGET_LATER_TWINS.format(compared=COMPARED))
     warehouse.execute(_UNCOMPUTED)
     # Asked last: a tenant's mark moves before its first event goes.
     forgetful = kept.since(settings, window)

@@ -56,6 +56,25 @@ def test_what_has_landed_and_is_not_computed_yet_waits(installation: Settings) -
     assert (computed.postgres_count, computed.warehouse_count, computed.waiting_count) == (20, 20, 0)
 
 
+def test_a_fact_of_several_instants_is_of_the_earliest_in_any_order(installation: Settings) -> None:
+    business, first = history.a_business(installation), NOON - timedelta(days=9)
+    days = [first + timedelta(days=shift) for shift in (0, 3, 6)]
+    copies = [history.an_event(business, EventType.MESSAGE_RECEIVED, at=at, key="wamid.1") for at in days]
+    history.write_events(installation, copies[1:2])
+    rollup.rollup(installation, at=NOON)
+    history.write_events(installation, copies[::-1])
+    rollup.rollup(installation, at=NOON)
+
+    for at in (days[0], days[2], days[1], days[0], days[1]):
+        window = covering(at, at + timedelta(seconds=1))
+        rollup.rollup(installation, at=NOON, window=window)
+        assert reconciliation.reconcile(installation, at=NOON, window=window).is_equal
+        with connection.writer(installation) as warehouse:
+            kept = warehouse.execute("select occurred_at from marts.analytics_events").fetchall()
+        assert kept == [(first,)]
+    assert reconciliation.reconcile(installation, at=NOON).is_equal
+
+
 def test_exactly_the_lost_and_doubled_are_named(installation: Settings) -> None:
     business = history.a_business(installation)
     past = history.a_past(business, turns=50, days=9)
