@@ -10,7 +10,17 @@ from datetime import UTC, datetime
 import duckdb
 
 from mychatflow.settings import Settings
-from warehouse import connection, contact_hashes, erasure, event_fields, plans, postgres, retold, zone_changes
+from warehouse import (
+    connection,
+    contact_hashes,
+    erasure,
+    event_fields,
+    plans,
+    postgres,
+    retold,
+    usage_changes,
+    zone_changes,
+)
 from warehouse.postgres import Reading
 from warehouse.sources import APPENDED, EPISODES, EVENTS, SNAPSHOTS, Source
 from warehouse.windows import Window
@@ -86,7 +96,7 @@ def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Wi
     """
     with _extraction(settings) as extraction, connection.transaction(warehouse):
         batch = _next_batch(warehouse)
-        has_zones = zone_changes.remember(warehouse)
+        has_zones, has_usage = zone_changes.remember(warehouse), usage_changes.remember(warehouse)
         counts = {source.name: _land_snapshot(warehouse, extraction, source) for source in SNAPSHOTS}
         plans.write(warehouse)
         is_restored = _watermark(warehouse, EVENTS, extraction) is None
@@ -98,6 +108,8 @@ def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Wi
             counts[source.name] = _land_appended(warehouse, extraction, source, batch, window)
         if has_zones:
             zone_changes.touch_days_of_movers(warehouse)
+        if has_usage:
+            usage_changes.touch_changed_days(warehouse)
         warehouse.execute(
             "insert into meta.batches values (?, ?, ?)", [batch, extraction.taken_at, sum(counts.values())]
         )

@@ -135,6 +135,25 @@ def test_a_first_reply_that_comes_late_ends_the_later_days_too(installation: Set
     assert _answers(published) == [("human", 259_200_000)]
 
 
+def test_credits_given_back_days_later_change_their_own_day(installation: Settings, published: Reader) -> None:
+    business, sent_at = history.a_business(installation, timezone="Asia/Kolkata"), NOON - timedelta(days=3)
+    history.write_events(
+        installation, [history.an_event(business, EventType.MESSAGE_SENT, at=sent_at, author="campaign")]
+    )
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        day = {"tenant_id": business.tenant_id, "day": sent_at.date()}
+        engine.execute("insert into usage_days (tenant_id, usage_date, used) values (%(tenant_id)s, %(day)s, 50)", day)
+    rollup.rollup(installation, at=NOON)
+
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update usage_days set used = 5")
+    rollup.rollup(installation, at=NOON + timedelta(hours=1))
+
+    assert published.rows("select credit_count from tenant_usage_daily") == [{"credit_count": 5}]
+    told = "select old_value, new_value from restatements where column_name = 'credit_count'"
+    assert published.rows(told) == [{"old_value": 50.0, "new_value": 5.0}]
+
+
 def test_what_is_told_days_later_restates_the_day_it_happened(installation: Settings, published: Reader) -> None:
     business = history.a_business(installation, timezone="Asia/Kolkata")
     past = history.a_past(business, turns=30, days=6)
