@@ -9,12 +9,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
+from psycopg.errors import CheckViolation
 
 from mychatflow.settings import Settings
 
 # Why months are kept so, say the migrations that did the same to those before them.
 _STORAGE = {"interactions": sql.SQL(" with (fillfactor = 70)"), "analytics_events": sql.SQL("")}
 PARTITIONED = tuple(_STORAGE)
+_WITHIN = sql.SQL("where occurred_at >= {} and occurred_at < {}")
 
 
 def migrate(settings: Settings, *, today: date) -> str:
@@ -65,15 +67,35 @@ def _ensure_month(connection: psycopg.Connection[tuple[object, ...]], table: str
     name = f"{table}_{month:%Y_%m}"
     if connection.execute("select to_regclass(%s)", (name,)).fetchone() != (None,):
         return
-    partition, parent = sql.Identifier(name), sql.Identifier(table)
-    bounds = sql.SQL("for values from ({}) to ({})").format(
-        sql.Literal(f"{month} 00:00:00+00"), sql.Literal(f"{_month(month, 1)} 00:00:00+00")
-    )
-    made = sql.SQL("create table {} partition of {} ").format(partition, parent)
-    connection.execute(made + bounds + _STORAGE[table])
+    ends = [sql.Literal(f"{first} 00:00:00+00") for first in (month, _month(month, 1))]
+    bounds = sql.SQL("for values from ({}) to ({})").format(*ends)
+    made = sql.SQL("create table {} partition of {} ").format(sql.Identifier(name), sql.Identifier(table))
+    try:
+        with connection.transaction():
+            connection.execute(made + bounds + _STORAGE[table])
+    except CheckViolation:
+        _move_into(connection, table, name, made + bounds + _STORAGE[table], _WITHIN.format(*ends))
     # A partition reached by its own name has no policy and no grant: nobody but the owner, and he sees no row.
-    connection.execute(sql.SQL("alter table {} enable row level security").format(partition))
-    connection.execute(sql.SQL("alter table {} force row level security").format(partition))
+    connection.execute(sql.SQL("alter table {} enable row level security").format(sql.Identifier(name)))
+    connection.execute(sql.SQL("alter table {} force row level security").format(sql.Identifier(name)))
+
+
+def _move_into(
+    connection: psycopg.Connection[tuple[object, ...]], table: str, name: str, made: sql.Composed, within: sql.Composed
+) -> None:
+    """Nobody made the month before its first row came, so its rows lie with the others: they move, unchanged."""
+    parent, other, month = (sql.Identifier(each) for each in (table, f"{table}_other", name))
+    # The table before its partition, as whoever writes does: the other way round both would wait for each other.
+    connection.execute(sql.SQL("lock table {} in access exclusive mode").format(parent))
+    # Only without the wall the owner sees the rows.
+    connection.execute(sql.SQL("alter table {} no force row level security").format(other))
+    kept = sql.SQL("create temporary table moving on commit drop as select * from {} ").format(other)
+    connection.execute(kept + within)
+    connection.execute(sql.SQL("delete from {} ").format(other) + within)
+    connection.execute(made)
+    connection.execute(sql.SQL("insert into {} select * from moving").format(month))
+    connection.execute("drop table moving")
+    connection.execute(sql.SQL("alter table {} force row level security").format(other))
 
 
 def _month(day: date, offset: int) -> date:
