@@ -42,7 +42,7 @@ def reply_saves_minutes(tenant_id: UUID) -> float:
 
 
 def hourly(tenant_id: UUID, period: Period, *, instance_id: UUID | str | None = None) -> list[Row]:
-    """What happened in every hour (UTC) of the period's days, by number."""
+    """What happened in every hour (UTC) that begins on the period's days, by number."""
     return questions.ask("hourly", tenant_id=tenant_id, since=period.since, until=period.until, instance_id=instance_id)
 
 

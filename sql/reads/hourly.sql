@@ -1,4 +1,5 @@
--- What happened in every hour of the period's days, over the numbers asked for.
+-- What happened in every hour of the period's days, over the numbers asked for; an hour belongs to
+-- the local day on which it begins, where midnight is not on the hour too.
 with
 
 zone as (
@@ -13,8 +14,11 @@ hours as (
     cross join zone
     where
         summary.tenant_id = getvariable('tenant_id')
-        and summary.hour_at >= timezone(zone.timezone, cast(getvariable('since') as timestamp))
-        and summary.hour_at < timezone(zone.timezone, cast(getvariable('until') as timestamp))
+        and summary.hour_at >= cast(getvariable('since') as timestamptz) - interval 1 day
+        and summary.hour_at < cast(getvariable('until') as timestamptz) + interval 1 day
+        -- A midnight that the clocks go through twice is two instants, so none stands for the day.
+        and cast(timezone(zone.timezone, summary.hour_at) as date) >= getvariable('since')
+        and cast(timezone(zone.timezone, summary.hour_at) as date) < getvariable('until')
         and (
             getvariable('instance_id') is null
             or summary.instance_id = cast(getvariable('instance_id') as uuid)

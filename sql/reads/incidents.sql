@@ -2,8 +2,7 @@
 with
 
 zone as (
-    select coalesce(any_value(timezone), 'UTC') as timezone
-    from marts.analytics_summary_daily
+    select timezone from marts.tenants
     where tenant_id = getvariable('tenant_id')
 ),
 

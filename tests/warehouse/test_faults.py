@@ -77,6 +77,31 @@ def test_a_clock_change_night_has_its_own_length(
     assert by_hour == hours * 4
 
 
+def test_hours_and_outages_follow_the_business_clock(installation: Settings, published: Reader) -> None:
+    # On the Azores the clocks go from one o'clock back to midnight, so that night has two of them.
+    business, day = history.a_business(installation, timezone="Atlantic/Azores"), date(2026, 10, 25)
+    begin = datetime(2026, 10, 24, tzinfo=UTC)
+    history.write_events(
+        installation,
+        [
+            history.an_event(business, EventType.MESSAGE_RECEIVED, at=begin + timedelta(hours=hour))
+            for hour in range(72)
+        ],
+    )
+    quiet = history.a_business(installation, timezone="Asia/Tokyo")
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(_BREAKERS, ("a", "closed", "open", "timeouts", begin + timedelta(hours=23)))
+    rollup.rollup(installation, at=NOON)
+
+    night = Period(since=day, until=day + timedelta(days=1))
+    daily, hourly = reads.daily(business.tenant_id, night), reads.hourly(business.tenant_id, night)
+    assert [row["message_received_count"] for row in daily] == [25]
+    assert [row["hour_at"] for row in hourly] == [begin + timedelta(hours=hour) for hour in range(24, 49)]
+    # Nobody wrote to the other business, whose day had begun when the breaker opened.
+    assert reads.incidents(business.tenant_id, night) == []
+    assert [row["target"] for row in reads.incidents(quiet.tenant_id, night)] == ["a"]
+
+
 def test_the_first_reply_counts_whichever_day_is_computed(installation: Settings, published: Reader) -> None:
     business = history.a_business(installation)
     waits, person = NOON - timedelta(days=4), history.a_contact_id()
