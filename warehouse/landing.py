@@ -96,7 +96,8 @@ def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Wi
     """
     with _extraction(settings) as extraction, connection.transaction(warehouse):
         batch = _next_batch(warehouse)
-        has_zones, has_usage = zone_changes.remember(warehouse), usage_changes.remember(warehouse)
+        has_zones = zone_changes.remember(warehouse)
+        usage_changes.remember(warehouse)
         counts = {source.name: _land_snapshot(warehouse, extraction, source) for source in SNAPSHOTS}
         plans.write(warehouse)
         is_restored = _watermark(warehouse, EVENTS, extraction) is None
@@ -108,8 +109,7 @@ def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Wi
             counts[source.name] = _land_appended(warehouse, extraction, source, batch, window)
         if has_zones:
             zone_changes.touch_days_of_movers(warehouse)
-        if has_usage:
-            usage_changes.touch_changed_days(warehouse)
+        usage_changes.touch_changed_days(warehouse)
         warehouse.execute(
             "insert into meta.batches values (?, ?, ?)", [batch, extraction.taken_at, sum(counts.values())]
         )

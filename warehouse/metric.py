@@ -59,7 +59,7 @@ class Metric:
     def help_text(self) -> str:
         """What hovers over the number: the question, the formula, the zone and what an empty value means."""
         formula = self.numerator if self.denominator is None else f"{self.numerator} ÷ {self.denominator}"
-        days = "Days are the tenant's own." if self.zone == "tenant" else "Times are UTC."
+        days = "Days are the tenant's own." if self.zone == "tenant" else "Days are those of UTC, as in the plan."
         return f"{self.question} {formula[0].upper()}{formula[1:]}. {days} Shows {self.null_rule}."
 
 

@@ -22,6 +22,7 @@ select min(first_at), max(last_at) + interval 1 microsecond from (
     select min(occurred_at) as first_at, max(occurred_at) as last_at from raw.analytics_events
     union all select min(started_at), max(started_at) from raw.episodes
     union all select min(as_of), max(as_of) from raw.lead_score_events
+    union all select min(usage_date), max(usage_date) from raw.usage_days
     {counted}
 )
 """

@@ -25,6 +25,14 @@ usage as (
     where usage_days.usage_date between windows.first_local_date and windows.last_local_date
 ),
 
+begun as (
+    select
+        tenant_id,
+        min(usage_date) as first_usage_date
+    from staging.stg_usage_days
+    group by all
+),
+
 joined as (
     select
         tenant_id,
@@ -32,10 +40,16 @@ joined as (
         coalesce(activity.message_received_count, 0) as message_received_count,
         coalesce(activity.message_sent_count, 0) as message_sent_count,
         coalesce(activity.agent_sent_count, 0) as agent_sent_count,
-        coalesce(usage.credit_count, activity.agent_reply_count, 0) as credit_count,
+        -- Credits are of UTC's days: what a local day lacks of them stands on the day beside it.
+        coalesce(
+            usage.credit_count,
+            if(begun.first_usage_date - 1 <= local_date, 0, activity.agent_reply_count),
+            0
+        ) as credit_count,
         coalesce(activity.cost_micro_usd, 0) as cost_micro_usd
     from activity
     full join usage using (tenant_id, local_date)
+    left join begun using (tenant_id)
 ),
 
 priced as (

@@ -9,7 +9,7 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import connection, metric_reads, model_reads, models, reads, rollup
+from warehouse import connection, metric_reads, metrics, model_reads, models, reads, rollup
 from warehouse.metric_filter import Filter
 from warehouse.periods import Period
 from warehouse.reader import Reader
@@ -100,6 +100,29 @@ def test_hours_and_outages_follow_the_business_clock(installation: Settings, pub
     # Nobody wrote to the other business, whose day had begun when the breaker opened.
     assert reads.incidents(business.tenant_id, night) == []
     assert [row["target"] for row in reads.incidents(quiet.tenant_id, night)] == ["a"]
+
+
+def test_credits_count_once_where_days_of_utc_and_of_the_business_differ(
+    installation: Settings, published: Reader
+) -> None:
+    # Three replies after midnight in India, where it is the day before in UTC, by which the plan counts.
+    business, at = history.a_business(installation, timezone="Asia/Kolkata"), datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
+    replies = [
+        history.an_event(business, EventType.MESSAGE_SENT, at=at - timedelta(days=days), author="agent")
+        for days in (0, 0, 0, 6)
+    ]
+    history.write_events(installation, replies)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(
+            "insert into usage_days (tenant_id, usage_date, used) values (%s, %s, 3)", (business.tenant_id, at)
+        )
+    rollup.rollup(installation, at=NOON)
+
+    used = published.rows("select local_date, credit_count from tenant_usage_daily where credit_count > 0 order by all")
+    # What was sent before the plan's counter began is told by the replies themselves.
+    assert [tuple(row.values()) for row in used] == [(date(2026, 11, 15), 1), (date(2026, 11, 20), 3)]
+    assert metric_reads.value(business.tenant_id, "credits", Filter())["value"] == 4
+    assert "Days are those of UTC" in metrics.by_name("credits").help_text
 
 
 def test_the_first_reply_counts_whichever_day_is_computed(installation: Settings, published: Reader) -> None:

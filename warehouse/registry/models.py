@@ -16,7 +16,7 @@ _LATENCY: Final = replace(
     dimensions=REPLY.dimensions,
 )
 _MICRO: Final = 1e-6
-_USAGE: Final = replace(EVENT, model="tenant_usage_daily", facts="usage_days", dimensions=())
+_USAGE: Final = replace(EVENT, zone="UTC", model="tenant_usage_daily", facts="usage_days", dimensions=())
 _EARNED: Final = replace(_USAGE, unit="usd", scale=_MICRO)
 
 MODELS: Final[tuple[Metric, ...]] = (
