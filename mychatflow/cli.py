@@ -1,7 +1,9 @@
 """The `mychatflow` command: what it can do, at a glance; each command's code is imported when it is asked for."""
 
+import errno
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import typer
@@ -40,8 +42,9 @@ _COMMANDS: Final = {
     "score": ("numbers:score", _NUMBERS, "Try another score policy on the past."),
     "bench": ("bench", _NUMBERS, "Run the programs of benchmarks/."),
 }
-# All that is written lies there, the keys and pid files of a first start too.
-_PLACE: Final = "let this user write there, or choose another folder: MYCHATFLOW_DATA_DIR=… in .env"
+# What is written without a place of its own lies in that folder, the keys and pid files of a first start too.
+_PLACE: Final = "let this user write there, or name another place; for the data folder MYCHATFLOW_DATA_DIR=… in .env"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class _Deferred(TyperCommand):
@@ -85,16 +88,34 @@ def _root() -> None:
 def main() -> None:
     """The console script: an expected error ends with its cause, the next command and its exit code."""
     try:
+        _refuse_unreadable(sys.argv[1:])
         app(prog_name="mychatflow")
     except console.Failure as failure:
         console.complain(failure)
         sys.exit(failure.exit_code)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _FULL:
             raise
-        # A folder that is not ours to write, a file where a folder should be, a file system mounted read-only.
-        console.complain(console.Failure(f"{error.filename}: {error.strerror}", next_step=_PLACE))
+        console.complain(_told(error))
         sys.exit(console.FAILED)
+
+
+def _refuse_unreadable(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            told = argument.encode(errors="backslashreplace").decode()
+            raise console.Failure(
+                f"{told!r} is not UTF-8", next_step="write it in UTF-8", exit_code=console.USAGE
+            ) from error
+
+
+def _told(error: OSError) -> console.Failure:
+    """A disk that is full, a folder that is not ours to write, a file where a folder should be."""
+    where = f"{error.filename}: " if error.filename is not None else ""
+    step = "free space there, then the same again" if error.errno in _FULL else _PLACE
+    return console.Failure(f"{where}{error.strerror}", next_step=step)
 
 
 if __name__ == "__main__":
