@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
+from mychatflow.rules.names import LONGEST_SECRET, SHORTEST_SECRET, is_session_name
 from mychatflow.rules.role import Permission
 from mychatflow.store import instances
 from mychatflow.store.cipher import TenantCipher
@@ -20,7 +21,7 @@ from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.problems import Problem
 from realtime.api.routes import needs, tenant_router
-from realtime.channels.gateway_types import GatewayFailed, SessionState, WebhookTarget, is_session_name
+from realtime.channels.gateway_types import GatewayFailed, SessionState, WebhookTarget
 from realtime.channels.waha import WahaClient
 from realtime.engine.work import Number
 
@@ -35,7 +36,7 @@ def _session_name(value: str) -> str:
 
 
 Session = Annotated[str, StringConstraints(min_length=1, max_length=54), AfterValidator(_session_name)]
-Secret = Annotated[SecretStr, StringConstraints(min_length=16, max_length=200)]
+Secret = Annotated[SecretStr, StringConstraints(min_length=SHORTEST_SECRET, max_length=LONGEST_SECRET)]
 
 
 class Instance(Shown):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
+from mychatflow.rules import names
 from mychatflow.rules import team as rules
 from mychatflow.rules.role import Permission, Role
 from mychatflow.rules.team import Refusal
@@ -32,7 +33,9 @@ class Member(Shown):
     created_at: datetime
 
 
-Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
+Address = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=names.LONGEST_ADDRESS, pattern=names.ADDRESS)
+]
 
 
 class Invited(Body):

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 # People, hidden numbers (LID) and groups; channels and status@broadcast are nobody to answer.
 _CHAT_ID: Final = re.compile(r"[0-9]{5,20}@(?:c\.us|lid|s\.whatsapp\.net)|[0-9]{5,20}(?:-[0-9]{5,20})?@g\.us")
-_SESSION: Final = re.compile(r"[A-Za-z0-9_-]{1,54}")
 _MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9]{5,128}")
 LONGEST_TEXT: Final = 65_536
 
@@ -155,10 +154,6 @@ class ChatSummary:
 def is_chat_id(value: str) -> bool:
     """Whether that names a person or group that can be written to (the gateway itself accepts garbage)."""
     return _CHAT_ID.fullmatch(value) is not None
-
-
-def is_session_name(value: str) -> bool:
-    return _SESSION.fullmatch(value) is not None
 
 
 def is_message_id(value: str) -> bool:

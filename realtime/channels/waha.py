@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 import aiohttp
 
 from mychatflow.rules.attachment import Shape
+from mychatflow.rules.names import is_session_name
 from realtime.channels import gateway_answers
 from realtime.channels.gateway_http import Answer, GatewayHttp
 from realtime.channels.gateway_types import (
@@ -26,7 +27,6 @@ from realtime.channels.gateway_types import (
     WebhookTarget,
     is_chat_id,
     is_message_id,
-    is_session_name,
 )
 
 # The gateway itself takes about 5 s to say that a session is not working.

@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from mychatflow import cli
+from mychatflow import settings as configuration
 from mychatflow.cli import _COMMANDS
 from mychatflow.local.commands import config
 from mychatflow.settings import Settings
@@ -18,7 +20,7 @@ SAMPLES = ROOT / "tests" / "rules" / "samples"
 
 
 def run(
-    tmp_path: Path, *arguments: str, given: str | None = None, **variables: str
+    tmp_path: Path, *arguments: str | bytes, given: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """The command in an empty directory, so that no .env and no running installation is found."""
     environment = {name: value for name, value in os.environ.items() if name.upper() not in _OURS}
@@ -177,6 +179,56 @@ def test_a_folder_that_nobody_can_write_is_named(tmp_path, arguments):
     assert "Traceback" not in done.stderr
 
 
+def test_words_that_are_no_utf8_are_usage(tmp_path):
+    done = run(tmp_path, "trace", b"a\xff")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'a\\\\udcff' is not UTF-8" in done.stderr
+
+
+def test_a_full_disk_is_named(tmp_path):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mychatflow", "config", "example"],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+_TENANT = ("tenant", "create", "--name", "Shop", "--email", "a@b.example")
+_NUMBER = ("instance", "create", "--tenant", str(uuid4()), "--session", "shop")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*_TENANT, "--name", " "),
+        (*_TENANT, "--name", "n" * 201),
+        (*_TENANT, "--name", "two\nlines"),
+        (*_TENANT, "--name", "\x1b[31mred"),
+        (*_TENANT, "--email", "a@b@c.example"),
+        (*_TENANT, "--email", "a b@c.example"),
+        (*_NUMBER, "--session", ""),
+        (*_NUMBER, "--session", "a b/ü"),
+        (*_NUMBER, "--name", ""),
+        (*_NUMBER, "--webhook-secret", ""),
+        (*_NUMBER, "--webhook-url", "no address"),
+    ],
+)
+def test_what_the_api_refuses_the_command_refuses(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.setattr(configuration, "load", lambda: Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path))
+    monkeypatch.setattr("sys.argv", ["mychatflow", *arguments])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 2
+    assert f"{arguments[-2]} " in capsys.readouterr().err
+
+
 def test_a_missing_database_is_a_dependency(tmp_path):
     done = run(tmp_path, "tenant", "create", "--name", "Shop", "--email", "a@b.example", "--json")
 
@@ -249,7 +301,7 @@ def test_rules_language_chooses_among_the_given(tmp_path):
     assert answer["probability"] > 0.9
 
 
-@pytest.mark.parametrize("line", ["not json", "[]", '{"as_of": "2026-03-10T10:05:00", "messages": []}', "{}"])
+@pytest.mark.parametrize("line", ["not json", "[]", '{"as_of": "2026-03-10T10:05:00", "messages": []}', "{}", "[" * 99_999])
 def test_bad_lines_are_usage(tmp_path, line):
     done = run(tmp_path, "rules", "score", given=line + "\n")
 

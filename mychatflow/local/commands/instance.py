@@ -1,6 +1,6 @@
 """`mychatflow instance`: a tenant's WhatsApp numbers."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
@@ -9,12 +9,15 @@ from mychatflow.local import console, gateway
 from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
 from mychatflow.local.gateway import GatewayFailed
+from mychatflow.rules import names
 from mychatflow.settings import Settings
 from mychatflow.store import instances
 from mychatflow.store.cipher import Unreadable
 from mychatflow.store.instances import SessionTaken, UnknownTenant
 from mychatflow.store.session import Store
 
+# Makes the session with the same webhook, key and retries.
+_START: Final = "start the number on the page Numbers, or by POST /api/v1/instances/ID/start"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
@@ -37,6 +40,7 @@ def create(
 ) -> None:
     """A number, and its session at the gateway with our webhook, HMAC key and retries."""
     loaded = loading.settings()
+    _refuse(session=session, name=name, webhook_secret=webhook_secret, webhook_url=webhook_url)
     instance_id = _create(loaded, tenant=tenant, session=session, name=name, webhook_secret=webhook_secret)
     status = None
     if not no_gateway:
@@ -54,6 +58,19 @@ def create(
         console.give_json(answer)
     else:
         console.give_record(answer)
+
+
+def _refuse(*, session: str, name: str | None, webhook_secret: str | None, webhook_url: str | None) -> None:
+    """By the rules of the API, before anything is made."""
+    if not names.is_session_name(session):
+        raise Failure(f"--session {session!r} must be 1 to 54 letters, digits, - and _", exit_code=console.USAGE)
+    if name is not None and not names.is_line(name.strip()):
+        raise Failure(f"--name must be one line of 1 to {names.LONGEST_LINE} characters", exit_code=console.USAGE)
+    if webhook_secret is not None and not names.SHORTEST_SECRET <= len(webhook_secret) <= names.LONGEST_SECRET:
+        length = f"{names.SHORTEST_SECRET} to {names.LONGEST_SECRET}"
+        raise Failure(f"--webhook-secret must have {length} characters", exit_code=console.USAGE)
+    if webhook_url is not None and not names.is_web_address(webhook_url):
+        raise Failure(f"--webhook-url {webhook_url!r} must begin with http:// or https://", exit_code=console.USAGE)
 
 
 def _create(loaded: Settings, *, tenant: UUID, session: str, name: str | None, webhook_secret: str | None) -> UUID:
@@ -93,7 +110,7 @@ def _connect(
     except GatewayFailed as failed:
         raise Failure(
             f"the number is here ({instance_id}), but the gateway has no session: {failed}",
-            next_step="start the gateway and make the session there, or check WAHA_BASE_URL and WAHA_API_KEY",
+            next_step=f"start the gateway, or check WAHA_BASE_URL and WAHA_API_KEY; then {_START}",
             exit_code=console.PARTIAL,
         ) from failed
 

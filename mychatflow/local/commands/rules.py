@@ -72,5 +72,5 @@ def _lines() -> Iterator[tuple[int, Any]]:
             continue
         try:
             yield number, json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Failure(f"line {number} is not JSON: {error}", exit_code=console.USAGE) from error

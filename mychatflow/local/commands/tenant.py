@@ -10,7 +10,7 @@ import typer
 from mychatflow.local import console
 from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
-from mychatflow.rules import business_hours
+from mychatflow.rules import business_hours, names
 from mychatflow.rules.business_hours import InvalidHours
 from mychatflow.rules.plan import Plan
 from mychatflow.rules.role import Role
@@ -85,11 +85,12 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
 
 
 def _refuse(*, name: str, email: str, timezone: str) -> None:
-    if not name.strip():
-        raise Failure("--name is empty", exit_code=console.USAGE)
-    local, _, domain = email.strip().rpartition("@")
-    if not local or not domain:
-        raise Failure(f"--email {email!r} is no address", exit_code=console.USAGE)
+    if not names.is_line(name.strip()):
+        raise Failure(f"--name must be one line of 1 to {names.LONGEST_LINE} characters", exit_code=console.USAGE)
+    if not names.is_address(email.strip()):
+        raise Failure(
+            f"--email {email!r} is no address", next_step="write one as me@example.com", exit_code=console.USAGE
+        )
     try:
         business_hours.zone(timezone)
     except InvalidHours as invalid:
