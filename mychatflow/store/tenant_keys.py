@@ -23,6 +23,7 @@ _PREPARE: Final = text(
     returning -id
     """
 )
+_PREPARED: Final = text("select -id from tenant_keys where tenant_id = :tenant_id and id < 0")
 _ACTIVATE: Final = text("update tenant_keys set id = -id where tenant_id = :tenant_id and id < 0 returning id")
 _END: Final = text("update tenants set deleted_at = coalesce(deleted_at, :at) where id = :tenant_id")
 _NAME: Final = text("select name from tenants where id = :tenant_id")
@@ -61,6 +62,12 @@ async def prepare(transaction: AsyncConnection, key_ring: KeyRing, tenant_id: UU
     if version is None:
         raise RotationRefused
     return int(version)
+
+
+async def prepared(transaction: AsyncConnection, tenant_id: UUID) -> int | None:
+    """The version of a key that every process was to learn, and nobody uses yet: a rotation that was broken off."""
+    version = (await transaction.execute(_PREPARED, {"tenant_id": tenant_id})).scalar_one_or_none()
+    return None if version is None else int(version)
 
 
 async def activate(transaction: AsyncConnection, tenant_id: UUID) -> int:

@@ -108,3 +108,32 @@ def test_keys_are_rotated_and_dropped_by_name_alone(run, fresh, business):
     code, said = run("keys", "shred", "--tenant", business.tenant_id, "--confirm", "Shop", "--json")
     assert (code, json.loads(said)["keys_dropped"]) == (console.OK, 2)
     assert run("audit", "verify")[0] == console.OK
+
+
+def test_a_rotation_that_was_broken_off_goes_on(run, fresh, business, monkeypatch):
+    rotate = ("keys", "rotate", "--tenant", business.tenant_id, "--wait")
+    run("export", "--tenant", business.tenant_id, "--out", fresh.data_dir / "makes-a-key.zip")
+    assert [run(*rotate, wait)[0] for wait in ("-1", "nan", "soon")] == [console.USAGE] * 3
+    with monkeypatch.context() as patch:
+        patch.setattr("time.sleep", _interrupt)
+        assert run(*rotate, "60")[0] == 130
+
+    code, said = run(*rotate, "0", "--json")
+
+    assert (code, json.loads(said)["version"]) == (console.OK, 2)
+
+
+def _interrupt(_seconds):
+    raise KeyboardInterrupt
+
+
+def test_a_business_on_legal_hold_is_not_shredded(run, fresh, business):
+    shred = ("keys", "shred", "--tenant", business.tenant_id, "--confirm", "Shop")
+    hold = "update tenants set is_on_legal_hold = %s"
+    with psycopg.connect(fresh.role_url("engine")) as engine:
+        engine.execute(hold, (True,))
+    assert run(*shred)[0] == console.FAILED
+
+    with psycopg.connect(fresh.role_url("engine")) as engine:
+        engine.execute(hold, (False,))
+    assert run(*shred)[0] == console.OK

@@ -10,7 +10,7 @@ import typer
 from mychatflow.local import console
 from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
-from mychatflow.store import audit, media_vault, tenant_keys
+from mychatflow.store import audit, media_vault, tenant_keys, tenants
 from mychatflow.store.cipher import CACHED_SECONDS
 from mychatflow.store.export_vault import ExportVault
 from mychatflow.store.session import Store
@@ -45,16 +45,18 @@ def rewrap(as_json: _Json = False) -> None:
 def rotate(
     tenant: _Tenant,
     wait_seconds: Annotated[
-        float, typer.Option("--wait", help="How long every process has to learn the key before it is used.")
+        float,
+        typer.Option("--wait", min=0, max=3600, help="How long every process has to learn the key before it is used."),
     ] = _UNTIL_ALL_KNOW,
     as_json: _Json = False,
 ) -> None:
-    """A new key for what a tenant writes from now on; older text stays readable."""
+    """A new key for what a tenant writes from now on; older text stays readable. Safe to repeat."""
     loaded = loading.settings()
 
     async def prepare(store: Store) -> int:
         async with store.platform_transaction() as transaction:
-            return await tenant_keys.prepare(transaction, store.key_ring, tenant)
+            left = await tenant_keys.prepared(transaction, tenant)
+            return left or await tenant_keys.prepare(transaction, store.key_ring, tenant)
 
     async def activate(store: Store) -> int:
         async with store.platform_transaction() as transaction:
@@ -68,7 +70,8 @@ def rotate(
         time.sleep(wait_seconds)
         version = database.with_store(loaded, activate)
     except RotationRefused as refused:
-        raise Failure(f"the tenant {tenant} has no key to rotate, or a rotation is under way") from refused
+        cause = f"the tenant {tenant} has no key to rotate, or another rotation ended meanwhile"
+        raise Failure(cause, next_step="mychatflow tenant list") from refused
     _give({"tenant_id": str(tenant), "version": version}, as_json=as_json)
 
 
@@ -85,7 +88,9 @@ def shred(
         async with store.platform_transaction() as transaction:
             name = await tenant_keys.name_of(transaction, tenant)
             if name is None:
-                raise Failure(f"no tenant has the id {tenant}")
+                raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant list")
+            if await tenants.is_on_legal_hold(transaction, tenant):
+                raise Failure("the tenant is on legal hold", next_step="end the hold first")
             if confirm != name:
                 raise Failure(f"--confirm must be the tenant's name: {name}", exit_code=console.USAGE)
             count = await tenant_keys.shred(transaction, tenant, at=datetime.now(UTC))
