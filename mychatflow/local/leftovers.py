@@ -1,6 +1,7 @@
 """Servers of this data directory that run though nobody expects it: waited for, or named."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -10,15 +11,16 @@ from mychatflow.local.console import Failure, say
 from mychatflow.settings import Settings
 
 Server = Literal["postgres", "redis"]
-_SERVERS: Final[tuple[Server, ...]] = ("postgres", "redis")
+SERVERS: Final[tuple[Server, ...]] = ("postgres", "redis")
 _LEFTOVER_SECONDS: Final = 20
 
 
-def see_ended(settings: Settings) -> None:
+def see_ended(settings: Settings, names: Sequence[Server] = SERVERS) -> None:
     """Wait for servers of a killed start that are still going down; a stale pid file is nobody."""
-    for name in _SERVERS:
+    for name in names:
         leftover = running(settings, name)
         if leftover is not None:
+            _refuse_supervised(leftover, name)
             say(f"waiting for an earlier {name} (pid {leftover.pid}) to end …")
             _await(leftover, name)
 
@@ -41,6 +43,20 @@ def _running(path: Path, mark: str) -> psutil.Process | None:
         return found if mark in " ".join(found.cmdline()) else None
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
+
+
+def _refuse_supervised(found: psutil.Process, name: Server) -> None:
+    """Raise Failure for one that is no leftover: whoever started it is there, and would start it again."""
+    try:
+        keeper = found.parent()
+        is_kept = keeper is not None and "mychatflow" in " ".join(keeper.cmdline())
+    except psutil.Error:
+        return
+    if keeper is not None and is_kept:
+        raise Failure(
+            f"{name} (pid {found.pid}) of this data directory runs already, started by MyChatFlow (pid {keeper.pid})",
+            next_step=f"use that one, or stop it with: kill {keeper.pid}",
+        )
 
 
 def _await(leftover: psutil.Process, name: str) -> None:

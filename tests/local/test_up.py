@@ -31,14 +31,17 @@ class Running:
         self.ports = {name: str(ports.free()) for name in ("WEB_PORT", "PHONE_PORT", "DASHBOARDS_PORT", "DAGSTER_PORT")}
         self.process = self.start()
 
-    def start(self, *, only: str = "web,phone") -> subprocess.Popen[str]:
+    @property
+    def environment(self) -> dict[str, str]:
         ours = {str(field.validation_alias or name).upper() for name, field in Settings.model_fields.items()}
         environment = {name: value for name, value in os.environ.items() if name.upper() not in ours}
-        environment |= {"PYTHONPATH": str(ROOT), "MYCHATFLOW_DATA_DIR": str(self.data_dir)} | self.ports
+        return environment | {"PYTHONPATH": str(ROOT), "MYCHATFLOW_DATA_DIR": str(self.data_dir)} | self.ports
+
+    def start(self, *, only: str = "web,phone") -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "mychatflow", "up", "--only", only, "--no-demo"],
             cwd=ROOT,
-            env=environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -107,6 +110,17 @@ def test_a_busy_port_is_named_with_its_holder(running, tmp_path):
 
     assert f"port {running.ports['WEB_PORT']} of web (WEB_PORT)" in said
     assert f"pid {running.pid('web')}" in said
+
+
+def test_a_server_that_is_kept_is_no_leftover(running):
+    for name in ("redis", "postgres"):
+        done = subprocess.run(
+            [sys.executable, "-m", "mychatflow", "start", name],
+            cwd=ROOT, env=running.environment, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+        assert done.returncode == 1
+        assert f"started by MyChatFlow (pid {running.process.pid})" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["redis", "web", "postgres"])

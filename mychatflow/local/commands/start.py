@@ -66,7 +66,7 @@ def _become(settings: Settings, program: Program) -> None:
 
 def _serve(settings: Settings, name: Name) -> None:
     """The embedded server, ended in order by SIGTERM or Ctrl-C; its own end ends us with exit code 1."""
-    leftovers.see_ended(settings)
+    leftovers.see_ended(settings, ["postgres" if name is Name.POSTGRES else "redis"])
     server = EmbeddedPostgres(settings) if name is Name.POSTGRES else EmbeddedRedis(settings)
     is_asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
