@@ -2,12 +2,15 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from alembic.util.exc import CommandError
 
 from mychatflow import settings as configuration
 from mychatflow.settings import Settings
@@ -190,6 +193,17 @@ def test_dagsters_home_is_written_once(installation: Settings) -> None:
     assert (directory / "dagster.yaml").read_text() == "telemetry:\n  enabled: false\n"
     (directory / "dagster.yaml").unlink()
     assert "freshness" in (home.prepare(installation) / "dagster.yaml").read_text()
+
+
+def test_a_memory_that_two_starts_made_at_once_is_mended(installation: Settings) -> None:
+    memory = home.prepare(installation) / "schedules" / "schedules.db"
+    with closing(sqlite3.connect(memory)) as database, database:
+        database.execute("insert into alembic_version values ('5771160a95ad')")
+    with pytest.raises(CommandError, match="more than one head"):
+        dg.DagsterInstance.from_config(str(installation.data_dir / "dagster"))
+
+    with dg.DagsterInstance.from_config(str(home.prepare(installation))) as instance:
+        assert instance.all_instigator_state() == []
 
 
 @pytest.mark.parametrize(
