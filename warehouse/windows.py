@@ -1,8 +1,14 @@
 """Half-open windows of whole UTC days: what a run computes and exactly what it replaces."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+# What lies outside is a slip of the hand, and to plan it would count its days.
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +68,12 @@ def backfill_command(assets: Collection[str], since: date, until: date) -> str:
 
 
 def instant(value: str) -> datetime:
-    """An ISO date or instant as UTC; a date is its midnight. For arguments of commands, so it raises ValueError."""
-    if len(value) == len("2026-01-01"):
-        return datetime.combine(date.fromisoformat(value), datetime.min.time(), tzinfo=UTC)
-    parsed = datetime.fromisoformat(value)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    """An ISO date or instant as UTC; a date is its midnight. It raises what a command shows."""
+    try:
+        parsed = datetime.fromisoformat(value)
+        found = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ArgumentTypeError(f"{value!r} is no day or instant, such as 2026-01-31 or 2026-01-31T10:00") from error
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise ArgumentTypeError(f"{value!r} is no day of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return found

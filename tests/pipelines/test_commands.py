@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from argparse import ArgumentParser
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -216,3 +217,14 @@ def test_a_memory_that_two_starts_made_at_once_is_mended(installation: Settings)
 )
 def test_instants_are_read_as_utc(text: str, expected: datetime) -> None:
     assert windows.instant(text) == expected
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "yesterday", "", "2026-03-01T25:00", "0001-01-01", "9999-12-31"])
+def test_what_is_no_day_is_told_with_one_that_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = ArgumentParser()
+    parser.add_argument("--from", type=windows.instant)
+
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--from", text])
+
+    assert f"argument --from: {text!r} is no" in capsys.readouterr().err
