@@ -87,6 +87,11 @@ def _refuse_more_than_held(desk: Desk, wanted: NewKey) -> None:
     if wanted.expires_at is not None and wanted.expires_at <= desk.at:
         where = {"where": ["body", "expires_at"], "problem": "is in the past", "kind": "past"}
         raise Problem(422, "invalid", "Some fields are not as they must be.", errors=[where])
+    useless = [scope.value for scope in wanted.scopes if not role.may(wanted.role, scope)]
+    if useless:
+        problem = f"the role {wanted.role.value} may not: {', '.join(useless)}"
+        where = {"where": ["body", "scopes"], "problem": problem, "kind": "beyond_role"}
+        raise Problem(422, "invalid", "Some fields are not as they must be.", errors=[where])
 
 
 def _shown(key: ApiKey) -> dict[str, object]:

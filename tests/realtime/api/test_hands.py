@@ -83,6 +83,16 @@ async def test_a_new_key_shows_once_and_works(api, shop):
     assert (await api.get("/contacts", headers=bearer(made["api_key"]))).status_code == 401
 
 
+async def test_a_key_has_no_scope_that_its_role_may_not_use(api):
+    wanted = {"name": "crm", "role": "agent", "scopes": ["view_leads", "manage_settings"]}
+    refused = await api.post("/api-keys", json=wanted)
+
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["where"] == ["body", "scopes"]
+    assert refused.json()["errors"][0]["problem"] == "the role agent may not: manage_settings"
+    assert (await api.post("/api-keys", json=wanted | {"role": "admin"})).status_code == 201
+
+
 async def test_an_admin_makes_no_owner(api, shop):
     admin = (await api.post("/api-keys", json={"name": "a", "role": "admin"})).json()["api_key"]
 
