@@ -158,4 +158,6 @@ def _run(command: list[str], server: EmbeddedPostgres) -> None:
     )
     if done.returncode != 0:
         said = done.stderr.strip() or process.log_tail(server.log)
-        raise BackupFailed(f"{Path(command[0]).name}: {said.splitlines()[-1]}")
+        # After the error it tells how it cleans up.
+        lines = said.splitlines()
+        raise BackupFailed(next((line for line in lines if "error: " in line), f"{Path(command[0]).name}: {lines[-1]}"))

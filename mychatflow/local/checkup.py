@@ -115,7 +115,7 @@ def postgres(settings: Settings) -> list[Finding]:
     except psycopg.errors.UndefinedTable:
         return [_found("postgres", "failed", "holds no tables yet", "mychatflow migrate")]
     except psycopg.OperationalError as error:
-        return [_found("postgres", "down", str(error).splitlines()[0], _bring_back(settings, "postgres"))]
+        return [_found("postgres", "down", str(error).splitlines()[0], leftovers.bring_back(settings, "postgres"))]
     findings = [_role(role), _wall(open_tables)]
     revision = version[0] if version else None
     if schema.is_served_by_us(revision):
@@ -153,7 +153,7 @@ def meanings(settings: Settings) -> list[Finding]:
             found = connection.execute("select 1 from pg_extension where extname = 'vector'").fetchone()
     except psycopg.OperationalError as error:
         detail = f"Postgres: {type(error).__name__}"
-        return [_found("meanings", "down", detail, _bring_back(settings, "postgres"))]
+        return [_found("meanings", "down", detail, leftovers.bring_back(settings, "postgres"))]
     if found is None:
         step = "as a superuser of the database: create extension vector"
         return [_found("meanings", "warning", "off: the database has no extension vector", step)]
@@ -167,7 +167,7 @@ def redis_server(settings: Settings) -> list[Finding]:
     try:
         client.ping()
     except redis.RedisError as error:
-        return [_found("redis", "down", str(error) or type(error).__name__, _bring_back(settings, "redis"))]
+        return [_found("redis", "down", str(error) or type(error).__name__, leftovers.bring_back(settings, "redis"))]
     finally:
         client.close()
     return [_found("redis", "ok", "answers")]
@@ -261,17 +261,6 @@ CHECKS: Final[tuple[Callable[[Settings], list[Finding]], ...]] = (
 
 def _found(check: str, verdict: Verdict, detail: str, next_step: str = "") -> Finding:
     return Finding(check=check, verdict=verdict, detail=detail, next_step=next_step)
-
-
-def _bring_back(settings: Settings, name: leftovers.Server) -> str:
-    """What runs and does not answer is not started by `up`; its supervisor starts it anew when it ends."""
-    is_ours = settings.is_embedded_database if name == "postgres" else settings.is_embedded_redis
-    if not is_ours:
-        return "check DATABASE_URL" if name == "postgres" else "check REDIS_URL"
-    silent = leftovers.running(settings, name)
-    if silent is None:
-        return "mychatflow up"
-    return f"it runs and does not answer: kill -9 {silent.pid} loses nothing, and mychatflow up starts it anew"
 
 
 def _existing(path: Path) -> Path:

@@ -36,6 +36,17 @@ def running(settings: Settings, name: Server) -> psutil.Process | None:
     return next(filter(None, (_running(path, mark) for path in pid_files)), None)
 
 
+def bring_back(settings: Settings, name: Server) -> str:
+    """What runs and does not answer is not started by `up`; its supervisor starts it anew when it ends."""
+    is_ours = settings.is_embedded_database if name == "postgres" else settings.is_embedded_redis
+    if not is_ours:
+        return "check DATABASE_URL" if name == "postgres" else "check REDIS_URL"
+    silent = running(settings, name)
+    if silent is None:
+        return "mychatflow up"
+    return f"it runs and does not answer: kill -9 {silent.pid} loses nothing, and mychatflow up starts it anew"
+
+
 def _running(path: Path, mark: str) -> psutil.Process | None:
     """The live process of that pid file, if its command line says that it is the server of this directory."""
     try:

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from mychatflow import cli
 from mychatflow import settings as configuration
 from mychatflow.cli import _COMMANDS
-from mychatflow.local.commands import config
+from mychatflow.local.commands import config, database
 from mychatflow.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -237,6 +239,17 @@ def test_a_missing_database_is_a_dependency(tmp_path):
     assert "mychatflow up" in done.stderr
 
 
+def test_a_full_disk_is_not_taken_for_a_database_that_is_away(tmp_path):
+    settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path)
+    full = psycopg.errors.DiskFull('could not extend file "base/1/2": No space left on device')
+
+    told = [database.down(settings, error) for error in (full, OperationalError("insert", {}, full))]
+
+    assert {failure.exit_code for failure in told} == {3}
+    assert all(str(failure.next_step).startswith("free space") for failure in told)
+    assert "No space left" in told[0].cause
+
+
 def test_numbers_keep_their_programs_exit_code(tmp_path):
     assert run(tmp_path, "query", "select 1").returncode == 3
     assert run(tmp_path, "query", "drop table x; select 1").returncode in {2, 3}
@@ -301,7 +314,9 @@ def test_rules_language_chooses_among_the_given(tmp_path):
     assert answer["probability"] > 0.9
 
 
-@pytest.mark.parametrize("line", ["not json", "[]", '{"as_of": "2026-03-10T10:05:00", "messages": []}', "{}", "[" * 99_999])
+@pytest.mark.parametrize(
+    "line", ["not json", "[]", '{"as_of": "2026-03-10T10:05:00", "messages": []}', "{}", "[" * 99_999]
+)
 def test_bad_lines_are_usage(tmp_path, line):
     done = run(tmp_path, "rules", "score", given=line + "\n")
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 import psycopg
 import sqlalchemy.exc
 
+from mychatflow.local import leftovers
 from mychatflow.local.console import DEPENDENCY_DOWN, Failure
 from mychatflow.settings import Settings
 from mychatflow.store.session import Store
@@ -18,7 +19,11 @@ def down(loaded: Settings, error: Exception) -> Failure:
     """Why Postgres gave no answer, and what to do about it where it is ours to start."""
     reason = str(error.__cause__ or error).strip().splitlines()
     detail = reason[0] if reason else type(error).__name__
-    step = "mychatflow up" if loaded.is_embedded_database else "check DATABASE_URL, then: mychatflow doctor"
+    if isinstance(getattr(error, "orig", None) or error, psycopg.errors.DiskFull):
+        step = "free space on the disk of the data folder, then the same again"
+        return Failure(f"Postgres has no room left: {detail}", next_step=step, exit_code=DEPENDENCY_DOWN)
+    step = leftovers.bring_back(loaded, "postgres")
+    step = step if loaded.is_embedded_database else f"{step}, then: mychatflow doctor"
     return Failure(f"Postgres does not answer: {detail}", next_step=step, exit_code=DEPENDENCY_DOWN)
 
 
