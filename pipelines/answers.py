@@ -35,6 +35,11 @@ def run(command: Callable[[], int]) -> int:
         return complain(str(error), DEPENDENCY_DOWN)
     except (ConfigurationRefused, LakeRefused) as error:
         return complain(str(error), REFUSED)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        step = "let this user write there, or choose another folder: MYCHATFLOW_DATA_DIR=… in .env"
+        return complain(f"{error.filename}: {error.strerror}; {step}", FAILED)
 
 
 def stoppable(command: Callable[[], int]) -> int:

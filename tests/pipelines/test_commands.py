@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -217,6 +218,16 @@ def test_a_memory_that_two_starts_made_at_once_is_mended(installation: Settings)
 )
 def test_instants_are_read_as_utc(text: str, expected: datetime) -> None:
     assert windows.instant(text) == expected
+
+
+def test_a_folder_that_is_not_ours_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "keys").write_text("a file stands in the way")
+
+    assert answers.run(lambda: len((tmp_path / "keys" / "master.key").read_text())) == answers.FAILED
+
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/keys/master.key: Not a directory" in said
+    assert "MYCHATFLOW_DATA_DIR" in said
 
 
 @pytest.mark.parametrize("text", ["2026-02-30", "yesterday", "", "2026-03-01T25:00", "0001-01-01", "9999-12-31"])
