@@ -72,7 +72,8 @@ app = typer.Typer(
     cls=_Commands,
     name="mychatflow",
     help="WhatsApp AI automation that never loses or doubles a message, with numbers you can trust.",
-    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 a dependency is down, 4 finished in part, 78 configuration refused.",
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 a dependency is down, 4 finished in part, 78 configuration refused, "
+    "130 stopped by Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -108,7 +108,8 @@ def _the_backup(path: Path) -> Path:
         return path
     found = copies.all_in(path)
     if not found:
-        raise Failure(f"{path} holds no finished backup", next_step=f"mychatflow backup --to {path}", exit_code=USAGE)
+        step = "name the folder that `mychatflow backup --to` was given"
+        raise Failure(f"{path} holds no finished backup", next_step=step, exit_code=USAGE)
     return found[-1]
 
 

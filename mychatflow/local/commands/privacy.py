@@ -76,7 +76,8 @@ def write_erasure(
         _give({"erased_again": count}, as_json=as_json)
         return
     if tenant is None or contact is None:
-        raise Failure("--tenant and --contact are needed", exit_code=console.USAGE)
+        step = "mychatflow tenant list has the one, GET /api/v1/contacts the other"
+        raise Failure("--tenant and --contact are needed", next_step=step, exit_code=console.USAGE)
 
     async def work(store: Store) -> dict[str, Any]:
         await _refuse_unknown(store, tenant)
