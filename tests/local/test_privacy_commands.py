@@ -110,9 +110,9 @@ def test_keys_are_rotated_and_dropped_by_name_alone(run, fresh, business):
     assert run("audit", "verify")[0] == console.OK
 
 
-def test_a_rotation_that_was_broken_off_goes_on(run, fresh, business, monkeypatch):
+def test_a_rotation_that_was_broken_off_goes_on(run, business, monkeypatch, tmp_path):
     rotate = ("keys", "rotate", "--tenant", business.tenant_id, "--wait")
-    run("export", "--tenant", business.tenant_id, "--out", fresh.data_dir / "makes-a-key.zip")
+    run("export", "--tenant", business.tenant_id, "--out", tmp_path / "makes-a-key.zip")
     assert [run(*rotate, wait)[0] for wait in ("-1", "nan", "soon")] == [console.USAGE] * 3
     with monkeypatch.context() as patch:
         patch.setattr("time.sleep", _interrupt)
