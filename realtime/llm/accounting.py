@@ -1,5 +1,6 @@
 """What each call to a model cost, in whole millionths of a dollar, by a dated price table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,6 +49,11 @@ def prompt_tokens(request: ReplyRequest) -> int:
 def _tokens_of(message: Turn) -> int:
     asked = "".join(call.arguments for call in message.calls)
     return tokens_in(message.text + asked + "".join(told.content for told in message.results))
+
+
+def estimated_of(texts: Sequence[str]) -> Usage:
+    """What it costs to have these read."""
+    return Usage(input_tokens=sum(map(tokens_in, texts)), is_estimated=True)
 
 
 def estimated(request: ReplyRequest, *, output_tokens: int) -> Usage:

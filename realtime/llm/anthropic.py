@@ -19,14 +19,8 @@ BASE_URL = "https://api.anthropic.com"
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 # These came before structured output and refuse to be asked for it; the prompt's own words have to do.
 _WITHOUT_SCHEMA = ("claude-2", "claude-3", "claude-instant")
+_UNFINISHED: Final = frozenset({"max_tokens", "model_context_window_exceeded", "pause_turn"})
 _UNSAID: Final = dict.fromkeys(transport.TOLD_OF_US, anthropic.omit)
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: int
-    output_tokens: int
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
 
 
 class _Block(msgspec.Struct):
@@ -40,7 +34,8 @@ class _Block(msgspec.Struct):
 class _Body(msgspec.Struct):
     content: list[_Block]
     stop_reason: str | None = None
-    usage: _Usage | None = None
+    # Whatever it holds: an answer is not lost for want of its bill.
+    usage: object = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
@@ -134,7 +129,7 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
     usage = _usage(body.usage)
     if body.stop_reason == "refusal":
         raise ProviderFailed(ErrorClass.REFUSED, usage=usage)
-    if body.stop_reason in {"max_tokens", "model_context_window_exceeded"}:
+    if body.stop_reason in _UNFINISHED:
         raise ProviderFailed(ErrorClass.CUT_SHORT, usage=usage)
     text = "".join(block.text for block in body.content if block.type == "text")
     calls = tuple(
@@ -145,9 +140,11 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
     return provider.finished(request, text=text, usage=usage, calls=calls)
 
 
-def _usage(said: _Usage | None) -> Usage | None:
-    if said is None:
+def _usage(said: object) -> Usage | None:
+    fresh, output = provider.count(said, "input_tokens"), provider.count(said, "output_tokens")
+    if fresh is None or output is None:
         return None
     # The vendor counts cached tokens apart from the others; our rows count them among the input.
-    read, written = said.cache_read_input_tokens or 0, said.cache_creation_input_tokens or 0
-    return Usage(input_tokens=said.input_tokens + read + written, cached_tokens=read, output_tokens=said.output_tokens)
+    read = provider.count(said, "cache_read_input_tokens") or 0
+    written = provider.count(said, "cache_creation_input_tokens") or 0
+    return Usage(input_tokens=fresh + read + written, cached_tokens=read, output_tokens=output)

@@ -52,7 +52,7 @@ class Embedder:
         provider, model = self._provider, self.model
         assert provider is not None
         assert model is not None
-        most = _cost(model, _estimated(texts), at=datetime.now(UTC)).micro_usd
+        most = _cost(model, accounting.estimated_of(texts), at=datetime.now(UTC)).micro_usd
         hold = await self.budgets.set_aside(purse, provider="openai", amount=most)
         if hold is None:
             return None
@@ -67,14 +67,10 @@ class Embedder:
             error_class, usage = failed.error_class, failed.usage or Usage()
         except TimeoutError:
             error_class = ErrorClass.TIMEOUT
-            usage = _estimated(texts)
+            usage = accounting.estimated_of(texts)
         attempt = _attempt(model, usage, error_class, started_at=started_at, seconds=monotonic() - began)
         await self.budgets.settle([(hold, attempt.cost_micro_usd)])
         return Embedded(vectors=tuple(vectors), attempt=attempt)
-
-
-def _estimated(texts: Sequence[str]) -> Usage:
-    return Usage(input_tokens=sum(map(accounting.tokens_in, texts)), is_estimated=True)
 
 
 def _cost(model: str, usage: Usage, *, at: datetime) -> accounting.Cost:

@@ -18,16 +18,17 @@ BASE_URL = "https://generativelanguage.googleapis.com"
 # These take tools or a schema for the answer, not both; with tools the prompt's own words have to do.
 _EITHER_OR = ("gemini-1", "gemini-2")
 _UNSIGNED = "skip_thought_signature_validator"
-_REFUSALS = frozenset(
-    {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY", "OTHER"}
+_WHOLE = frozenset({None, "STOP", "FINISH_REASON_UNSPECIFIED"})
+# What the model wrote is no answer and no usable call; nobody refused anything.
+_BROKEN = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "MALFORMED_RESPONSE",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+    }
 )
-
-
-class _Usage(msgspec.Struct, rename="camel"):
-    prompt_token_count: int
-    candidates_token_count: int = 0
-    thoughts_token_count: int = 0
-    cached_content_token_count: int = 0
 
 
 class _FunctionCall(msgspec.Struct):
@@ -59,7 +60,8 @@ class _Feedback(msgspec.Struct, rename="camel"):
 class _Body(msgspec.Struct, rename="camel"):
     candidates: list[_Candidate] = msgspec.field(default_factory=list)
     prompt_feedback: _Feedback | None = None
-    usage_metadata: _Usage | None = None
+    # Whatever it holds: an answer is not lost for want of its bill.
+    usage_metadata: object = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
@@ -166,10 +168,8 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
     if not body.candidates:
         raise ProviderFailed(ErrorClass.EMPTY, usage=usage)
     candidate = body.candidates[0]
-    if candidate.finish_reason in _REFUSALS:
-        raise ProviderFailed(ErrorClass.REFUSED, usage=usage)
-    if candidate.finish_reason == "MAX_TOKENS":
-        raise ProviderFailed(ErrorClass.CUT_SHORT, usage=usage)
+    if candidate.finish_reason not in _WHOLE:
+        raise ProviderFailed(_why(candidate.finish_reason), usage=usage)
     parts = candidate.content.parts if candidate.content else []
     calls = tuple(
         ToolCall(
@@ -185,11 +185,18 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
     return provider.finished(request, text=text, usage=usage, calls=calls)
 
 
-def _usage(said: _Usage | None) -> Usage | None:
-    if said is None:
+def _why(finish_reason: str | None) -> ErrorClass:
+    """The vendor has many words for a refusal and adds to them."""
+    if finish_reason == "MAX_TOKENS":
+        return ErrorClass.CUT_SHORT
+    return ErrorClass.MALFORMED if finish_reason in _BROKEN else ErrorClass.REFUSED
+
+
+def _usage(said: object) -> Usage | None:
+    read = provider.count(said, "promptTokenCount")
+    if read is None:
         return None
-    return Usage(
-        input_tokens=said.prompt_token_count,
-        cached_tokens=said.cached_content_token_count,
-        output_tokens=said.candidates_token_count + said.thoughts_token_count,
-    )
+    # The vendor leaves out what is nothing.
+    cached = provider.count(said, "cachedContentTokenCount") or 0
+    written = (provider.count(said, name) or 0 for name in ("candidatesTokenCount", "thoughtsTokenCount"))
+    return Usage(input_tokens=read, cached_tokens=min(cached, read), output_tokens=sum(written))

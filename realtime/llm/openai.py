@@ -9,7 +9,7 @@ import httpx2
 import msgspec
 import openai
 
-from realtime.llm import faults, provider, transport
+from realtime.llm import accounting, faults, provider, transport
 from realtime.llm.contract import ANSWER_SCHEMA, ReplyRequest, Target, Turn
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.provider import Completion, Heard
@@ -24,16 +24,6 @@ _FORMAT = {
     "json_schema": {"name": "answer", "strict": True, "schema": ANSWER_SCHEMA},
 }
 _UNSAID: Final = dict.fromkeys(transport.TOLD_OF_US, openai.omit)
-
-
-class _Cached(msgspec.Struct):
-    cached_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int
-    completion_tokens: int
-    prompt_tokens_details: _Cached | None = None
 
 
 class _Function(msgspec.Struct):
@@ -59,7 +49,8 @@ class _Choice(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     choices: list[_Choice]
-    usage: _Usage | None = None
+    # Whatever it holds: an answer is not lost for want of its bill.
+    usage: object = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
@@ -101,18 +92,22 @@ class OpenAI:
         """What a voice note says; raises ProviderFailed."""
         with _sdk_errors_as_ours():
             said = await self._client.audio.transcriptions.create(file=(filename, data), model=VOICE_MODEL)
-        # A page of HTML comes back as a plain string.
-        return Heard(text=getattr(said, "text", "") or "", usage=_heard_usage(getattr(said, "usage", None)))
+            # A page of HTML comes back as a plain string.
+            text = (getattr(said, "text", "") or "").strip()
+        return Heard(text=text, usage=_heard_usage(getattr(said, "usage", None)))
 
     async def embed(self, texts: Sequence[str], *, model: str) -> tuple[list[list[float]], Usage]:
         """The texts as numbers, in their order; raises ProviderFailed."""
         with _sdk_errors_as_ours():
             made = await self._client.embeddings.create(input=list(texts), model=model, encoding_format="float")
-        # A page of HTML comes back as a plain string.
-        rows = sorted(getattr(made, "data", None) or (), key=lambda row: row.index)
-        if len(rows) != len(texts):
+            # A page of HTML comes back as a plain string.
+            rows = sorted(getattr(made, "data", None) or (), key=lambda row: row.index or 0)
+        if len(rows) != len(texts) or not all(isinstance(row.embedding, list) for row in rows):
             raise ProviderFailed(ErrorClass.MALFORMED)
-        return [row.embedding for row in rows], Usage(input_tokens=made.usage.prompt_tokens)
+        # Not every server that speaks this language counts.
+        read = provider.counted(getattr(getattr(made, "usage", None), "prompt_tokens", None))
+        usage = Usage(input_tokens=read) if read is not None else accounting.estimated_of(texts)
+        return [row.embedding for row in rows], usage
 
     async def close(self) -> None:
         await self._client.close()
@@ -172,7 +167,8 @@ def _sdk_errors_as_ours() -> Iterator[None]:
         raise faults.of_status(answer.status_code, answer.headers, answer.content, at=datetime.now(UTC)) from error
     except (openai.APIConnectionError, httpx2.HTTPError) as error:
         raise faults.of_network(error) from error
-    except (openai.OpenAIError, ValueError) as error:
+    except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
+        # The SDK checks no types: what another server left out is missing, what it wrote otherwise is something else.
         raise ProviderFailed(ErrorClass.MALFORMED) from error
 
 
@@ -190,6 +186,9 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
         raise ProviderFailed(ErrorClass.REFUSED, usage=usage)
     if choice.finish_reason == "length":
         raise ProviderFailed(ErrorClass.CUT_SHORT, usage=usage)
+    if choice.finish_reason == "error":
+        # A go-between's word for a model that broke off.
+        raise ProviderFailed(ErrorClass.MALFORMED, usage=usage)
     calls = tuple(
         ToolCall(id=call.id, name=call.function.name, arguments=call.function.arguments)
         for call in choice.message.tool_calls or ()
@@ -199,14 +198,14 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
 
 def _heard_usage(said: object) -> Usage | None:
     """Some models count tokens, others seconds."""
-    tokens = getattr(said, "input_tokens", None), getattr(said, "output_tokens", None)
-    if not isinstance(tokens[0], int) or not isinstance(tokens[1], int):
-        return None
-    return Usage(input_tokens=tokens[0], output_tokens=tokens[1])
+    read = provider.counted(getattr(said, "input_tokens", None))
+    written = provider.counted(getattr(said, "output_tokens", None))
+    return None if read is None or written is None else Usage(input_tokens=read, output_tokens=written)
 
 
-def _usage(said: _Usage | None) -> Usage | None:
-    if said is None:
+def _usage(said: object) -> Usage | None:
+    read, written = provider.count(said, "prompt_tokens"), provider.count(said, "completion_tokens")
+    if not isinstance(said, dict) or read is None or written is None:
         return None
-    cached = said.prompt_tokens_details.cached_tokens if said.prompt_tokens_details else 0
-    return Usage(input_tokens=said.prompt_tokens, cached_tokens=cached or 0, output_tokens=said.completion_tokens)
+    cached = provider.count(said.get("prompt_tokens_details"), "cached_tokens") or 0
+    return Usage(input_tokens=read, cached_tokens=min(cached, read), output_tokens=written)

@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
 from realtime.llm.toolkit import ToolCall
 
 _Shape = TypeVar("_Shape")
+# More than any model reads or writes in one call: whoever counts so many has not counted.
+_MOST_TOKENS: Final = 100_000_000
 _OPENING = Turn(role="user", text="(The business wrote first.)")
 
 
@@ -46,6 +48,16 @@ def decoded(decoder: msgspec.json.Decoder[_Shape], body: bytes) -> _Shape:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ProviderFailed(ErrorClass.MALFORMED if body.strip() else ErrorClass.EMPTY) from None
+
+
+def count(usage: object, name: str) -> int | None:
+    """The tokens that a provider counts under that name; None where it says nothing, or nothing that can be true."""
+    return counted(usage.get(name)) if isinstance(usage, dict) else None
+
+
+def counted(said: object) -> int | None:
+    """A number of tokens as a provider said it, if it is one."""
+    return said if type(said) is int and 0 <= said <= _MOST_TOKENS else None
 
 
 def finished(request: ReplyRequest, *, text: str, usage: Usage | None, calls: tuple[ToolCall, ...] = ()) -> Completion:

@@ -93,6 +93,8 @@ class FakeModels:
         # What a text means, in numbers; None while nobody embeds.
         self.meaning: Callable[[str], list[float]] | None = None
         self.embedded: list[str] = []
+        # What a server of another maker may leave out when it embeds.
+        self.is_counting = True
 
     def forget(self) -> None:
         """Begin an empty journal. What was asked before is written into the old one, even if it is answered later."""
@@ -108,6 +110,7 @@ class FakeModels:
             self.providers[name] = Provider()
         if provider is None:
             self.voice = self.meaning = None
+            self.is_counting = True
             self.heard.clear()
             self.embedded.clear()
 
@@ -167,7 +170,8 @@ class FakeModels:
         if path.endswith("/embeddings") and self.meaning is not None:
             texts = msgspec.json.decode(body)["input"]
             self.embedded += texts
-            await llm_faults.respond(send, llm_wire.embeddings([self.meaning(text) for text in texts], texts))
+            vectors = [self.meaning(text) for text in texts]
+            await llm_faults.respond(send, llm_wire.embeddings(vectors, texts, with_usage=self.is_counting))
             return
         provider = llm_wire.provider_of(path)
         if provider is None:

@@ -112,12 +112,13 @@ def success(call: Call, said: Said, *, finish: str = "stop", with_usage: bool = 
     return msgspec.json.encode(body)
 
 
-def embeddings(vectors: list[list[float]], texts: list[str]) -> bytes:
+def embeddings(vectors: list[list[float]], texts: list[str], *, with_usage: bool = True) -> bytes:
     """In the wrong order, since the vendor's order is its index."""
     data = [{"object": "embedding", "index": number, "embedding": vector} for number, vector in enumerate(vectors)]
     used = sum(map(tokens, texts))
     usage = {"prompt_tokens": used, "total_tokens": used}
-    return msgspec.json.encode({"object": "list", "data": data[::-1], "model": "fake", "usage": usage})
+    body = {"object": "list", "data": data[::-1], "model": "fake"} | ({"usage": usage} if with_usage else {})
+    return msgspec.json.encode(body)
 
 
 def no_choice(call: Call) -> bytes:
