@@ -107,7 +107,14 @@ def verdict_of(error_class: ErrorClass) -> Verdict:
 MAY_BE_BILLED = frozenset(
     {ErrorClass.RESET, ErrorClass.TIMEOUT, ErrorClass.DEADLINE, ErrorClass.MALFORMED, ErrorClass.EMPTY, ErrorClass.SLOW}
 )
-_OVERFLOW = ("context_length", "context window", "prompt is too long", "input token count", "maximum context")
+_OVERFLOW = (
+    "context_length",
+    "context window",
+    "context limit",
+    "prompt is too long",
+    "input token count",
+    "maximum context",
+)
 _BAD_KEY = ("api_key_invalid", "api key not valid", "invalid_api_key", "permission_denied")
 _NO_MONEY = ("insufficient_quota", "credit balance", "billing_hard_limit", "billing_not_active", "perday")
 
@@ -135,6 +142,9 @@ def of_network(error: BaseException) -> ProviderFailed:
 def _class_of(status: int, said: str) -> ErrorClass:
     if any(sign in said for sign in _NO_MONEY) and status in {400, 403, 429}:
         return ErrorClass.QUOTA
+    if "model_not_found" in said and 400 <= status < 500:
+        # Also said with a 403: a project may not use a model that others may.
+        return ErrorClass.MODEL_GONE
     match status:
         case 402:
             return ErrorClass.QUOTA
@@ -162,7 +172,7 @@ def _caller_fault(status: int, said: str) -> ErrorClass:
         return ErrorClass.CONTEXT_OVERFLOW
     if any(sign in said for sign in _BAD_KEY):
         return ErrorClass.CONFIG
-    return ErrorClass.MODEL_GONE if "model_not_found" in said else ErrorClass.BAD_REQUEST
+    return ErrorClass.BAD_REQUEST
 
 
 def _retry_after(headers: Mapping[str, str], said: str, *, at: datetime) -> float | None:
@@ -179,7 +189,7 @@ def _retry_after(headers: Mapping[str, str], said: str, *, at: datetime) -> floa
 def _until(value: str, *, at: datetime) -> float | None:
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (moment - at).total_seconds()) if moment.tzinfo else None
 
