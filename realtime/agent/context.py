@@ -12,7 +12,7 @@ from realtime.agent.tenants import Tenant
 from realtime.agent.tools import Toolbox
 from realtime.engine.work import Recent
 from realtime.llm import presets
-from realtime.llm.contract import Picture, ReplyRequest, Target, Turn
+from realtime.llm.contract import Passage, Picture, ReplyRequest, Target, Turn
 
 _REMEMBERED = 20
 _MOST_PICTURES = 4
@@ -26,7 +26,7 @@ def brief(
     history = _history(scene)
     before = next((turn.text for turn in reversed(history) if turn.role == "user"), "")
     known = knowledge.for_question(tenant, question, before=before, near=near)
-    menu, ahead = (toolbox.menu, toolbox.ahead) if toolbox else ("", "")
+    menu, ahead, tools = (toolbox.menu, toolbox.ahead, toolbox.tools) if toolbox else ("", "", ())
     beside = prompt.context(
         known,
         at=scene.at,
@@ -44,17 +44,20 @@ def brief(
         shown, targets = (), _targets(scene, available)
         beside = f"{beside}\n{prompt.UNSEEN}"
     messages = (*history, Turn(role="user", text=beside), replace(prompt.customer(question), pictures=shown))
-    passages = "\n".join(f"{passage.title} {passage.body}" for passage in known.passages)
     mark = tenant.cipher.mark("prompt")
+    system = prompt.system(tenant.switches, known, mark=mark, menu=menu)
     # The guard reads until the reply is covered: it repeats what was just asked or said far oftener than what is old.
     said = tuple(turn.text for turn in reversed(history))
     return Brief(
-        request=replace(
-            _request(scene, messages, prompt.system(tenant.switches, known, mark=mark, menu=menu), targets),
-            tools=toolbox.tools if toolbox else (),
-        ),
+        request=replace(_request(scene, messages, system, targets), past=len(history), tools=tools),
         evidence=Evidence(
-            texts=(passages, prompt.profile(tenant.switches), tool_words.without_ids(menu, beside), question, *said),
+            texts=(
+                _written(known.passages),
+                prompt.profile(tenant.switches),
+                tool_words.without_ids(menu, beside),
+                question,
+                *said,
+            ),
             instructions=prompt.rules(can_book=bool(menu)),
             canaries=(mark,),
             source_ids=frozenset(passage.id for passage in tenant.knowledge),
@@ -68,6 +71,10 @@ def brief(
         and toolbox is None
         and any(each.signals.is_question for each in scene.understanding.messages),
     )
+
+
+def _written(passages: tuple[Passage, ...]) -> str:
+    return "\n".join(f"{passage.title} {passage.body}" for passage in passages)
 
 
 def _targets(scene: Scene, available: frozenset[str], *, must_see: bool = False) -> tuple[Target, ...]:

@@ -114,6 +114,8 @@ class ReplyRequest:
     tools: tuple[Tool, ...] = ()
     # What the tenant's calls of a day may cost; None is no limit.
     daily_budget_micro_usd: int | None = None
+    # How many of the messages, from the first on, were said before this turn: those alone may be left out.
+    past: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """What every model provider has in common: one call in, one answer out, or a named failure."""
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
@@ -79,7 +78,6 @@ def opened_by_customer(messages: tuple[Turn, ...]) -> tuple[Turn, ...]:
 
 
 def trimmed(request: ReplyRequest) -> ReplyRequest:
-    """The request with the older half of the conversation left out."""
-    later = request.messages[len(request.messages) // 2 :]
-    # What tools said means nothing without the question that they were asked.
-    return replace(request, messages=tuple(itertools.dropwhile(lambda turn: turn.results, later)))
+    """The request with the older half of what was said before left out; the question itself stays whole."""
+    kept = request.past // 2
+    return replace(request, messages=request.messages[request.past - kept :], past=kept)

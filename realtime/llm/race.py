@@ -113,7 +113,7 @@ class Race:
         failed = self._ended[-1]
         if failed.error_class is ErrorClass.REFUSED and not self.request.passes_on_refusals:
             return
-        if failed.error_class is ErrorClass.CONTEXT_OVERFLOW and not self._has_trimmed:
+        if failed.error_class is ErrorClass.CONTEXT_OVERFLOW and self.request.past and not self._has_trimmed:
             self._has_trimmed = True
             self.request = trimmed(self.request)
             await self._start((failed.target,), role=Role.RETRY)
