@@ -1,6 +1,7 @@
 """What a turn asks of the language models and what it gets back: the values at this room's door."""
 
 import base64
+import json
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -232,41 +233,59 @@ ANSWER_SCHEMA: Final[dict[str, Any]] = {
 
 
 class _Wire(msgspec.Struct):
-    reply: str
+    reply: str | None
     language: str | None = None
     action: str | None = None
-    sources: list[str | int] | None = None
-    confidence_note: str | None = None
+    sources: list[str | int] | str | None = None
+    confidence_note: object = None
 
 
 _FENCE = re.compile(r"^```[a-zA-Z]*\s*\n(.*?)\n?```$", re.DOTALL)
+# What a model thinks before it answers is not for customers.
+_THOUGHTS = re.compile(r"^<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_OBJECT = re.compile(r'\{\s*"(?:reply|language|action|sources|confidence_note)"\s*:')
+# Thoughts without an end, and calls written out by a model that should have made them.
+_NO_PROSE = re.compile(r"</?(?:think|thinking|reasoning|tool_calls?|function_calls?|invoke)\b|<\|\w+\|>", re.IGNORECASE)
+_scanner = json.JSONDecoder()
 _decoder = msgspec.json.Decoder(_Wire)
 _ACTIONS = frozenset(Action)
 
 
 def parse(text: str) -> AgentAnswer:
     """Raises UnreadableAnswer for broken or foreign JSON; prose is an answer as it stands."""
-    body = text.strip()
+    body = _THOUGHTS.sub("", text.strip().removeprefix("\ufeff")).strip()
     fenced = _FENCE.match(body)
     body = fenced.group(1).strip() if fenced else body
-    if not body.startswith("{"):
+    found = _OBJECT.search(body)
+    if found is None and not body.startswith("{") and not _NO_PROSE.search(body):
         return AgentAnswer(reply=body)
     try:
-        wire = _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+        wire = _decoder.decode(_object(body, found.start() if found else 0))
+    except (ValueError, RecursionError) as error:
         raise UnreadableAnswer("the answer is not the JSON that was asked for") from error
+    sources = [wire.sources] if isinstance(wire.sources, str) else wire.sources or ()
     return AgentAnswer(
-        reply=wire.reply.strip(),
+        reply=(wire.reply or "").strip(),
         language=wire.language or None,
         action=_action(wire.action),
-        sources=tuple(str(source) for source in wire.sources or ()),
-        confidence_note=wire.confidence_note or "",
+        # The prompt shows each id in brackets, and some models copy them.
+        sources=tuple(bare for source in sources if (bare := str(source).strip("[] "))),
+        confidence_note=str(wire.confidence_note or ""),
         is_structured=True,
     )
+
+
+def _object(body: str, start: int) -> str:
+    """The answer without the words that some models put before and behind it; a second answer makes it none."""
+    _, end = _scanner.raw_decode(body, start)
+    if "{" in body[end:]:
+        raise ValueError("more than one object")
+    return body[start:end]
 
 
 def _action(name: str | None) -> Action:
     # An action that we do not know may promise anything, so the customer is asked instead.
     if name is None:
         return Action.ANSWER
-    return Action(name) if name in _ACTIONS else Action.CLARIFY
+    known = name.strip().lower()
+    return Action(known) if known in _ACTIONS else Action.CLARIFY

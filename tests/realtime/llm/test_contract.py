@@ -16,7 +16,23 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("dressed", ["{}", "```json\n{}\n```", "```\n{}```", "\n  {}  \n"])
+@pytest.mark.parametrize(
+    "dressed",
+    [
+        "{}",
+        "```json\n{}\n```",
+        "```\n{}```",
+        "```json{}```",
+        "\n  {}  \n",
+        "\ufeff{}",
+        "[{}]",
+        "Here is the answer:\n\n{}",
+        "json\n{}",
+        "{} and more",
+        "```json\n{}\n```\nI hope that helps!",
+        "<think>They ask {when} we open.</think>\n{}",
+    ],
+)
 def test_json_is_read_in_any_dress(dressed):
     answer = contract.parse(dressed.replace("{}", json.dumps(WHOLE)))
 
@@ -45,7 +61,13 @@ def test_prose_is_an_answer(text):
         '{"reply": 5}',
         '{"answer": "9"}',
         "{}",
-        '{"reply": "a"} and more',
+        '{"reply": "a"} {"reply": "b"}',
+        'Here is the answer: {"reply": "We op',
+        "<think>They want to know when",
+        "</think>",
+        '<tool_call>{"name": "find_slots"}</tool_call>',
+        "<|channel|>final<|message|>Hello",
+        '{"name": "find_slots", "arguments": {}}',
         '{"reply": "\\ud800"',
     ],
 )
@@ -60,6 +82,7 @@ def test_broken_json_never_reaches_a_customer(text):
         ({"action": "transfer_money"}, Action.CLARIFY),
         ({"action": None}, Action.ANSWER),
         ({"action": "none"}, Action.NONE),
+        ({"action": "Handoff "}, Action.HANDOFF),
     ],
 )
 def test_an_unknown_action_asks_the_customer(changes, action):
@@ -70,6 +93,20 @@ def test_missing_fields_have_quiet_values():
     answer = contract.parse('{"reply": "Hi", "sources": null}')
 
     assert (answer.language, answer.action, answer.sources, answer.confidence_note) == (None, Action.ANSWER, (), "")
+
+
+@pytest.mark.parametrize(
+    ("written", "sources"),
+    [(["[kb-1]", ""], ("kb-1",)), ("kb-1", ("kb-1",)), ([7], ("7",)), ([], ())],
+)
+def test_sources_are_read_in_any_dress(written, sources):
+    assert contract.parse(json.dumps(WHOLE | {"sources": written})).sources == sources
+
+
+def test_no_reply_is_wanted_in_so_many_words():
+    answer = contract.parse('{"reply": null, "action": "none", "confidence_note": 0.9}')
+
+    assert (answer.reply, answer.action, answer.confidence_note) == ("", Action.NONE, "0.9")
 
 
 def test_the_schema_asks_for_every_field():
