@@ -17,14 +17,15 @@ _REPEATS: Final = 3
 _NOBODY = ActivationFacts(text="")
 
 
-def activate(chat: Chat, tenant: Tenant, reading: Reading, understanding: Understanding) -> ActivationDecision:
+def activate(chat: Chat, tenant: Tenant, reading: Reading) -> ActivationDecision:
     """By the time the latest message was received, never by the time it is processed."""
     if not reading.customer:
         return activation.decide(tenant.activation, _NOBODY, at=datetime.now(UTC))
     first_at = min(each.at for each in reading.customer)
     contact = chat.contact
     facts = ActivationFacts(
-        text=understanding.text,
+        # The customer's own words, without what we say about a file beside them.
+        text="\n".join(each.text for each in reading.customer),
         session_expires_at=contact.session_expires_at if contact else None,
         # Nothing was written either way before; what an earlier attempt at this turn stored is this turn's own.
         is_new_contact=contact is None

@@ -151,7 +151,7 @@ async def _turn(
     """The worker's steps in the worker's order, up to the commit."""
     read = stranger.says(chat, said, at=at)
     understood = reading.understand(read, None, tenant)
-    active = steps.activate(chat, tenant, read, understood, trace)
+    active = steps.activate(chat, tenant, read, trace)
     steps.note_understanding(understood, trace)
     facts = happened.facts(chat, read, understood, tenant, at=at)
     steps.note_score(facts, trace)

@@ -27,8 +27,8 @@ def note_interactions(read: Reading, trace: Trace) -> None:
     trace.note("interaction", f"{len(read.fresh)} new", f"{len(read.human)} by a person")
 
 
-def activate(chat: Chat, tenant: Tenant, read: Reading, understood: Understanding, trace: Trace) -> ActivationDecision:
-    active = deciding.activate(chat, tenant, read, understood)
+def activate(chat: Chat, tenant: Tenant, read: Reading, trace: Trace) -> ActivationDecision:
+    active = deciding.activate(chat, tenant, read)
     trace.note("activation", "may reply" if active.may_reply else "stays silent", str(active.reason))
     return active
 

@@ -182,7 +182,7 @@ class Agent:
         # 4 activation, 5 language, 6 hand-off keywords
         read = await self._with_files(chat, tenant, read, patience)
         understood = reading.understand(read, chat.contact, tenant)
-        active = steps.activate(chat, tenant, read, understood, trace)
+        active = steps.activate(chat, tenant, read, trace)
         steps.note_understanding(understood, trace)
         decision = deciding.decide(chat, tenant, read, understood, active, at=at)
 
