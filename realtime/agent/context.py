@@ -16,6 +16,7 @@ from realtime.llm.contract import Passage, Picture, ReplyRequest, Target, Turn
 
 _REMEMBERED = 20
 _MOST_PICTURES = 4
+_WORDS_ALONE = frozenset({"text", "unknown"})
 
 
 def brief(
@@ -48,16 +49,11 @@ def brief(
     system = prompt.system(tenant.switches, known, mark=mark, menu=menu)
     # The guard reads until the reply is covered: it repeats what was just asked or said far oftener than what is old.
     said = tuple(turn.text for turn in reversed(history))
+    told = _written(known.passages), prompt.profile(tenant.switches), tool_words.without_ids(menu, beside)
     return Brief(
         request=replace(_request(scene, messages, system, targets), past=len(history), tools=tools),
         evidence=Evidence(
-            texts=(
-                _written(known.passages),
-                prompt.profile(tenant.switches),
-                tool_words.without_ids(menu, beside),
-                question,
-                *said,
-            ),
+            texts=(*told, question, *said),
             instructions=prompt.rules(can_book=bool(menu)),
             canaries=(mark,),
             source_ids=frozenset(passage.id for passage in tenant.knowledge),
@@ -141,8 +137,11 @@ def _history(scene: Scene) -> tuple[Turn, ...]:
     turns: list[Turn] = []
     for message in before:
         text = opened(message, scene.tenant)
+        is_customer = message.direction == "incoming"
+        if is_customer and message.content is not None and message.type not in _WORDS_ALONE:
+            # A picture without words was sent all the same, and "how much is this one?" may follow.
+            text = f"[{message.type}] {text}".strip()
         if not text:
             continue
-        is_customer = message.direction == "incoming"
         turns.append(prompt.customer(text) if is_customer else Turn(role="assistant", text=text))
     return tuple(turns)

@@ -115,8 +115,8 @@ def context(
     if opening:
         lines.append(opening)
     if name:
-        # One line: the next ones are ours.
-        lines.append(f"Customer's name: {' '.join(plain(name).split())[:80]}")
+        # Whoever writes chooses it: on one line and fenced in, or it would speak as the business.
+        lines.append(f"Customer's name: {_OPEN}{' '.join(plain(name).split())[:80]}{_CLOSE}")
     if ahead:
         lines.append(ahead)
     if knowledge.found:
@@ -128,7 +128,12 @@ def context(
 
 def customer(text: str) -> Turn:
     """What the customer wrote, fenced in: it stays one turn of the customer whatever it holds."""
-    return Turn(role="user", text=f"{_OPEN}{plain(text)[:_LONGEST_TEXT]}{_CLOSE}")
+    return Turn(role="user", text=f"{_OPEN}{_both_ends(plain(text))}{_CLOSE}")
+
+
+def unfenced(reply: str) -> str:
+    """A reply that copies the fence around what it answers, without it."""
+    return _OURS.sub("", reply)
 
 
 def repair(reason: str, detail: str | None) -> Turn:
@@ -150,6 +155,14 @@ def plain(text: str) -> str:
         for character in _OURS.sub(" ", text)
     )
     return "".join(visible).strip()
+
+
+def _both_ends(text: str) -> str:
+    """A question stands at the beginning or at the end of what is too long."""
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    half = _LONGEST_TEXT // 2
+    return f"{text[:half]} […] {text[-half:]}"
 
 
 def _entry(passage: Passage) -> str:
