@@ -122,21 +122,21 @@ class Drafter:
         latency = reply.latency_ms
         if verdict.ok:
             return _draft(reply, verdict, answer, latency_ms=latency)
-        again = (
-            Turn(role="assistant", text=reply.text),
-            prompt.repair(str(verdict.reason), verdict.detail),
-        )
+        # One vendor refuses a conversation in which somebody said nothing.
+        drafted = (Turn(role="assistant", text=reply.text),) if reply.text.strip() else ()
+        again = (*drafted, prompt.repair(str(verdict.reason), verdict.detail))
         request = dataclasses.replace(request, messages=(*request.messages, *again))
         try:
             _, second = await self._converse(brief, request, ledger, began=began)
         except AllProvidersUnavailable:
-            return _refused(reply, verdict, latency_ms=latency, refused=(verdict.reason,))
+            return _refused(reply, verdict, {answer.action}, latency_ms=latency, refused=(verdict.reason,))
         latency += second.latency_ms
-        repaired, answer = _judge(second, brief, is_last=True)
+        repaired, other = _judge(second, brief, is_last=True)
         if repaired.ok:
-            draft = _draft(second, repaired, answer, latency_ms=latency)
+            draft = _draft(second, repaired, other, latency_ms=latency)
             return dataclasses.replace(draft, refused=(verdict.reason,))
-        return _refused(second, repaired, latency_ms=latency, refused=(verdict.reason, repaired.reason))
+        reasons = verdict.reason, repaired.reason
+        return _refused(second, repaired, {answer.action, other.action}, latency_ms=latency, refused=reasons)
 
     async def _converse(
         self, brief: Brief, request: ReplyRequest, ledger: Ledger, *, began: float
@@ -153,7 +153,8 @@ class Drafter:
             )
             request = dataclasses.replace(request, messages=(*request.messages, *told))
             reply = await self._ask(request, ledger, began=began, patience=brief.patience)
-        return request, reply
+        # Words before yet another call are no answer.
+        return request, dataclasses.replace(reply, text="") if reply.calls else reply
 
     async def _ask(self, request: ReplyRequest, ledger: Ledger, *, began: float, patience: float) -> RoutedReply:
         left = min(request.total_timeout, patience - (asyncio.get_running_loop().time() - began))
@@ -168,7 +169,7 @@ class Drafter:
 
 def _judge(reply: RoutedReply, brief: Brief, *, is_last: bool = False) -> tuple[GuardVerdict, AgentAnswer]:
     try:
-        answer = contract.parse(reply.text)
+        answer = contract.parse(prompt.unfenced(reply.text))
     except UnreadableAnswer:
         unread = AgentAnswer(reply="", action=Action.NONE)
         return GuardVerdict(ok=False, reason=GuardReason.EMPTY, text="", detail="unreadable"), unread
@@ -211,9 +212,17 @@ def _draft(reply: RoutedReply, verdict: GuardVerdict, answer: AgentAnswer, *, la
     )
 
 
-def _refused(reply: RoutedReply, verdict: GuardVerdict, *, latency_ms: int, refused: tuple[GuardReason, ...]) -> Draft:
-    """Twice refused: a person where facts are missing, a question of ours where only the words were wrong."""
-    decision = Decision.HANDOFF if verdict.reason in _INVENTED else Decision.CLARIFY
+def _refused(
+    reply: RoutedReply,
+    verdict: GuardVerdict,
+    wished: set[Action],
+    *,
+    latency_ms: int,
+    refused: tuple[GuardReason, ...],
+) -> Draft:
+    """Twice refused: a person where facts are missing or one is wanted, else a question of ours."""
+    needs_person = verdict.reason in _INVENTED or Action.HANDOFF in wished
+    decision = Decision.HANDOFF if needs_person else Decision.CLARIFY
     return Draft(
         decision=decision,
         text="",
