@@ -79,6 +79,11 @@ _SPEAK: Final = (
     r"speak|write|answer|reply|habl\w+|escrib\w+|respond\w+|fal[ae]r?|escrev\w+|parle[rz]?|ecri\w+|repond\w+"
     r"|schreib\w*|sprech\w*|antwort\w*|parl\w+|scriv\w+|rispond\w+|konus\w*|yaz\w*"
 )
+# Whoever says that they do not speak a language asks for another one.
+_DENIAL: Final = re.compile(
+    r"\b(?:no|not|dont|cannot|cant|kein\w*|nicht|ne|pas|nao|non|tidak|nggak|gak|bukan|не|нет|לא)\b|n't\b"
+)
+_WORDS_BEFORE: Final = re.compile(r"(?:[\w']+\s+){0,3}$")
 _LONGEST_REQUEST: Final = 80
 
 
@@ -130,9 +135,14 @@ def requested_language(text: str) -> str | None:
     if not _any_name().search(words):
         return None
     for language, pattern in _request_patterns():
-        if pattern.search(words):
+        if any(not _is_denied(words, found) for found in pattern.finditer(words)):
             return language
     return None
+
+
+def _is_denied(words: str, found: re.Match[str]) -> bool:
+    before = _WORDS_BEFORE.search(words, 0, found.start())
+    return _DENIAL.search(words, before.start() if before else found.start(), found.end()) is not None
 
 
 @functools.lru_cache(maxsize=1)

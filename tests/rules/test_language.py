@@ -110,6 +110,30 @@ def test_naming_a_language_is_no_wish(text):
     assert decide(text).reason is not LanguageReason.REQUESTED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No hablo inglés", "I don't speak English", "I dont speak english sorry", "Ich spreche kein Deutsch",
+        "Ich spreche nicht gut Deutsch", "Je ne parle pas français", "Non parlo italiano", "Not in English please",
+    ],
+)  # fmt: skip
+def test_a_language_that_is_not_spoken_is_no_wish(text):
+    decision = decide(text)
+
+    assert (decision.locked, decision.reason is LanguageReason.REQUESTED) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No, in English please", "no entiendo, en inglés por favor", "I dont understand, can you speak english",
+        "Sorry I don't understand German, please answer in English",
+    ],
+)  # fmt: skip
+def test_a_denial_of_something_else_leaves_the_wish(text):
+    assert (decide(text, current="de").decided, decide(text, current="de").locked) == ("en", True)
+
+
 def test_a_locked_language_holds():
     decision = decide("Buenos días, quisiera saber si tienen habitaciones", current="en", is_locked=True)
 
