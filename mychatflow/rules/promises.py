@@ -35,21 +35,44 @@ _PHRASES: Final = (
     r"予約(?:が|は|を)?(?:完了|確定|承りました|お取りしました|しました)",
 )
 _PROMISE: Final = re.compile(rf"(?<!\w)(?:{'|'.join(_PHRASES[:-3])})|{'|'.join(_PHRASES[-3:])}")
-# An offer or a condition promises nothing yet.
-_OPEN: Final = re.compile(
-    r"\b(?:if|once|when|before|unless|not|until|si|cuando|una vez|se|quando|lorsque|quand|wenn|sobald|nicht|no"
-    r"|nao|pas|non|jika|kalau|belum|если|когда|не)\b"
+# A condition promises nothing yet. "si," is a yes, "a las once" the eleventh hour, and "se te enviara" no condition.
+_CONDITION: Final = (
+    r"if|unless|(?<!las )once|when|whether|until|(?<!non )si(?!\s*[,.!])|cuando|una vez"
+    r"|se(?! (?:te|le|les|os|nos|me|lo|la|ha|han|[a-z]+ra|[a-z]+ran)\b)|quando|lorsque|quand|wenn|sobald|falls"
+    r"|jika|kalau|bila|если|когда"
 )
+_CONDITION_AHEAD: Final = re.compile(rf"\b(?:{_CONDITION}|before|antes|avant|bevor|prima|sebelum|пока)\b")
+_CONDITION_BEHIND: Final = re.compile(rf"\b(?:{_CONDITION})\b")
+# "No problem, it is booked": a denial reaches no further than its own clause.
+_DENIAL: Final = re.compile(r"\b(?:not|nothing|no|nao|pas|non|nicht|kein\w*|nichts|belum|не)\b")
+_CLAUSE_END: Final = re.compile(r"[,;:–—、،]")
 _SENTENCE: Final = re.compile(r"[^.!?\n。！？]+[.!?。！？]*")
 
 
 def find(text: str) -> str | None:
-    """The first such claim in a sentence that neither asks nor makes conditions."""
+    """The first such claim that is neither asked, nor denied, nor made on a condition."""
     plain = normalisation.normalise(text).text
     for sentence in _SENTENCE.findall(plain):
-        if "?" in sentence:
-            continue
-        found = _PROMISE.search(sentence)
-        if found is not None and not _OPEN.search(sentence):
-            return found.group()
+        told = _without_question(sentence)
+        for found in _PROMISE.finditer(told):
+            if not _is_open(told, found.start(), found.end()):
+                return found.group()
     return None
+
+
+def _without_question(sentence: str) -> str:
+    """Of "It is booked for five, anything else?" the last clause alone asks."""
+    if "?" not in sentence:
+        return sentence
+    return sentence.partition("¿")[0] if "¿" in sentence else sentence.rpartition(",")[0]
+
+
+def _is_open(sentence: str, start: int, end: int) -> bool:
+    begins = max((found.end() for found in _CLAUSE_END.finditer(sentence, 0, start)), default=0)
+    ends = _CLAUSE_END.search(sentence, end)
+    behind = sentence[end : ends.start() if ends else len(sentence)]
+    return bool(
+        _CONDITION_AHEAD.search(sentence, 0, start)
+        or _CONDITION_BEHIND.search(behind)
+        or _DENIAL.search(sentence, begins, end)
+    )

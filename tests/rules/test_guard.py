@@ -95,6 +95,21 @@ def test_private_things_are_not_repeated(reply, known, reason):
     assert check(reply, evidence=Evidence(texts=(known,))).reason is reason
 
 
+@pytest.mark.parametrize(
+    "phone", ["5511912345676", "+55 11 91234-5676", "+4915123456787", "https://wa.me/4915123456787"]
+)
+def test_a_phone_number_is_no_card(phone):
+    """One in ten passes the cards' check sum, and a business must be able to give its own."""
+    assert check(f"Call us: {phone}", evidence=Evidence(texts=(phone,))).ok
+
+
+@pytest.mark.parametrize(
+    "card", ["5555 5555 5555 4444", "3782-822463-10005", "30569309025904", "6011111111111117", "4222222222222"]
+)
+def test_a_card_of_any_issuer_is_one(card):
+    assert check(f"It is {card}", evidence=Evidence(texts=(card,))).reason is GuardReason.CARD_NUMBER
+
+
 def test_a_key_is_a_leak_before_it_is_an_unknown_number():
     assert check("The key is sk-proj-4fGh812345678kLmN", evidence=Evidence()).reason is GuardReason.SECRET
 
