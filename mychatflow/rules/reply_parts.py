@@ -12,7 +12,7 @@ MOST_PARTS: Final = 4
 PAUSE: Final = timedelta(seconds=1.5)
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 # A full stop inside an address or a number ends no sentence.
-_SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？।])")
+_SENTENCE: Final = re.compile(r"(?<=[.!?…؟])\s+|(?<=[。！？।])")
 
 
 def parts(text: str) -> tuple[str, ...]:

@@ -9,8 +9,14 @@ _HEADING: Final = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 _IMAGE_OR_LINK: Final = re.compile(r"!?\[([^\]\n]*)\]\((\S+?)\)")
 _BULLET: Final = re.compile(r"^([ \t]*)[*+][ \t]+(?=\S)", re.MULTILINE)
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
-_SENTENCE_END: Final = re.compile(r"[.!?。！？।…](?=\s|$|[^\s\d.!?])")
-_CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+# A full stop or question mark inside an address ends no sentence.
+_SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$|[\"'»”)\]*_~])|[。！？।…؟]")
+# A line break that was escaped once too often.
+_WRITTEN_BREAK: Final = re.compile(r"(?:\\r)?\\n(?![a-z])")
+# What follows a plus or a slash is dialled.
+_CARD: Final = re.compile(r"(?<![\d+/])\d(?:[ -]?\d){12,18}(?!\d)")
+# How the numbers of cards begin, by their length; the rest are 2 to 6.
+_ISSUED: Final = {13: "4", 14: "3", 15: "3"}
 _ONE_TIME_CODE: Final = re.compile(
     r"\b(?:otp|one[- ]time (?:code|password)|verification code|security code"
     r"|c[oó]digo de (?:verificaci[oó]n|verifica[cç][aã]o|seguridad|seguran[cç]a)"
@@ -27,7 +33,7 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 
 def clean(text: str, *, longest: int) -> str:
     """Invisible and control characters gone, markdown as WhatsApp markup, cut at the end of a sentence."""
-    visible = _visible(text.replace("\r\n", "\n").replace("\r", "\n"))
+    visible = _visible(_WRITTEN_BREAK.sub("\n", text).replace("\r\n", "\n").replace("\r", "\n"))
     return cut(_whatsapp_markup(visible).strip(), longest=longest)
 
 
@@ -45,7 +51,8 @@ def cut(text: str, *, longest: int) -> str:
 
 
 def has_card_number(text: str) -> bool:
-    return any(_passes_luhn(re.sub(r"\D", "", found)) for found in _CARD.findall(text))
+    found = (re.sub(r"\D", "", each) for each in _CARD.findall(text))
+    return any(digits[0] in _ISSUED.get(len(digits), "23456") and _passes_luhn(digits) for digits in found)
 
 
 def has_one_time_code(text: str) -> bool:
@@ -60,13 +67,18 @@ def _visible(text: str) -> str:
     kept: list[str] = []
     for index, character in enumerate(text):
         category = unicodedata.category(character)
-        if character == "\n" or category not in {"Cc", "Cf", "Cs", "Co", "Cn"}:
+        if character == "\n" or category not in {"Cc", "Cf", "Cs", "Co", "Cn"} or _is_newer_emoji(character):
             kept.append(character)
         elif character == "\t":
             kept.append(" ")
         elif character in _JOINERS and _joins(text, index):
             kept.append(character)
     return "".join(kept)
+
+
+def _is_newer_emoji(character: str) -> bool:
+    """Phones learn a few new ones each year, before our tables do."""
+    return "\U0001f000" <= character <= "\U0001faff"
 
 
 def _joins(text: str, index: int) -> bool:

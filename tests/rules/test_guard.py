@@ -135,6 +135,38 @@ def test_an_offer_promises_nothing(reply):
 @pytest.mark.parametrize(
     "reply",
     [
+        "No problem, your table is booked for tonight.", "Your table is booked, no worries!",
+        "Your table is booked for tonight, can I help with anything else?",
+        "Your table is booked, please come ten minutes before.", "Sí, su mesa está reservada.",
+        "Su cita está confirmada a las once.", "Tu cita está confirmada y se te enviará un recordatorio.",
+        "Su cita está confirmada, ¿algo más?", "Pas de souci, votre table est réservée.",
+        "Sì, il tavolo è prenotato.", "Non si preoccupi, il tavolo è prenotato.",
+        "Ihr Termin ist gebucht, das war nicht schwierig.",
+    ],
+)  # fmt: skip
+def test_small_words_beside_a_promise_leave_it_one(reply):
+    verdict = guard.check(reply, evidence=Evidence(), language="en", supported=())
+
+    assert verdict.reason is GuardReason.PROMISE_WITHOUT_RECEIPT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "If you pay now, your table is booked.", "No appointment is confirmed yet.", "Is your table booked?",
+        "Ihr Termin ist noch nicht gebucht.", "Sobald Sie zahlen, ist der Termin gebucht.",
+        "Sua reserva está confirmada se pagar hoje.", "Столик не забронирован.", "Il tavolo non è prenotato.",
+    ],
+)  # fmt: skip
+def test_what_is_denied_or_depends_is_not_promised(reply):
+    verdict = guard.check(reply, evidence=Evidence(), language="en", supported=())
+
+    assert verdict.reason is not GuardReason.PROMISE_WITHOUT_RECEIPT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
         "Tu cita está confirmada", "Sua consulta foi agendada", "Votre table est réservée", "Ihr Tisch ist reserviert",
         "Il tavolo è stato prenotato", "تم تأكيد الحجز", "आपकी बुकिंग कन्फर्म हो गई", "Meja sudah dipesan",
         "Randevunuz onaylandı", "Столик забронирован", "已为您预订", "予約が完了しました",
@@ -229,6 +261,25 @@ def test_a_long_answer_is_cut_on_a_sentence():
 )
 def test_replies_are_written_for_whatsapp(markdown, whatsapp):
     assert reply_text.clean(markdown, longest=4_096) == whatsapp
+
+
+def test_a_text_is_never_cut_within_an_address():
+    text = "We are happy to help. " * 42 + "See https://www.shop.example/very/long/page?x=1 for all " + "z" * 100
+
+    assert reply_text.cut(text, longest=1_000) == ("We are happy to help. " * 42).strip()
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Thanks \U0001fa77 \U0001fae8", "Thanks \U0001fa77 \U0001fae8"),
+        ("Hello!\\n\\n- one\\r\\n- two", "Hello!\n\n- one\n- two"),
+        (r"Open C:\new folder", r"Open C:\new folder"),
+        ("Sure\u0378", "Sure"),
+    ],
+)
+def test_new_emoji_stay_and_written_line_breaks_break(written, shown):
+    assert reply_text.clean(written, longest=1_000) == shown
 
 
 def test_a_text_without_sentences_is_cut_at_a_word():
