@@ -103,7 +103,7 @@ class Toolbox:
             answer = await self._answer(call.name, call.read())
         except ForgedSlot as forged:
             answer = {"error": f"{forged}; call find_slots again"}
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, OverflowError) as error:
             answer = {"error": f"unusable arguments: {error}"}
         except AWAY as error:
             log.warning("tool failed", tool=call.name, cause=type(error).__name__)
