@@ -9,10 +9,11 @@ Command = Literal["stop", "start"]
 
 # "cancel" alone is ambiguous where people book and cancel appointments: it is no opt-out.
 _STOP: Final = """
-    stop | stopall | stop all | unsubscribe | opt out | optout | opt-out | remove me | unsubscribe me
+    stop | stop stop | stopall | stop all | quit | stop messaging me | stop texting me | stop writing me
+    unsubscribe | opt out | optout | opt-out | remove me | unsubscribe me
     baja | dar de baja | darme de baja | cancelar suscripción | cancelar suscripcion | detener
     sair | parar | pare | descadastrar | cancelar inscrição | cancelar assinatura
-    arrêt | arrêter | arretez | désabonner | désinscrire | me désabonner | se désabonner | désinscription
+    arrêt | arrêter | arrête | arretez | désabonner | désinscrire | me désabonner | se désabonner | désinscription
     stopp | abmelden | abbestellen | austragen | abmeldung
     rimuovimi | cancellami | disiscrivimi | annulla iscrizione | disiscriviti
     إيقاف | ايقاف | توقف | إلغاء الاشتراك | الغاء الاشتراك | أوقف
@@ -21,7 +22,7 @@ _STOP: Final = """
     dur | durdur | abonelikten çık | iptal et abonelik | listeden çık | ret
     стоп | отписаться | отпишите меня | отписка | отпишите
     退订 | 停止 | 取消订阅 | 退訂 | 取消訂閱 | td | 别发了
-    停止して | 配信停止 | 解除 | 配信解除 | ストップ
+    停止して | 停止してください | 配信停止 | 解除 | 配信解除 | ストップ
     הסר | הסירו אותי | להסרה | עצור
     afmelden | uitschrijven
     acha | sitisha | simama | jiondoe
