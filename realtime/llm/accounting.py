@@ -10,6 +10,8 @@ from realtime.llm.faults import Usage
 
 _BYTES_PER_TOKEN = 4
 _TOKENS_AROUND = 4
+# What Anthropic keeps in its cache for five minutes costs a quarter more than what it merely reads.
+_WRITING = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ def cost_of(usage: Usage, *, provider: str, model: str, at: datetime) -> Cost:
     known = prices.models.get((provider, model))
     price = known or prices.models[provider, "otherwise"]
     fresh = max(0, usage.input_tokens - usage.cached_tokens)
-    nano = fresh * price.fresh + usage.cached_tokens * price.cached + usage.output_tokens * price.output
+    surcharge = usage.written_tokens * price.fresh // _WRITING
+    nano = fresh * price.fresh + surcharge + usage.cached_tokens * price.cached + usage.output_tokens * price.output
     is_guess = known is None and nano > 0
     return Cost(micro_usd=(nano + 500) // 1000, price_version=prices.version, is_estimated=is_guess)
 

@@ -147,4 +147,4 @@ def _usage(said: object) -> Usage | None:
     # The vendor counts cached tokens apart from the others; our rows count them among the input.
     read = provider.count(said, "cache_read_input_tokens") or 0
     written = provider.count(said, "cache_creation_input_tokens") or 0
-    return Usage(input_tokens=fresh + read + written, cached_tokens=read, output_tokens=output)
+    return Usage(input_tokens=fresh + read + written, cached_tokens=read, written_tokens=written, output_tokens=output)

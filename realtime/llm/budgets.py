@@ -177,8 +177,9 @@ async def _tell(
 
 
 def _most(request: ReplyRequest, target: Target) -> int:
-    """The dearest answer that was asked for, of a prompt that no cache holds."""
+    """The dearest answer that was asked for, of a prompt that no cache holds yet."""
     pictures = sum(len(turn.pictures) for turn in request.messages)
     asked = accounting.prompt_tokens(request) + pictures * _PICTURE_TOKENS
-    usage = Usage(input_tokens=asked, output_tokens=request.max_tokens)
+    written = asked if target.provider == "anthropic" else 0
+    usage = Usage(input_tokens=asked, written_tokens=written, output_tokens=request.max_tokens)
     return accounting.cost_of(usage, provider=target.provider, model=target.model, at=datetime.now(UTC)).micro_usd

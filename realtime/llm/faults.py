@@ -48,10 +48,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one call; input includes the cached ones. Estimated where the provider did not say."""
+    """Tokens of one call; input includes the cached ones. Estimated where the provider did not say.
+
+    Written are those of the input that a vendor took a surcharge for, to keep them in its cache.
+    """
 
     input_tokens: int = 0
     cached_tokens: int = 0
+    written_tokens: int = 0
     output_tokens: int = 0
     is_estimated: bool = False
 

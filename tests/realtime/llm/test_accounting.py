@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mychatflow.rules import model_prices
-from realtime.llm import accounting
+from realtime.llm import accounting, budgets
 from realtime.llm.faults import Usage
 from tests.realtime.llm.conftest import a_request
 
@@ -21,12 +21,25 @@ from tests.realtime.llm.conftest import a_request
         (Usage(output_tokens=1), 1),
         (Usage(input_tokens=3), 0),
         (Usage(input_tokens=10, cached_tokens=99), 7),
+        (Usage(input_tokens=1_000_000, written_tokens=1_000_000), 187_500),
+        (Usage(input_tokens=2_000_000, cached_tokens=1_000_000, written_tokens=800_000), 255_000),
     ],
 )
 def test_tokens_cost_what_the_list_says(usage, micro_usd):
     cost = accounting.cost_of(usage, provider="openai", model="gpt-4o-mini", at=datetime(2026, 3, 1, tzinfo=UTC))
 
     assert (cost.micro_usd, cost.price_version, cost.is_estimated) == (micro_usd, "2026-01-01", False)
+
+
+def test_what_is_set_aside_covers_a_cache_that_is_cold():
+    request = a_request("anthropic")
+    [target] = request.targets
+    asked = accounting.prompt_tokens(request)
+    usage = Usage(input_tokens=asked, written_tokens=asked, output_tokens=request.max_tokens)
+
+    dearest = accounting.cost_of(usage, provider="anthropic", model=target.model, at=datetime.now(UTC))
+
+    assert budgets._most(request, target) == dearest.micro_usd
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,14 @@ def test_half_an_answer_is_none(answer, error_class):
     assert caught.value.error_class is error_class
 
 
+def test_what_claude_keeps_in_its_cache_is_charged_as_such():
+    counts = {"input_tokens": 9, "output_tokens": 2, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 7}
+
+    usage = read(from_anthropic(counts)).usage
+
+    assert usage == Usage(input_tokens=21, cached_tokens=5, written_tokens=7, output_tokens=2)
+
+
 @pytest.mark.parametrize("finish", [None, "STOP", "FINISH_REASON_UNSPECIFIED"])
 def test_gemini_need_not_say_why_it_ended(finish):
     assert read(from_gemini({}, finish=finish)).text == "hi"
