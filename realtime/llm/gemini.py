@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import google.genai
 import httpx2
@@ -173,12 +174,13 @@ def _read(content: bytes, request: ReplyRequest) -> Completion:
     parts = candidate.content.parts if candidate.content else []
     calls = tuple(
         ToolCall(
-            id=part.function_call.id or f"call_{number}",
+            # Its own where it gives one; else one that no other round has, or another vendor refuses the conversation.
+            id=part.function_call.id or f"call_{uuid4().hex}",
             name=part.function_call.name,
             arguments=bytes(part.function_call.args).decode(),
             signature=part.thought_signature,
         )
-        for number, part in enumerate(parts)
+        for part in parts
         if part.function_call
     )
     text = "".join(part.text for part in parts if not part.thought)

@@ -6,6 +6,7 @@ import pytest
 
 from realtime.llm import anthropic, gemini, openai
 from realtime.llm.faults import ErrorClass, ProviderFailed, Usage
+from realtime.llm.toolkit import Tool
 from tests.realtime.llm.conftest import a_request
 
 
@@ -100,6 +101,16 @@ def test_what_claude_keeps_in_its_cache_is_charged_as_such():
     usage = read(from_anthropic(counts)).usage
 
     assert usage == Usage(input_tokens=21, cached_tokens=5, written_tokens=7, output_tokens=2)
+
+
+def test_calls_of_two_rounds_have_two_ids():
+    wish = {"content": {"parts": [{"functionCall": {"name": "find_slots", "args": {}}}]}, "finishReason": "STOP"}
+    request = a_request("gemini", tools=(Tool(name="find_slots", description="", parameters={}),))
+    body = json.dumps({"candidates": [wish]}).encode()
+
+    first, second = (gemini._read(body, request).calls[0].id for _ in range(2))
+
+    assert first != second
 
 
 @pytest.mark.parametrize("finish", [None, "STOP", "FINISH_REASON_UNSPECIFIED"])
