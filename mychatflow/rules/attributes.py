@@ -1,7 +1,7 @@
 """A tenant's own facts about contacts: each has a type, and what does not fit it is refused by name."""
 
-import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +11,8 @@ AttributeType = Literal["text", "number", "date", "boolean", "choice"]
 Value = str | float | int | bool
 KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,49}")
 _LONGEST: Final = 500
+# NaN is not below it either.
+_LARGEST: Final = sys.float_info.max
 _YES: Final = frozenset({"true", "yes", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
 
@@ -67,7 +69,7 @@ def _fitting(definition: Definition, value: Any) -> Value:
             return value
         case "text":
             raise InvalidAttribute(key, f"must be text of 1 to {_LONGEST} characters")
-        case "number" if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        case "number" if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST:
             return int(value) if float(value).is_integer() else value
         case "number":
             raise InvalidAttribute(key, "must be a number")

@@ -22,7 +22,8 @@ class InvalidHours(ValueError):
     """Hours that no clock can follow; `field` names where, `fault` says what."""
 
     def __init__(self, field: str, fault: str) -> None:
-        super().__init__(f"{field}: {fault}")
+        # A day's name is the caller's own and may hold half a character, which nobody could be told.
+        super().__init__(f"{field}: {fault}".encode(errors="backslashreplace").decode())
         self.field = field
         self.fault = fault
 

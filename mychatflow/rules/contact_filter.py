@@ -1,5 +1,6 @@
 """Which contacts are meant: the one filter of campaigns, segments, lists and follow-up conditions."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ class AttributeCondition:
     def __post_init__(self) -> None:
         if self.comparison != "is_set" and self.value is None:
             raise ValueError(f"a comparison with {self.key!r} needs a value")
+        if isinstance(self.value, float) and not math.isfinite(self.value):
+            raise ValueError(f"a comparison with {self.key!r} needs a number that has an end")
         if not 0 < len(self.key) <= _LONGEST or len(str(self.value)) > _LONGEST:
             raise ValueError(f"keys and values have at most {_LONGEST} characters")
 

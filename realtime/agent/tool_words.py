@@ -131,9 +131,13 @@ def _spread(slots: Sequence[Slot]) -> Sequence[Slot]:
 def _wall(given: str) -> datetime:
     """A local date or date and time; an offset is dropped, since places keep their own time."""
     try:
-        return datetime.fromisoformat(given.strip()).replace(tzinfo=None)
+        wall = datetime.fromisoformat(given.strip()).replace(tzinfo=None)
     except ValueError as error:
         raise ValueError(f"{given!r} is not a date like 2026-11-27 or 2026-11-27T14:00") from error
+    # No calendar has a week before its first day or after its last.
+    if not date.min.year < wall.year < date.max.year:
+        raise ValueError(f"{given!r} is no date that anything can be booked on")
+    return wall
 
 
 def _price(row: Mapping[str, Any]) -> str:

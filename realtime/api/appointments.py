@@ -14,7 +14,7 @@ from mychatflow.rules.role import Permission
 from mychatflow.store import appointment_notices, appointments, contact_book, offers, services
 from mychatflow.store.appointments import Appointment, Gone
 from mychatflow.store.on_record import Change
-from realtime.api import booking_shapes, document, pages
+from realtime.api import booking_shapes, document, pages, problems
 from realtime.api.booking_shapes import (
     Cancellation,
     Closing,
@@ -32,6 +32,7 @@ from realtime.api.routes import needs, tenant_router
 
 router = tenant_router("appointments")
 _LONGEST_SEARCH = 92
+_FURTHEST_SEARCH = timedelta(days=3_650)
 
 
 @router.get("/appointments/slots", summary="What is free", **needs(Permission.VIEW_CONVERSATIONS))
@@ -43,9 +44,11 @@ async def list_slots(
     resource_id: UUID | None = None,
 ) -> SlotList:
     first = since or desk.at.date()
+    if abs(first - desk.at.date()) > _FURTHEST_SEARCH:
+        raise problems.invalid(("query", "from"), "must lie within ten years of today")
     last = until or first + timedelta(days=14)
     if not first < last <= first + timedelta(days=_LONGEST_SEARCH):
-        raise Problem(422, "invalid", f"`to` must lie after `from`, at most {_LONGEST_SEARCH} days.")
+        raise problems.invalid(("query", "to"), f"must lie after `from`, at most {_LONGEST_SEARCH} days")
     async with desk.reading() as transaction:
         row = await services.by_id(transaction, desk.tenant_id, "services", service_id)
         if row is None or not row["is_active"]:

@@ -13,7 +13,7 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, value: Any) -> Any:
-        refuse_nul(value)
+        refuse_unstorable(value)
         return value
 
 
@@ -28,18 +28,20 @@ def shown_as(example: dict[str, Any]) -> ConfigDict:
     return ConfigDict(json_schema_extra=cast("Any", {"examples": [example]}))
 
 
-def refuse_nul(value: Any) -> None:
-    """Postgres has no text with a NUL character."""
+def refuse_unstorable(value: Any) -> None:
+    """Postgres has no text with a NUL character, and half a character is none: JSON can write both."""
     match value:
         case str() if "\x00" in value:
             raise ValueError("must not hold NUL characters")
+        case str() if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
+            raise ValueError("must not hold half a character (a surrogate without its other half)")
         case dict():
             for name, inner in value.items():
-                refuse_nul(name)
-                refuse_nul(inner)
+                refuse_unstorable(name)
+                refuse_unstorable(inner)
         case list():
             for inner in value:
-                refuse_nul(inner)
+                refuse_unstorable(inner)
         case _:
             return
 

@@ -23,7 +23,7 @@ from mychatflow.store import (
     tenant_settings,
 )
 from mychatflow.store.campaigns import WrongState
-from realtime.api import pages
+from realtime.api import pages, problems
 from realtime.api.campaign_shapes import (
     Campaign,
     CampaignChange,
@@ -205,7 +205,7 @@ async def _preview(desk: Desk, transaction: AsyncConnection, row: Mapping[str, A
     try:
         plan = await campaign_audience.plan_of(transaction, desk.tenant_id, row)
     except InvalidTemplate as invalid:
-        raise _invalid("template", str(invalid)) from invalid
+        raise problems.invalid(("body", "template"), str(invalid)) from invalid
     found = await campaign_audience.preview(transaction, desk.tenant_id, plan, at=desk.at)
     return ShownPreview.model_validate(asdict(found))
 
@@ -229,7 +229,7 @@ async def _values(desk: Desk, transaction: AsyncConnection, wanted: CampaignChan
         try:
             template.parse(wanted.template, attributes=keys)
         except InvalidTemplate as invalid:
-            raise _invalid("template", str(invalid)) from invalid
+            raise problems.invalid(("body", "template"), str(invalid)) from invalid
     if "audience" in values:
         values["audience"] = contact_filters.written(wanted.audience)
     if wanted.instance_id is not None and not await instances.by_id(transaction, desk.tenant_id, wanted.instance_id):
@@ -244,13 +244,8 @@ async def _instant(desk: Desk, transaction: AsyncConnection, given: datetime) ->
     try:
         return wall_time.instant(given, timezone=settings.get("timezone", "UTC"))
     except NoSuchTime as skipped:
-        raise _invalid("scheduled_at", str(skipped)) from skipped
+        raise problems.invalid(("body", "scheduled_at"), str(skipped)) from skipped
 
 
 def _conflict(wrong: WrongState) -> Problem:
     return Problem(409, "wrong_state", f"Not possible: {wrong}.", state=wrong.state)
-
-
-def _invalid(field: str, fault: str) -> Problem:
-    errors = [{"where": ["body", field], "problem": fault, "kind": "value_error"}]
-    return Problem(422, "invalid", f"{field}: {fault}", errors=errors)

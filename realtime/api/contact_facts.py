@@ -12,7 +12,7 @@ from mychatflow.rules.attributes import AttributeType, Definition
 from mychatflow.rules.contact_filter import ContactFilter
 from mychatflow.rules.role import Permission
 from mychatflow.store import consents, contact_attributes, contact_book, contact_filters, segments
-from realtime.api import pages
+from realtime.api import pages, problems
 from realtime.api.bodies import Body, Line, Shown, Tag
 from realtime.api.contacts import Contact, must_find
 from realtime.api.desk import AtDesk, not_found
@@ -110,7 +110,7 @@ async def list_attributes(desk: AtDesk) -> AttributeList:
 async def define_attribute(desk: AtDesk, wanted: NewAttribute) -> Attribute:
     """Its type is for good: contacts have values of it."""
     if (wanted.type == "choice") != bool(wanted.choices):
-        raise Problem(422, "invalid", "choices: needed for the type choice, and for no other.", errors=[])
+        raise problems.invalid(("body", "choices"), "needed for the type choice, and for no other")
     async with desk.changing("contact_attribute.defined", wanted.key) as change:
         if len(await contact_attributes.keys(change.transaction, desk.tenant_id)) >= contact_attributes.MOST:
             raise Problem(409, "too_many", f"A tenant has at most {contact_attributes.MOST} attributes.")

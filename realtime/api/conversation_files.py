@@ -13,7 +13,7 @@ from mychatflow.store import colleagues, human_replies, media_files, media_vault
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.human_replies import SentFile
 from mychatflow.store.media_vault import MediaVault
-from realtime.api import document
+from realtime.api import document, problems
 from realtime.api.contacts import must_find
 from realtime.api.conversations import Queued, reply_id_of
 from realtime.api.desk import AtDesk, Desk, not_found
@@ -93,7 +93,8 @@ def _judged(request: Request, body: bytes, *, caption: str, filename: str, as_fi
     try:
         return attachment.judge(body, mimetype=mimetype, filename=filename, caption=caption, as_file=as_file)
     except AttachmentRefused as refused:
-        raise Problem(422, "invalid", f"`{refused.field}`: {refused}.") from refused
+        where = ("body",) if refused.field == "body" else ("query", refused.field)
+        raise problems.invalid(where, str(refused)) from refused
 
 
 async def _keep(desk: Desk, cipher: TenantCipher, message_id: UUID, body: bytes) -> None:

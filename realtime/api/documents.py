@@ -11,7 +11,7 @@ from mychatflow.rules.role import Permission
 from mychatflow.store import documents, tenant_settings
 from mychatflow.store.documents import MOST_DOCUMENTS
 from mychatflow.store.on_record import Change
-from realtime.api import pages
+from realtime.api import pages, problems
 from realtime.api.bodies import Body, LanguageCode, Line, Shown
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
@@ -122,7 +122,7 @@ async def add_pages(desk: AtDesk, wanted: Addresses) -> DocumentList:
         try:
             public_web.check(url)
         except AddressRefused as refused:
-            raise Problem(422, "invalid", f"`urls[{place}]`: {refused}.") from refused
+            raise problems.invalid(("body", "urls", place), str(refused)) from refused
     async with desk.changing("document.urls_added") as change:
         await _refuse_too_many(desk, change, len(wanted.urls))
         language = await _language(desk, change, wanted.language)
@@ -218,7 +218,7 @@ async def _file(request: Request) -> tuple[str, bytes]:
         raise Problem(415, "unsupported_media_type", f"Content-Type must be one of {', '.join(FILES)}.")
     body = await request.body()
     if not body:
-        raise Problem(422, "invalid", "The body must be the file itself; it is empty.")
+        raise problems.invalid(("body",), "must be the file itself; it is empty")
     return FILES[media_type], body
 
 

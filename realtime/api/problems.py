@@ -1,6 +1,7 @@
 """Every error of the API as problem+json (RFC 9457), without a word about our insides."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -32,6 +33,22 @@ class Problem(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.members = members
+
+
+def invalid(where: Sequence[str | int], fault: str, *, kind: str = "value_error") -> Problem:
+    """A 422 that names its field; `where` begins with body, query or path, as in every other one."""
+    named = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in where[1:]).lstrip(".")
+    named = named or str(where[0])
+    return Problem(422, "invalid", f"{named}: {fault}.", errors=[{"where": [*where], "problem": fault, "kind": kind}])
+
+
+class _Told(JSONResponse):
+    """A field's name is the caller's own: half a character in it is written as JSON writes it."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
 def install(app: FastAPI) -> None:
@@ -66,7 +83,7 @@ def answer(
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code}
     if detail:
         body["detail"] = detail
-    return JSONResponse(body | members, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    return _Told(body | members, status_code=status, headers=dict(headers or {}))
 
 
 def _problem(_request: Request, error: Exception) -> JSONResponse:

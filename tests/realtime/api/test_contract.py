@@ -1,0 +1,93 @@
+"""What an integrator's program meets at the edges of the contract: a refusal that names the field, never a 500."""
+
+import pytest
+
+from mychatflow.rules.attributes import Definition
+from mychatflow.store import contact_attributes
+
+JSON = {"content-type": "application/json"}
+OFFER = {"name": "Offer", "template": "Hello"}
+
+
+@pytest.fixture
+async def visits(store, shop):
+    async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
+        for key, kind in (("visits", "number"), ("word", "text")):
+            definition = Definition(key=key, type=kind)
+            await contact_attributes.define(transaction, shop.tenant.tenant_id, definition, label=key)
+
+
+async def refused(api, method, path, body, field):
+    """Raw, since no client of ours would write such JSON."""
+    answer = await api.request(method, path, content=body, headers=JSON)
+    assert answer.status_code == 422, (path, answer.text)
+    assert answer.headers["content-type"] == "application/problem+json"
+    errors = answer.json()["errors"]
+    assert errors, answer.text
+    assert field in ".".join(str(part) for part in errors[0]["where"]), errors
+
+
+async def test_half_a_character_is_refused_wherever_it_stands(api, shop, visits):
+    contact = f"/contacts/{shop.contact_id}"
+    for method, path, body in (
+        ("PATCH", contact, '{"attributes": {"word": "a\\ud800"}}'),
+        ("PATCH", contact, '{"attributes": {"\\ud800": "a"}}'),
+        ("PATCH", contact, '{"\\ud800": "a"}'),
+        ("POST", "/segments", '{"name": "s", "filter": {"tags_all": ["\\ud800"]}}'),
+        ("PUT", "/settings", '{"business_hours": {"\\ud800": []}}'),
+    ):
+        await refused(api, method, path, body, "body")
+    # A pair of them is one character.
+    assert (await api.patch(contact, content='{"name": "\\ud83d\\ude00"}', headers=JSON)).json()["name"] == "😀"
+
+
+async def test_a_number_without_an_end_is_no_value(api, shop, visits):
+    condition = '[{"key": "visits", "comparison": "at_least", "value": %s}]'
+
+    for number in ("1e999", "-1e999", "NaN"):
+        filtered = '{"attributes": ' + condition % number + "}"
+        await refused(api, "POST", "/segments", '{"name": "s", "filter": ' + filtered + "}", "filter.attributes")
+        await refused(
+            api, "POST", "/campaigns", '{"name": "n", "template": "t", "audience": ' + filtered + "}", "audience"
+        )
+    for number in ("1e999", "NaN", "1" + "0" * 400):
+        body = '{"attributes": {"visits": ' + number + "}}"
+        await refused(api, "PATCH", f"/contacts/{shop.contact_id}", body, "attributes.visits")
+
+
+async def test_days_that_no_calendar_reaches_are_refused_by_field(api, shop):
+    for since, until, field in (
+        ("9999-12-31", None, "from"),
+        ("0001-01-01", "0001-01-05", "from"),
+        (None, "9999-12-31", "to"),
+        (None, "2020-01-01", "to"),
+    ):
+        asked = {"service_id": str(shop.service_id), "from": since, "to": until}
+        answer = await api.get("/appointments/slots", params={key: value for key, value in asked.items() if value})
+        assert answer.status_code == 422, (since, until, answer.text)
+        assert answer.json()["errors"][0]["where"] == ["query", field]
+    for zone, moment in (
+        ("UTC", "9999-12-31T23:59:59-05:00"),
+        ("UTC", "0001-01-01T00:00:00+05:00"),
+        ("Asia/Tokyo", "0001-01-01T00:00:00"),
+        ("America/New_York", "9999-12-31T23:59:59"),
+    ):
+        assert (await api.put("/settings", json={"timezone": zone})).status_code == 200
+        answer = await api.post("/campaigns", json=OFFER | {"scheduled_at": moment})
+        assert answer.status_code == 422, (moment, answer.text)
+        assert answer.json()["errors"][0]["where"] == ["body", "scheduled_at"]
+
+
+async def test_a_refusal_by_our_own_rules_names_its_field_too(api, shop):
+    choice = {"key": "size", "label": "Size", "type": "choice"}
+
+    for path, body, where in (
+        ("/contact-attributes", choice, ["body", "choices"]),
+        ("/documents/urls", {"urls": ["https://example.com/", "http://127.0.0.1/"]}, ["body", "urls", 1]),
+        ("/campaigns", OFFER | {"template": "Hi {{nobody}}"}, ["body", "template"]),
+    ):
+        answer = await api.post(path, json=body)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"][0]["where"] == where
+    empty = await api.post("/documents", params={"title": "t"}, content=b"", headers={"content-type": "text/plain"})
+    assert empty.json()["errors"][0]["where"] == ["body"]
