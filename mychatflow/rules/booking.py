@@ -17,6 +17,7 @@ HOLD: Final = timedelta(minutes=5)
 ALTERNATIVES: Final = 3
 _MAC_LENGTH: Final = 32
 _MINUTE: Final = timedelta(minutes=1)
+_LAST_OF_ALL_ZONES: Final = timedelta(hours=12)
 _SLOT_ID_PARTS: Final = 6
 
 
@@ -82,6 +83,11 @@ def slots(
                 # Two nights that overlap offer one start once.
                 found.setdefault(slot.starts_at, slot)
     return tuple(found[start] for start in sorted(found))
+
+
+def earliest_today(at: datetime) -> date:
+    """What the date is where the day ends last: wherever a resource is, its today lies not before."""
+    return (at.astimezone(UTC) - _LAST_OF_ALL_ZONES).date()
 
 
 def still_offers(service: Service, resource: Resource, slot: Slot, *, at: datetime) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from fastapi import Query, Response
 
-from mychatflow.rules import invitation
+from mychatflow.rules import booking, invitation
 from mychatflow.rules.appointment_text import Occasion
 from mychatflow.rules.booking import ForgedSlot
 from mychatflow.rules.invitation import Invitation
@@ -43,7 +43,7 @@ async def list_slots(
     until: Annotated[date | None, Query(alias="to", description="First date left out; two weeks on.")] = None,
     resource_id: UUID | None = None,
 ) -> SlotList:
-    first = since or desk.at.date()
+    first = since or booking.earliest_today(desk.at)
     if abs(first - desk.at.date()) > _FURTHEST_SEARCH:
         raise problems.invalid(("query", "from"), "must lie within ten years of today")
     last = until or first + timedelta(days=14)

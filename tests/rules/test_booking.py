@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -149,3 +150,14 @@ def test_a_changed_service_forgets_old_slots():
 
     with pytest.raises(ForgedSlot, match="changed"):
         booking.read_slot_id(booking.slot_id(slot, key=KEY), service=a_service(version=2), key=KEY)
+
+
+@pytest.mark.parametrize(
+    ("at", "timezone"),
+    [
+        (datetime(2026, 11, 28, 2, tzinfo=UTC), "America/Los_Angeles"),
+        (datetime(2026, 11, 28, 11, 59, tzinfo=UTC), "Etc/GMT+12"),
+    ],
+)
+def test_today_is_no_later_than_anywhere(at, timezone):
+    assert booking.earliest_today(at) == at.astimezone(ZoneInfo(timezone)).date()

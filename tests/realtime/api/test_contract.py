@@ -1,9 +1,12 @@
 """What an integrator's program meets at the edges of the contract: a refusal that names the field, never a 500."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from mychatflow.rules.attributes import Definition
 from mychatflow.store import contact_attributes
+from tests.factories import a_resource, a_service
 
 JSON = {"content-type": "application/json"}
 OFFER = {"name": "Offer", "template": "Hello"}
@@ -91,3 +94,15 @@ async def test_a_refusal_by_our_own_rules_names_its_field_too(api, shop):
         assert answer.json()["errors"][0]["where"] == where
     empty = await api.post("/documents", params={"title": "t"}, content=b"", headers={"content-type": "text/plain"})
     assert empty.json()["errors"][0]["where"] == ["body"]
+
+
+async def test_today_is_the_calendars_own(api, shop, store):
+    """At two in the morning in UTC it is still yesterday evening in California, and there is a table free."""
+    service = await a_service(store, shop.tenant, name="Dinner", step_minutes=5, duration_minutes=5)
+    await a_resource(store, shop.tenant, timezone="Etc/GMT+12", service_ids=[service["id"]])
+    await api.patch(f"/resources/{shop.resource_id}", json={"is_active": False})
+
+    found = (await api.get("/appointments/slots", params={"service_id": str(service["id"])})).json()["data"]
+
+    first = datetime.fromisoformat(found[0]["starts_at"])
+    assert (first - datetime.now(UTC)).total_seconds() < 600
