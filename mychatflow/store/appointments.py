@@ -52,7 +52,7 @@ _CONFIRM = text(
     """
     update appointments set
         status = 'booked', booked_at = :at, held_until = null, changed_by = :changed_by, updated_at = :at
-    where tenant_id = :tenant_id and id = :id and status = 'held'
+    where tenant_id = :tenant_id and id = :id and status = 'held' and ends_at > :at
         and (cast(:contact_id as uuid) is null or contact_id = :contact_id)
     """
 )
@@ -75,6 +75,8 @@ _CONTACT = text("select instance_id from contacts where tenant_id = :tenant_id a
 _EPISODE = text(
     "select id from episodes where tenant_id = :tenant_id and contact_id = :contact_id and closed_at is null"
 )
+
+_SAME: Final = ("service_id", "resource_id", "starts_at", "ends_at")
 
 Appointment = Mapping[str, Any]
 
@@ -117,7 +119,7 @@ async def confirm(
     at: datetime,
     contact_id: UUID | None = None,
 ) -> Appointment | None:
-    """The hold becomes a booking, once; a hold that ran out counts as long as nobody took its time. None: gone."""
+    """The hold becomes a booking, once; one that ran out counts while its time is free and not over. None: gone."""
     values = {
         "tenant_id": tenant_id, "id": appointment_id, "contact_id": contact_id, "changed_by": changed_by, "at": at,
     }  # fmt: skip
@@ -148,7 +150,7 @@ async def reschedule(
     found = await by_id(transaction, tenant_id, appointment_id, contact_id=contact_id)
     if found is None or found["status"] != "booked":
         return None
-    if found["starts_at"] == slot.starts_at and found["resource_id"] == slot.resource_id:
+    if all(found[name] == getattr(slot, name) for name in _SAME):
         return found
     if resource is not None and booking.still_offers(services.service_of(service_row), resource, slot, at=at):
         moved = await calendar.move(

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import icalendar
 import pytest
+from sqlalchemy import text
 
-from tests.factories import a_contact
+from tests.factories import a_contact, a_service
 from tests.realtime.api.conftest import a_shop
 
 # Still to come when midnight passes during the run.
@@ -153,3 +154,34 @@ async def test_a_foreign_service_among_ours_refuses_all_of_it(api, shop, store):
     assert (await api.get(path)).json() == before
     assert len((await api.get("/resources")).json()["data"]) == 1
     assert (await api.patch(path, json={"service_ids": mixed[:1]})).json()["service_ids"] == mixed[:1]
+
+
+async def test_another_service_at_the_same_hour_is_another_booking(api, shop, store):
+    """The slot of the longer service was read before the hour was booked for the shorter one."""
+    colour = await a_service(store, shop.tenant, name="Colour", duration_minutes=120)
+    short, longer = (await free(api, shop))[5], (await free(api, shop, service_id=str(colour["id"])))[5]
+    path = f"/appointments/{(await book(api, shop, short)).json()['id']}"
+
+    moved = await api.post(f"{path}/reschedule", json={"slot_id": longer["slot_id"]})
+    again = await api.post(f"{path}/reschedule", json={"slot_id": longer["slot_id"]})
+
+    assert (moved.status_code, moved.json()["service"], moved.json()["ics_sequence"]) == (200, "Colour", 1)
+    assert (moved.json()["starts_at"], moved.json()["ends_at"]) == (longer["starts_at"], longer["ends_at"])
+    assert again.json() == moved.json()
+
+
+async def test_nothing_is_booked_that_is_over(api, shop, rows, store):
+    held = (await book(api, shop, (await free(api, shop))[0], confirm=False)).json()
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(
+            text(
+                "update appointments set starts_at = starts_at - cast('9 days' as interval),"
+                " ends_at = ends_at - cast('9 days' as interval) where id = :id"
+            ),
+            {"id": held["id"]},
+        )
+
+    late = await api.post(f"/appointments/{held['id']}/confirm", json={"notify": True})
+
+    assert late.status_code == 404
+    assert rows("select 1 from analytics_events where event_type = 'appointment_booked'") == []
