@@ -11,7 +11,7 @@ from mychatflow.rules.appointment_text import Occasion
 from mychatflow.rules.booking import ForgedSlot
 from mychatflow.rules.invitation import Invitation
 from mychatflow.rules.role import Permission
-from mychatflow.store import appointment_notices, appointments, contact_book, offers, services
+from mychatflow.store import appointment_notices, appointments, offers, services
 from mychatflow.store.appointments import Appointment, Gone
 from mychatflow.store.on_record import Change
 from realtime.api import booking_shapes, document, pages, problems
@@ -25,6 +25,7 @@ from realtime.api.booking_shapes import (
     SlotList,
     Status,
 )
+from realtime.api.contacts import must_find
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.problems import Problem
@@ -82,8 +83,7 @@ async def list_appointments(
 async def create_appointment(desk: AtDesk, wanted: NewAppointment) -> ShownAppointment:
     """409 `slot_taken` with up to three `alternatives` when somebody was faster."""
     async with desk.changing("appointment.held") as change:
-        if await contact_book.by_id(change.transaction, desk.tenant_id, wanted.contact_id) is None:
-            not_found("contact")
+        await must_find(desk, change.transaction, wanted.contact_id)
         held = await _hold(desk, change, wanted)
         change.subject = str(held["id"])
         if not wanted.confirm:

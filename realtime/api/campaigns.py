@@ -36,6 +36,7 @@ from realtime.api.campaign_shapes import (
     Tested,
     ToContact,
 )
+from realtime.api.contacts import must_find
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.problems import Problem
@@ -116,6 +117,7 @@ async def test_campaign(desk: AtDesk, campaign_id: UUID, wanted: ToContact) -> T
     """At once and as that contact would get it; it counts in no result."""
     async with desk.changing("campaign.tested", campaign_id) as change:
         row = await _must_find(desk, change.transaction, campaign_id)
+        await must_find(desk, change.transaction, wanted.contact_id)
         change.detail["contact_id"] = str(wanted.contact_id)
         try:
             words = await campaign_tests.send(
@@ -126,8 +128,10 @@ async def test_campaign(desk: AtDesk, campaign_id: UUID, wanted: ToContact) -> T
                 cipher=await desk.cipher(change.transaction),
                 at=desk.at,
             )
-        except LookupError:
-            not_found("contact")
+        except InvalidTemplate as invalid:
+            raise Problem(
+                409, "invalid_template", f"The template cannot be filled in any more: {invalid}."
+            ) from invalid
         if words is None:
             raise Problem(409, "opted_out", "This contact opted out of messages.")
     desk.doors.ring()

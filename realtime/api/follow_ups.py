@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mychatflow.rules import template
 from mychatflow.rules.role import Permission
 from mychatflow.rules.template import InvalidTemplate
-from mychatflow.store import contact_attributes, contact_book, follow_up_runs, follow_up_sequences
+from mychatflow.store import contact_attributes, follow_up_runs, follow_up_sequences
 from realtime.api import pages
+from realtime.api.contacts import must_find
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.follow_up_shapes import (
     Assignment,
@@ -113,9 +114,7 @@ async def assign_sequence(desk: AtDesk, sequence_id: UUID, wanted: Assignment) -
     """By hand; ends like any other at the contact's or a colleague's next message."""
     async with desk.changing("follow_up_run.started", sequence_id) as change:
         sequence = await _must_find(desk, change.transaction, sequence_id)
-        contact = await contact_book.by_id(change.transaction, desk.tenant_id, wanted.contact_id)
-        if contact is None:
-            not_found("contact")
+        contact = await must_find(desk, change.transaction, wanted.contact_id)
         if not sequence["is_active"] or not sequence["steps"]:
             raise Problem(409, "not_active", "This sequence is switched off or has no steps.")
         if contact["opted_out_at"] is not None:
@@ -157,8 +156,7 @@ async def list_follow_ups(desk: AtDesk, contact_id: UUID, limit: Limit = 50, cur
     name = f"follow-ups:{contact_id}"
     window = pages.opened(desk, name, cursor)
     async with desk.reading() as transaction:
-        if await contact_book.by_id(transaction, desk.tenant_id, contact_id) is None:
-            not_found("contact")
+        await must_find(desk, transaction, contact_id)
         rows = await follow_up_runs.page(
             transaction, desk.tenant_id, contact_id=contact_id, **window, limit=pages.size(limit) + 1
         )

@@ -8,6 +8,7 @@ from mychatflow.rules.role import Permission
 from mychatflow.store import contact_book, data_requests, tenants
 from realtime.api import export_links, pages
 from realtime.api.bodies import Body, Shown
+from realtime.api.contacts import must_find
 from realtime.api.desk import AtDesk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.problems import Problem
@@ -55,8 +56,8 @@ class Erasure(Shown):
 async def ask_for_export(desk: AtDesk, wanted: WantedExport) -> Export:
     """Asked for twice before it is made it is made once."""
     async with desk.changing("export.requested", wanted.contact_id) as change:
-        if wanted.contact_id and not await contact_book.by_id(change.transaction, desk.tenant_id, wanted.contact_id):
-            not_found("contact")
+        if wanted.contact_id:
+            await must_find(desk, change.transaction, wanted.contact_id)
         waiting = await data_requests.waiting_copy(change.transaction, desk.tenant_id, contact_id=wanted.contact_id)
         asked = waiting or await data_requests.ask(
             change.transaction,

@@ -150,3 +150,14 @@ async def test_lists_go_page_by_page(api, shop, store, rows):
     names = [each["name"] for each in first["data"] + rest["data"]]
     assert names == ["c2", "c1", "c0", "Offer"]
     assert rest["next_cursor"] is None
+
+
+async def test_a_template_whose_attribute_is_gone_is_told(api, shop):
+    await api.post("/contact-attributes", json={"key": "city", "label": "City", "type": "text"})
+    made = await drafted(api, template="Hi from {{attributes.city|here}}")
+    await api.delete("/contact-attributes/city")
+
+    tested = await api.post(f"/campaigns/{made['id']}/test", json={"contact_id": str(shop.contact_id)})
+
+    assert (tested.status_code, tested.json()["code"]) == (409, "invalid_template")
+    assert "attributes.city" in tested.json()["detail"]

@@ -86,6 +86,25 @@ async def test_the_merged_id_says_where_the_person_is(api, shop, rows, twin):
     ]
 
 
+async def test_nothing_new_is_begun_with_a_merged_id(api, shop, rows, twin):
+    """A booking of nobody's would hold the chair, and no reminder would ever go out."""
+    await merged(api, shop, twin)
+    soon = {"service_id": str(shop.service_id), "from": (datetime.now(UTC) + timedelta(days=2)).date().isoformat()}
+    slot, *_ = (await api.get("/appointments/slots", params=soon)).json()["data"]
+    whom = {"contact_id": str(twin)}
+
+    for path, body in (
+        ("/appointments", {"slot_id": slot["slot_id"], "notify": True}),
+        (f"/campaigns/{shop.campaign_id}/test", {}),
+        (f"/follow-up-sequences/{shop.sequence_id}/runs", {}),
+        ("/exports", {}),
+    ):
+        answer = await api.post(path, json=whom | body)
+        assert (answer.status_code, answer.json().get("merged_into_id")) == (404, str(shop.contact_id)), path
+    assert (await api.get(f"/contacts/{twin}/follow-ups")).status_code == 404
+    assert rows("select 1 from appointments where contact_id = %s", twin) == []
+
+
 async def test_merging_again_changes_nothing(api, shop, store, rows, twin):
     await a_message(store, shop.tenant, twin, "hello")
     # A colleague has read both chats: they are unread or not as the first was.
