@@ -4,7 +4,7 @@ from datetime import datetime, time
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from mychatflow.rules.contact_filter import ContactFilter
 from realtime.api.bodies import Body, Line, Shown, Text, shown_as
@@ -22,8 +22,20 @@ Pace = Annotated[int, Field(ge=1, le=600, description="Messages a minute and num
 Share = Annotated[float, Field(ge=0, le=0.9, allow_inf_nan=False, description="Share kept for comparison.")]
 # JSON schema's own `time` is of one zone; these are on whatever clock hangs there.
 _ON_A_CLOCK: Final = {"type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2})?$", "examples": ["21:00"]}
+
+
+def _on_a_wall(value: time) -> time:
+    """Raises ValueError for what no clock on a wall shows: dropped silently, an offset would move the night."""
+    if value.tzinfo is not None or value.microsecond:
+        raise ValueError("must be a time like 21:00, without an offset: it is the contact's own clock")
+    return value
+
+
 Clock = Annotated[
-    time, WithJsonSchema(_ON_A_CLOCK), Field(description="By the contact's clock, where their zone is known.")
+    time,
+    AfterValidator(_on_a_wall),
+    WithJsonSchema(_ON_A_CLOCK),
+    Field(description="By the contact's clock, where their zone is known."),
 ]
 
 
@@ -42,7 +54,9 @@ class CampaignChange(Body):
 
     @model_validator(mode="after")
     def _whole_quiet_hours(self) -> Self:
-        if (self.quiet_from is None) != (self.quiet_until is None):
+        # A null alone would take the other's end away: nobody's night would be quiet any more.
+        is_half_given = len(self.model_fields_set & {"quiet_from", "quiet_until"}) == 1
+        if is_half_given or (self.quiet_from is None) != (self.quiet_until is None):
             raise ValueError("quiet_from and quiet_until are given together")
         return self
 

@@ -106,3 +106,18 @@ async def test_today_is_the_calendars_own(api, shop, store):
 
     first = datetime.fromisoformat(found[0]["starts_at"])
     assert (first - datetime.now(UTC)).total_seconds() < 600
+
+
+async def test_quiet_hours_are_whole_or_none(api):
+    quiet = {"quiet_from": "21:00", "quiet_until": "08:00"}
+    path = f"/campaigns/{(await api.post('/campaigns', json=OFFER | quiet)).json()['id']}"
+
+    for change in ({"quiet_until": None}, {"quiet_from": None}, {"quiet_from": "22:00"}):
+        assert (await api.patch(path, json=change)).status_code == 422, change
+    kept = (await api.get(path)).json()
+    assert (kept["quiet_from"], kept["quiet_until"]) == ("21:00:00", "08:00:00")
+    assert (await api.patch(path, json=dict.fromkeys(quiet))).json()["quiet_until"] is None
+    for clock in ("21:00Z", "21:00+05:30", "21:00:00.5"):
+        answer = await api.post("/campaigns", json=OFFER | quiet | {"quiet_from": clock})
+        assert answer.status_code == 422, clock
+        assert answer.json()["errors"][0]["where"] == ["body", "quiet_from"]
