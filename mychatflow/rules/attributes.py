@@ -51,7 +51,7 @@ def from_text(definition: Definition, written: str) -> Value | None:
     match definition.type:
         case "number":
             try:
-                return _fitting(definition, float(words.replace(",", ".")))
+                return _fitting(definition, _number(words.replace(",", ".")))
             except ValueError as error:
                 raise InvalidAttribute(definition.key, "must be a number") from error
         case "boolean":
@@ -60,6 +60,14 @@ def from_text(definition: Definition, written: str) -> Value | None:
             return words.casefold() in _YES
         case _:
             return _fitting(definition, words)
+
+
+def _number(words: str) -> float:
+    """Whole ones as they are: beyond sixteen digits a float is another number."""
+    try:
+        return int(words)
+    except ValueError:
+        return float(words)
 
 
 def _fitting(definition: Definition, value: Any) -> Value:

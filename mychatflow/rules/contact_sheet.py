@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -12,10 +12,12 @@ from mychatflow.rules import attributes, business_hours, spreadsheet
 from mychatflow.rules.attributes import Definition, InvalidAttribute, Value
 
 MOST_ROWS: Final = 50_000
-TAG_SEPARATOR: Final = "; "
 _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _DELIMITERS: Final = (",", ";", "\t")
-_PUNCTUATION: Final = re.compile(r"[\s().\-/\u00a0]")
+# Dashes of every length, and the invisible marks that come along when a number is copied from somebody's contacts.
+_PUNCTUATION: Final = re.compile(r"[\s().\-/\u00a0\u2010-\u2015\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_DIALLED_AT_HOME: Final = re.compile(r"(?<=\d)\s*\(0\)")
+_WHOLE_NUMBER: Final = re.compile(r"\s*(\+?\d+)\.0\s*")
 _PHONE: Final = re.compile(r"[1-9][0-9]{6,14}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
 _LONGEST: Final = 200
@@ -23,6 +25,7 @@ _HEAD: Final = 200
 _MOST_COLUMNS: Final = 500
 # Each cell of two letters costs twenty times its size: ten megabytes in one row would be two hundred.
 _LONGEST_ROW: Final = 200_000
+_SEPARATES: Final = frozenset(';"\r\n')
 _YES: Final = frozenset({"yes", "true", "1", "x"})
 _NO: Final = frozenset({"", "no", "false", "0"})
 
@@ -170,7 +173,9 @@ def entry(
 
 def normal_phone(written: str) -> str | None:
     """+ and 7 to 15 digits with the country code; None for anything else."""
-    digits = _PUNCTUATION.sub("", written)
+    # A zero in brackets is for calls at home; a fraction is what programs give to a column of whole numbers.
+    written = _WHOLE_NUMBER.sub(r"\1", written) if _WHOLE_NUMBER.fullmatch(written) else written
+    digits = _PUNCTUATION.sub("", _DIALLED_AT_HOME.sub("", written))
     digits = digits.removeprefix("+") if digits.startswith("+") else digits.removeprefix("00")
     # Not isdigit: a superscript is a digit to Python and to nobody's phone.
     return f"+{digits}" if digits.isascii() and _PHONE.fullmatch(digits) else None
@@ -197,8 +202,14 @@ def _words(cell: str) -> str | None:
     return " ".join(cell.split())[:_LONGEST] or None
 
 
+def joined_tags(tags: Iterable[str]) -> str:
+    """As one cell; a tag that holds a separator stands in quotes."""
+    return "; ".join('"' + tag.replace('"', '""') + '"' if set(tag) & _SEPARATES else tag for tag in tags)
+
+
 def _tags(cell: str, fault: Callable[[str, str], None]) -> tuple[str, ...]:
-    tags = tuple(dict.fromkeys(tag for part in cell.split(";") if (tag := part.strip())))
+    parts = csv.reader(io.StringIO(cell, newline=""), delimiter=";", skipinitialspace=True)
+    tags = tuple(dict.fromkeys(tag for row in parts for part in row if (tag := part.strip())))
     if len(tags) > 50 or any(len(tag) > 50 for tag in tags):
         fault("tags", "has more than 50 tags, or one of more than 50 characters")
         return ()

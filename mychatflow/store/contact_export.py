@@ -10,9 +10,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mychatflow.rules import spreadsheet
+from mychatflow.rules import contact_sheet, spreadsheet
 from mychatflow.rules.contact_filter import ContactFilter
-from mychatflow.rules.contact_sheet import TAG_SEPARATOR
 from mychatflow.store import contact_attributes, contact_filters
 
 _BATCH: Final = 1_000
@@ -57,12 +56,18 @@ async def pieces(
 
 def _cells(row: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
     known = dict(row) | {
-        # Digits alone: with its plus sign a spreadsheet would take the number for a formula.
-        "phone": (row["phone"] or row["wa_id"].partition("@")[0]).removeprefix("+"),
-        "tags": TAG_SEPARATOR.join(row["tags"]),
+        # Digits alone: with its plus sign a spreadsheet would take the number for a formula. Who hides their number has
+        # none: the digits of such an id are nobody's phone.
+        "phone": (row["phone"] or _number_in(row["wa_id"])).removeprefix("+"),
+        "tags": contact_sheet.joined_tags(row["tags"]),
         "opt_in": "yes" if row["opted_in_at"] else "no",
     }
     return [_cell(known[name]) for name in _COLUMNS] + [_cell(row["attributes"].get(key)) for key in keys]
+
+
+def _number_in(wa_id: str) -> str:
+    number, _, kind = wa_id.partition("@")
+    return number if kind == "c.us" else ""
 
 
 def _cell(value: Any) -> str:

@@ -82,6 +82,31 @@ _WRITE = text(
 
     given as materialized ({_GIVEN}),
 
+    -- By their id, by its other form, or by a number that leads to them: people merge, and some ids hide the number.
+    who as materialized (
+        select distinct on (found.row) found.row, found.id
+        from (
+            select given.row, contacts.id, case contacts.wa_id when given.wa_id then 1 else 2 end as place
+            from given
+            inner join contacts
+                on contacts.tenant_id = :tenant_id and contacts.wa_id = any(array[given.wa_id, given.twin])
+            union all
+            select given.row, contact_identities.contact_id, 3
+            from given
+            inner join contact_identities
+                on contact_identities.tenant_id = :tenant_id
+                and contact_identities.kind = 'phone'
+                and contact_identities.value = any(array[given.phone, '+' || split_part(given.twin, '@', 1)])
+        ) as found
+        inner join contacts on contacts.tenant_id = :tenant_id and contacts.id = found.id
+        where contacts.merged_into_id is null
+        order by found.row, found.place
+    ),
+
+    firsts as materialized (
+        select distinct on (id) id, row from who order by id, row
+    ),
+
     known as (
         update contacts set
             name = coalesce(given.name, contacts.name),
@@ -91,9 +116,8 @@ _WRITE = text(
             attributes = contacts.attributes || given.attributes,
             updated_at = now()
         from given
-        where contacts.tenant_id = :tenant_id
-            and contacts.wa_id in (given.wa_id, given.twin)
-            and contacts.merged_into_id is null
+        inner join firsts using (row)
+        where contacts.tenant_id = :tenant_id and contacts.id = firsts.id
         returning given.row, contacts.id, contacts.opted_out_at
     ),
 
@@ -105,7 +129,7 @@ _WRITE = text(
             cast(:tenant_id as uuid), id, cast(:instance_id as uuid), wa_id, wa_id, name, phone, tags, language,
             timezone, attributes
         from given
-        where row not in (select row from known)
+        where row not in (select row from who)
         order by id
         on conflict do nothing
         returning id, wa_id
@@ -128,10 +152,15 @@ _WRITE = text(
     select
         people.row,
         fresh.id is not null as is_new,
-        people.opted_out_at is not null and given.is_opted_in as stays_out
+        people.opted_out_at is not null and given.is_opted_in as stays_out,
+        cast(null as integer) as same_as
     from people
     inner join given using (row)
     left join fresh on fresh.id = people.id
+    union all
+    select who.row, false, false, firsts.row
+    from who inner join firsts using (id)
+    where firsts.row <> who.row
     """  # noqa: S608 - constant query
 )
 
@@ -199,10 +228,17 @@ async def write(
         for row in written
         if row.stays_out
     ]
-    noted = json.dumps([{"row": each.row, "column": each.column, "problem": each.problem} for each in (*faults, *out)])
+    twice = [
+        Issue(row=row.row, column="phone", problem=f"leads to the same person as row {row.same_as}")
+        for row in written
+        if row.same_as
+    ]
+    noted = json.dumps(
+        [{"row": each.row, "column": each.column, "problem": each.problem} for each in (*faults, *out, *twice)]
+    )
     await transaction.execute(_NOTE, values | {"issues": noted})
-    created = sum(row.is_new for row in written)
-    counts = {"created": created, "updated": len(written) - created, "skipped": done - before - len(written)}
+    created, used = sum(row.is_new for row in written), len(written) - len(twice)
+    counts = {"created": created, "updated": used - created, "skipped": done - before - used}
     progress = counts | {"before": before, "done": done, "until": at + _LEASE}
     return (await transaction.execute(_ADVANCE, values | progress)).rowcount > 0
 

@@ -75,7 +75,7 @@ async def import_contacts(
     Columns: phone (needed), name, tags (separated by semicolons), language, timezone, opt_in, opt_in_method,
     opted_in_at and attributes.<key>; others are not read. What is empty changes nothing.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip() not in FILES:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in FILES:
         raise Problem(415, "unsupported_media_type", "The body must be the file itself, as text/csv.")
     body = await request.body()
     row_count = await asyncio.to_thread(_counted, body)

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from mychatflow.rules import contact_sheet
+from mychatflow.rules import contact_sheet, phone_twins
 from mychatflow.rules.attributes import Definition
 from mychatflow.rules.contact_sheet import Entry, Issue
 from mychatflow.store import contact_attributes, contact_imports
@@ -82,8 +82,14 @@ def _first_rows(sheet: str) -> dict[str, int]:
     for row, cells in contact_sheet.rows(sheet):
         phone = contact_sheet.normal_phone(cells.get("phone", ""))
         if phone is not None:
-            first.setdefault(phone, row)
+            first.setdefault(_either(phone), row)
     return first
+
+
+def _either(phone: str) -> str:
+    """One name for both forms of a Brazilian number."""
+    digits = phone.removeprefix("+")
+    return min(digits, (phone_twins.twin(f"{digits}@c.us") or digits).partition("@")[0])
 
 
 def _judged(
@@ -93,8 +99,9 @@ def _judged(
     issues: list[Issue] = []
     for row, cells in batch:
         entry, faults = contact_sheet.entry(row, {"phone": ""} | cells, definitions)
-        if entry is not None and first[entry.phone] != row:
-            issues.append(Issue(row=row, column="phone", problem=f"is the same as in row {first[entry.phone]}"))
+        before = row if entry is None else first[_either(entry.phone)]
+        if before != row:
+            issues.append(Issue(row=row, column="phone", problem=f"is the same as in row {before}"))
             continue
         issues += faults
         if entry is not None:

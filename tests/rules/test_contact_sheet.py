@@ -2,7 +2,7 @@
 
 import pytest
 
-from mychatflow.rules import contact_sheet
+from mychatflow.rules import contact_sheet, spreadsheet
 from mychatflow.rules.attributes import Definition
 from mychatflow.rules.contact_sheet import TooManyRows, UnreadableSheet
 
@@ -80,6 +80,11 @@ def test_one_row_too_many_is_refused():
         ("3.46E+10", None),
         ("+1234567890123456", None),
         ("+³⁴600111222", None),
+        ("+49 (0)170 1234567", "+491701234567"),
+        ("0049(0)170/1234567", "+491701234567"),
+        ("34600111222.0", "+34600111222"),
+        ("+1 415.555.0100", "+14155550100"),
+        ("\u202a+34\u00a0600\u2011111\u2013222\u202c", "+34600111222"),
     ],
 )
 def test_a_phone_needs_its_country_code(written, phone):
@@ -111,3 +116,33 @@ def test_a_quote_that_an_export_wrote_is_taken_off():
         (2, {"phone": "34600111222", "name": "=1+1"}),
         (3, {"phone": "34600111223", "name": "'tis"}),
     ]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "'=1+1", "''=1", "' =1", "'tis", "''", "'" * 5_000 + "=", "rock 'n' roll"])
+def test_what_an_export_quotes_comes_back_as_it_was(text):
+    assert spreadsheet.restored(spreadsheet.defused(text)) == text
+
+
+def test_tags_come_back_as_they_were():
+    tags = ("a; b", "c", '12" pizza', "two\nlines", "'=x")
+
+    cells = {"phone": "34600111222", "tags": contact_sheet.joined_tags(tags)}
+
+    found, issues = contact_sheet.entry(2, cells, {})
+    assert found is not None
+    assert (found.tags, issues) == (tags, [])
+
+
+@pytest.mark.parametrize("cell", ["vip; new", "vip;new;", "vip\nnew", ' "vip" ; new'])
+def test_tags_are_read_as_people_type_them(cell):
+    found, _ = contact_sheet.entry(2, {"phone": "34600111222", "tags": cell}, {})
+
+    assert found is not None
+    assert found.tags == ("vip", "new")
+
+
+def test_a_long_number_keeps_its_last_digits():
+    found, _ = contact_sheet.entry(2, {"phone": "34600111222", "attributes.visits": "12345678901234567"}, DEFINITIONS)
+
+    assert found is not None
+    assert found.attributes == {"visits": 12_345_678_901_234_567}

@@ -7,6 +7,7 @@ import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from mychatflow.rules.attributes import Definition
 from mychatflow.rules.contact_filter import ContactFilter
@@ -16,7 +17,8 @@ from realtime.contacts.importing import Imports
 from tests.factories import a_contact
 from tests.realtime.api.conftest import a_shop, bearer
 
-CSV = {"content-type": "text/csv"}
+# A media type is written in any case.
+CSV = {"content-type": "Text/CSV; charset=utf-8"}
 SHEET = """phone;name;tags;opt_in;attributes.visits
 +34 600 111 222;Ann Lee;vip; new;yes;3
 nonsense;Bob;;;
@@ -163,6 +165,53 @@ async def test_hostile_names_are_inert_in_the_file_and_come_back_as_they_were(ap
     assert [row["phone"] for row in back] == [f"+346008880{n:02}" for n in range(len(names))]
     assert [row["name"] for row in back] == [" ".join(name.split()) for name in names]
     assert all(row["tags"] == ["x"] for row in back)
+
+
+async def test_a_sheet_finds_people_by_every_number_that_leads_to_them(api, shop, store, rows):
+    """One merged away, one behind an id without a number: another contact would take their chat over."""
+    kept = await a_contact(store, shop.tenant, wa_id="34600700001@c.us", name="Ann")
+    other = await a_contact(store, shop.tenant, wa_id="34600700002@c.us", phone="+34600700002")
+    await api.post(f"/contacts/{kept}/merge", json={"contact_id": str(other)})
+    hidden = await a_contact(store, shop.tenant, wa_id="99000111222333@lid", phone="+34600700003", name="Bob")
+    async with store.tenant_transaction(shop.tenant.tenant_id) as transaction:
+        await transaction.execute(
+            text(
+                "insert into contact_identities (tenant_id, contact_id, kind, value)"
+                " values (:tenant_id, :contact_id, 'phone', '+34600700003')"
+            ),
+            {"tenant_id": shop.tenant.tenant_id, "contact_id": hidden},
+        )
+
+    done = await imported(api, store, "phone,tags\n34600700001,a\n34600700002,b\n34600700003,c\n")
+
+    assert (done["created_count"], done["updated_count"], done["skipped_count"]) == (0, 2, 1)
+    found = rows("select name, tags from contacts where id in (%s, %s) order by name", kept, hidden)
+    assert found == [{"name": "Ann", "tags": ["a"]}, {"name": "Bob", "tags": ["c"]}]
+    report = (await api.get(f"/contacts/imports/{done['id']}/report")).json()["data"]
+    assert [(each["row"], each["problem"]) for each in report] == [(3, "leads to the same person as row 2")]
+    assert [row["id"] for row in rows("select id from contacts where wa_id like '346007%%'")] == [kept]
+
+
+async def test_both_forms_of_a_brazilian_number_are_one_row(api, shop, store, rows):
+    done = await imported(api, store, "phone,name\n5511987654321,Rui\n551187654321,Rui again\n")
+
+    assert (done["created_count"], done["skipped_count"]) == (1, 1)
+    assert [row["name"] for row in rows("select name from contacts where wa_id like '55%%'")] == ["Rui"]
+
+
+async def test_an_export_read_back_changes_nobody(api, shop, store, rows, visits):
+    state = "select id, name, phone, tags, attributes, opted_out_at from contacts order by id"
+    for n, changes in enumerate(({"tags": ["a; b", "c"]}, {"attributes": {"visits": 12_345_678_901_234_567}})):
+        contact_id = await a_contact(store, shop.tenant, wa_id=f"3460080000{n}@c.us", phone=f"+3460080000{n}")
+        assert (await api.patch(f"/contacts/{contact_id}", json=changes)).status_code == 200
+    # Whose number nobody knows.
+    await a_contact(store, shop.tenant, wa_id="99000111222444@lid", phone=None, name="Hidden")
+    before = rows(state)
+
+    done = await imported(api, store, (await api.get("/contacts/export")).content)
+
+    assert rows(state) == before
+    assert (done["created_count"], done["skipped_count"]) == (0, 1)
 
 
 async def test_an_export_holds_a_thousand_rows_at_a_time(shop, store, now):
