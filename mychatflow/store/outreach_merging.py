@@ -34,18 +34,45 @@ _END_TWIN_RUNS: Final = text(
         and follow_ups.state in ('scheduled', 'due')
     """
 )
+# Of two that wait the first's stays, unless a worker has the other's in its hands already. What waits in the outbox is
+# stopped there, and settled and paid back like all that is.
 _SKIP_TWIN_RECIPIENTS: Final = text(
     """
+    with
+
+    theirs as materialized (
+        select
+            recipients.id, recipients.campaign_id, recipients.contact_id, recipients.state, recipients.outbox_id,
+            recipients.state <> 'queued' or coalesce(outbox.state in ('sending', 'ambiguous', 'sent'), false) as is_out
+        from campaign_recipients as recipients
+        left join outbox on outbox.tenant_id = recipients.tenant_id and outbox.id = recipients.outbox_id
+        where recipients.tenant_id = :tenant_id and recipients.contact_id in (:contact_id, :other_id)
+    ),
+
+    dropped as (
+        select theirs.id, theirs.outbox_id
+        from theirs
+        inner join theirs as twin
+            on twin.campaign_id = theirs.campaign_id and twin.contact_id <> theirs.contact_id
+        where not theirs.is_out and (twin.is_out or theirs.contact_id = :other_id)
+    ),
+
+    stopped as (
+        update outbox set state = 'cancelled', last_error = 'merged'
+        where tenant_id = :tenant_id and id in (select outbox_id from dropped) and state = 'pending'
+        returning interaction_id, interaction_at
+    ),
+
+    unsaid as (
+        update interactions set status = 'failed', status_at = :at
+        from stopped
+        where interactions.tenant_id = :tenant_id
+            and interactions.id = stopped.interaction_id
+            and interactions.occurred_at = stopped.interaction_at
+    )
+
     update campaign_recipients set state = 'skipped', reason = 'merged', state_at = :at
-    from campaign_recipients as twin
-    where campaign_recipients.tenant_id = :tenant_id
-        and twin.tenant_id = :tenant_id
-        and twin.campaign_id = campaign_recipients.campaign_id
-        and campaign_recipients.contact_id in (:contact_id, :other_id)
-        and twin.contact_id in (:contact_id, :other_id)
-        and twin.contact_id <> campaign_recipients.contact_id
-        and campaign_recipients.state = 'queued'
-        and (twin.state <> 'queued' or campaign_recipients.contact_id = :other_id)
+    where tenant_id = :tenant_id and id in (select id from dropped where outbox_id is null)
     """
 )
 _SEALED: Final = text(

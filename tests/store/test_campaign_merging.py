@@ -1,5 +1,7 @@
 """A campaign reaches somebody who was merged while it was under way, once, with the words meant for them."""
 
+from datetime import timedelta
+
 import pytest
 
 from mychatflow.store import contact_merging
@@ -47,4 +49,23 @@ async def test_two_of_one_audience_are_written_to_once(store, tenant):
     await handed_over(store, tenant, campaign_id)
 
     assert await sent_words(store, tenant) == [(kept, "Hello Ann")]
+    assert await states(store, campaign_id) == {("queued", None): 1, ("skipped", "merged"): 1}
+
+
+@pytest.mark.parametrize("kept_is_first", [True, False])
+async def test_a_message_that_waits_for_both_goes_out_once(store, tenant, kept_is_first):
+    kept, other = await a_contact(store, tenant, name="Ann"), await a_contact(store, tenant, name="Annie")
+    campaign_id = await started(store, tenant)
+    await frozen(store, tenant, campaign_id)
+    for seconds in range(2):
+        await handed_over(store, tenant, campaign_id, at=NOON + timedelta(seconds=seconds))
+    # A worker has one of the two in its hands.
+    whose = kept if kept_is_first else other
+    await rows(store, "update outbox set state = 'sending' where contact_id = :id returning id", id=whose)
+
+    await merged(store, tenant, kept, other)
+    await handed_over(store, tenant, campaign_id)
+
+    waiting = await rows(store, "select state from outbox where state in ('pending', 'sending', 'ambiguous')")
+    assert [row["state"] for row in waiting] == ["sending"]
     assert await states(store, campaign_id) == {("queued", None): 1, ("skipped", "merged"): 1}
