@@ -84,15 +84,16 @@ async def change(
     is_active: bool | None = None,
 ) -> Mapping[str, Any] | None:
     """What is None stays as it is; None for a text that is not there."""
-    values = {
-        "tenant_id": tenant_id,
-        "quick_reply_id": quick_reply_id,
+    given = {
         "title": title,
         "body": body,
         "language": language,
         "tags": None if tags is None else list(tags),
         "is_active": is_active,
     }
+    if all(value is None for value in given.values()):
+        return await by_id(transaction, tenant_id, quick_reply_id)
+    values = given | {"tenant_id": tenant_id, "quick_reply_id": quick_reply_id}
     row = (await transaction.execute(_CHANGE, values)).mappings().one_or_none()
     if row is None:
         return None

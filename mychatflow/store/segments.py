@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 MOST: Final = 200
@@ -28,7 +29,12 @@ _CHANGE = text(
     returning {_COLUMNS}
     """  # noqa: S608 - constant columns
 )
+_TAKEN: Final = "23505"
 _DELETE = text("delete from segments where tenant_id = :tenant_id and id = :id")
+
+
+class NameTaken(Exception):
+    """Another segment is called that."""
 
 
 async def all_of(transaction: AsyncConnection, tenant_id: UUID) -> list[Mapping[str, Any]]:
@@ -53,9 +59,14 @@ async def create(
 async def change(
     transaction: AsyncConnection, tenant_id: UUID, segment_id: UUID, *, name: str | None, filter_json: str | None
 ) -> Mapping[str, Any] | None:
-    """What is None stays."""
+    """What is None stays. Raises NameTaken."""
     values = {"tenant_id": tenant_id, "id": segment_id, "name": name, "filter": filter_json}
-    row = (await transaction.execute(_CHANGE, values)).mappings().one_or_none()
+    try:
+        row = (await transaction.execute(_CHANGE, values)).mappings().one_or_none()
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _TAKEN:
+            raise
+        raise NameTaken from error
     return None if row is None else dict(row)
 
 

@@ -74,11 +74,11 @@ async def change(
 ) -> Mapping[str, Any] | None:
     """A service that changes gets a new version, which no slot of the old one fits any more."""
     given = _written(values)
+    if not given:
+        return await by_id(transaction, tenant_id, table, row_id)
     parts = [f"{name} = {_mark(name)}" for name in given]
     if table == "services":
         parts.append("version = version + 1")
-    if not parts:
-        return await by_id(transaction, tenant_id, table, row_id)
     statement = text(
         f"update {table} set {', '.join(parts)} where tenant_id = :tenant_id and id = :id returning {_COLUMNS[table]}"  # noqa: S608
     )

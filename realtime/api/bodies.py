@@ -1,6 +1,6 @@
 """What callers may send: only the named fields, within their limits, without characters that nothing can store."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -53,5 +53,6 @@ def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
-Tags = Annotated[tuple[Tag, ...], Field(max_length=50), AfterValidator(_distinct)]
+MOST_TAGS: Final = 50
+Tags = Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS), AfterValidator(_distinct)]
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]

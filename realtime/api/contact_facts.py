@@ -160,13 +160,16 @@ async def read_segment(desk: AtDesk, segment_id: UUID) -> Segment:
 @router.patch("/segments/{segment_id}", summary="Change a saved filter", **needs(Permission.EDIT_CONTACTS))
 async def change_segment(desk: AtDesk, segment_id: UUID, wanted: SegmentChange) -> Segment:
     async with desk.changing("segment.changed", segment_id) as change:
-        now = await segments.change(
-            change.transaction,
-            desk.tenant_id,
-            segment_id,
-            name=wanted.name,
-            filter_json=contact_filters.written(wanted.filter) if wanted.filter else None,
-        )
+        try:
+            now = await segments.change(
+                change.transaction,
+                desk.tenant_id,
+                segment_id,
+                name=wanted.name,
+                filter_json=contact_filters.written(wanted.filter) if wanted.filter else None,
+            )
+        except segments.NameTaken as taken:
+            raise Problem(409, "taken", "Another segment has this name.") from taken
         if now is None:
             not_found("segment")
     return Segment.model_validate(now)

@@ -15,7 +15,7 @@ from mychatflow.store import contact_attributes, contact_book, contact_merging, 
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.contact_merging import MergeRefused
 from realtime.api import pages
-from realtime.api.bodies import Body, Line, Shown, Tags, shown_as
+from realtime.api.bodies import MOST_TAGS, Body, Line, Shown, Tags, shown_as
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.pages import Cursor, Limit, Page
 from realtime.api.problems import Problem
@@ -172,7 +172,10 @@ async def tag_contact(desk: AtDesk, contact_id: UUID, wanted: TagChange) -> Cont
         await contact_book.change_tags(
             change.transaction, desk.tenant_id, contact_id, added=wanted.add, removed=wanted.remove
         )
-        return await shown(desk, change.transaction, contact_id)
+        now = await shown(desk, change.transaction, contact_id)
+        if wanted.add and len(now.tags) > MOST_TAGS:
+            raise Problem(409, "too_many", f"A contact has at most {MOST_TAGS} tags; remove some first.")
+        return now
 
 
 @router.get("/contacts/{contact_id}/notes", summary="What colleagues wrote", **needs(Permission.READ_MESSAGES))

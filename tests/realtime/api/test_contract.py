@@ -121,3 +121,41 @@ async def test_quiet_hours_are_whole_or_none(api):
         answer = await api.post("/campaigns", json=OFFER | quiet | {"quiet_from": clock})
         assert answer.status_code == 422, clock
         assert answer.json()["errors"][0]["where"] == ["body", "quiet_from"]
+
+
+async def test_a_change_of_nothing_changes_nothing(api, shop, rows):
+    """A service's new version would void every slot that customers were offered."""
+    rows_before = rows("select knowledge_version from settings")
+    for path in (
+        f"/services/{shop.service_id}",
+        f"/resources/{shop.resource_id}",
+        f"/quick-replies/{shop.quick_reply_id}",
+        f"/campaigns/{shop.campaign_id}",
+        f"/contacts/{shop.contact_id}",
+    ):
+        before = (await api.get(path)).json()
+        assert (await api.patch(path, json={})).json() == before, path
+    assert rows("select knowledge_version from settings") == rows_before
+
+
+async def test_a_name_that_is_taken_is_a_conflict(api):
+    await api.post("/segments", json={"name": "Regulars", "filter": {}})
+    other = (await api.post("/segments", json={"name": "New", "filter": {}})).json()
+
+    taken = await api.patch(f"/segments/{other['id']}", json={"name": "Regulars"})
+
+    assert (taken.status_code, taken.json()["code"]) == (409, "taken")
+    assert (await api.get(f"/segments/{other['id']}")).json() == other
+
+
+async def test_tags_that_can_be_read_can_be_written_back(api, shop):
+    path = f"/contacts/{shop.contact_id}"
+    many = [f"t{number}" for number in range(49)]
+    assert (await api.post(f"{path}/tags", json={"add": many})).status_code == 200
+
+    full = (await api.get(path)).json()["tags"]
+    over = await api.post(f"{path}/tags", json={"add": ["one more"]})
+
+    assert (len(full), over.status_code, over.json()["code"]) == (50, 409, "too_many")
+    assert (await api.patch(path, json={"tags": full})).json()["tags"] == full
+    assert (await api.post(f"{path}/tags", json={"add": ["one more"], "remove": ["t0"]})).status_code == 200
