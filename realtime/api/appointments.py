@@ -220,7 +220,7 @@ async def _answer(
 ) -> ShownAppointment:
     """The appointment as it is now, and the customer's notice with it in one transaction."""
     if found is None:
-        not_found("appointment")
+        raise await _wrong_state(desk, change)
     if notify:
         change.detail["notified"] = await appointment_notices.tell(
             change.transaction,
@@ -231,6 +231,17 @@ async def _answer(
             at=desk.at,
         )
     return ShownAppointment.model_validate(found)
+
+
+async def _wrong_state(desk: Desk, change: Change) -> Problem:
+    """There, but past the point where that can be done: cancelled, over, or not confirmed yet."""
+    known = await appointments.by_id(change.transaction, desk.tenant_id, UUID(str(change.subject)))
+    if known is None:
+        not_found("appointment")
+    detail = (
+        f"Not possible for an appointment that is {known['status']}, beginning {known['starts_at']:%Y-%m-%d %H:%MZ}."
+    )
+    return Problem(409, "wrong_state", detail, state=known["status"])
 
 
 def _rung(desk: Desk, shown: ShownAppointment, *, is_told: bool) -> ShownAppointment:

@@ -112,7 +112,9 @@ async def test_how_it_went_is_kept(api, shop):
     missed = (await api.post(f"{path}/close", json={"status": "no_show"})).json()
 
     assert missed["status"] == "no_show"
-    assert (await api.post(f"{path}/cancel", json={})).status_code == 404
+    refused = await api.post(f"{path}/cancel", json={})
+    assert (refused.status_code, refused.json()["code"], refused.json()["state"]) == (409, "wrong_state", "no_show")
+    assert (await api.post("/appointments/00000000-0000-0000-0000-000000000001/cancel", json={})).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -183,5 +185,5 @@ async def test_nothing_is_booked_that_is_over(api, shop, rows, store):
 
     late = await api.post(f"/appointments/{held['id']}/confirm", json={"notify": True})
 
-    assert late.status_code == 404
+    assert (late.status_code, late.json()["code"]) == (409, "wrong_state")
     assert rows("select 1 from analytics_events where event_type = 'appointment_booked'") == []
