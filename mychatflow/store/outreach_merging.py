@@ -25,6 +25,25 @@ _END_TWIN_RUNS: Final = text(
                 where tenant_id = :tenant_id and contact_id = :contact_id and state = 'running'
             )
         returning tenant_id, id
+    ),
+
+    stopped as (
+        update outbox set state = 'cancelled', last_error = 'merged'
+        where tenant_id = :tenant_id
+            and state = 'pending'
+            and id in (
+                select follow_ups.outbox_id from follow_ups
+                inner join ended on ended.tenant_id = follow_ups.tenant_id and ended.id = follow_ups.run_id
+            )
+        returning interaction_id, interaction_at
+    ),
+
+    unsaid as (
+        update interactions set status = 'failed', status_at = :at
+        from stopped
+        where interactions.tenant_id = :tenant_id
+            and interactions.id = stopped.interaction_id
+            and interactions.occurred_at = stopped.interaction_at
     )
 
     update follow_ups set state = 'cancelled', reason = 'merged', decided_at = :at

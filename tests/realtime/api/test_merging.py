@@ -200,6 +200,31 @@ async def test_nobody_gets_a_campaign_or_a_follow_up_twice(api, shop, store, row
     assert running == [{"contact_id": shop.contact_id}]
 
 
+async def test_a_follow_up_that_waits_for_both_goes_out_once(api, shop, store, rows, twin):
+    """The shop's own contact runs the same sequence already."""
+    run_id = await a_run(store, shop.tenant, shop.sequence_id, twin)
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(
+            text(
+                "with queued as (insert into outbox (tenant_id, instance_id, contact_id, chat_id, interaction_id,"
+                " interaction_at, kind, idempotency_key, body) values (:tenant_id, :instance_id, :twin, 'c',"
+                " gen_random_uuid(), now(), 'follow_up', 'once', 'x') returning id)"
+                " update follow_ups set state = 'sent', outbox_id = queued.id from queued where run_id = :run_id"
+            ),
+            {
+                "tenant_id": shop.tenant.tenant_id,
+                "instance_id": shop.tenant.instance_id,
+                "twin": twin,
+                "run_id": run_id,
+            },
+        )
+
+    await merged(api, shop, twin)
+
+    [stopped] = rows("select state, last_error from outbox where kind = 'follow_up'")
+    assert stopped == {"state": "cancelled", "last_error": "merged"}
+
+
 async def test_an_erasure_under_way_comes_first(api, shop, store, rows, twin):
     await a_data_request(store, shop.tenant, "erasures", twin)
     async with store.platform_transaction() as transaction:
