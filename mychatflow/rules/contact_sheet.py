@@ -243,7 +243,7 @@ def _moment(cell: str, fault: Callable[[str, str], None]) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(cell.strip())
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         fault("opted_in_at", "must be a time like 2026-12-01T10:00:00Z")
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

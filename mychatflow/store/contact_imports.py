@@ -265,5 +265,6 @@ def _row(waiting: Waiting, each: Entry, at: datetime) -> dict[str, Any]:
         "is_opted_in": each.is_opted_in,
         "consent_id": str(named_id("consent", waiting.tenant_id, f"import:{waiting.id}:{each.row}")),
         "method": each.opt_in_method or waiting.opt_in_method or "import",
-        "opted_in_at": (each.opted_in_at or at).isoformat(),
+        # Never later than now: a yes that is still to come would count for more than the person's next no.
+        "opted_in_at": min(each.opted_in_at or at, at).isoformat(),
     }

@@ -199,6 +199,22 @@ async def test_both_forms_of_a_brazilian_number_are_one_row(api, shop, store, ro
     assert [row["name"] for row in rows("select name from contacts where wa_id like '55%%'")] == ["Rui"]
 
 
+async def test_a_yes_from_the_future_outlasts_no_later_no(api, shop, store, rows):
+    known = await a_contact(store, shop.tenant, wa_id="34600700005@c.us")
+    sheet = "phone,opt_in,opted_in_at\n34600700005,yes,2099-01-01\n34600700006,yes,0001-01-01T00:00:00+05:00\n"
+
+    made = (await uploaded(api, sheet)).json()
+    assert await Imports(store).read_next(at=datetime.now(UTC))
+    said = await api.post(f"/contacts/{known}/consents", json={"kind": "opt_out", "method": "call"})
+
+    assert said.status_code == 201
+    assert (await api.get(f"/contacts/{known}")).json()["opted_out_at"] is not None
+    report = (await api.get(f"/contacts/imports/{made['id']}/report")).json()["data"]
+    assert [(each["row"], each["column"]) for each in report] == [(3, "opted_in_at")]
+    # A moment that no reader of ours could read would end every export in the middle.
+    assert (await api.get("/contacts/export")).content.count(b"\r\n") == 4
+
+
 async def test_an_export_read_back_changes_nobody(api, shop, store, rows, visits):
     state = "select id, name, phone, tags, attributes, opted_out_at from contacts order by id"
     for n, changes in enumerate(({"tags": ["a; b", "c"]}, {"attributes": {"visits": 12_345_678_901_234_567}})):
