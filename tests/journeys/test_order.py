@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from realtime.agent import turn
+from realtime.agent import patience
 from tests.journeys.conftest import House, until
 from tests.journeys.test_catch_up import look
 from tests.journeys.test_replies import count_words
@@ -65,7 +65,7 @@ async def test_a_retried_webhook_keeps_its_place_in_an_overdue_chat(house: House
 
 async def test_an_earlier_message_voids_a_draft_however_late_it_is(house: House, monkeypatch):
     """A turn that may not begin anew for what the customer adds still does for what it would leave behind."""
-    monkeypatch.setattr(turn, "_FRESH_STARTS", 0)
+    monkeypatch.setattr(patience, "_FRESH_STARTS", 0)
     count_words(house)
     tenant, chat = await house.a_business(debounce_ms=100, hedging_enabled=False), house.a_customer()
     house.models.providers["openai"].latency = 3
@@ -81,7 +81,7 @@ async def test_an_earlier_message_voids_a_draft_however_late_it_is(house: House,
 
 
 async def test_a_later_message_keeps_nobody_waiting_for_ever(house: House, monkeypatch):
-    monkeypatch.setattr(turn, "_FRESH_STARTS", 0)
+    monkeypatch.setattr(patience, "_FRESH_STARTS", 0)
     count_words(house)
     tenant, chat = await house.a_business(debounce_ms=100, hedging_enabled=False), house.a_customer()
     house.models.providers["openai"].latency = 3
