@@ -132,6 +132,6 @@ async def test_a_file_that_cannot_be_sent_is_refused_with_the_reason(house: Hous
 
     assert [each.status_code for each in answers] == [415, 422, 422, 404, 413]
     assert "Content-Type must be one of image/jpeg" in answers[0].json()["detail"]
-    assert answers[1].json()["detail"].startswith("`body`: the file is no image/png")
-    assert answers[2].json()["detail"].startswith("`caption`: a voice note has no caption")
+    assert answers[1].json()["detail"].startswith("body: the file is no image/png")
+    assert answers[2].json()["detail"].startswith("caption: a voice note has no caption")
     assert house.rows("select 1 from media_files") == []
