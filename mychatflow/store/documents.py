@@ -91,9 +91,10 @@ _CLAIM = text(
         order by turns.read_at nulls first, waiting.ingest_due_at limit 1
         for update of waiting skip locked
     )
-    returning tenant_id, id, kind, source_url, attempts, content_hash
+    returning tenant_id, id, kind, source_url, attempts, content_hash, ingest_due_at as until
     """
 )
+_HELD = text("select 1 from documents where tenant_id = :tenant_id and id = :id and ingest_due_at = :until for update")
 _BODY = text("select body from document_uploads where tenant_id = :tenant_id and document_id = :id")
 _DROP_BODY = text("delete from document_uploads where tenant_id = :tenant_id and document_id = :id")
 _DROP_CHUNKS = text("delete from document_chunks where tenant_id = :tenant_id and document_id = :id")
@@ -140,6 +141,7 @@ class Waiting:
     source_url: str | None
     attempts: int
     content_hash: bytes | None
+    until: datetime
 
 
 async def create(
@@ -227,6 +229,12 @@ async def claim(transaction: AsyncConnection, *, at: datetime) -> Waiting | None
     return None if row is None else Waiting(**row)
 
 
+async def is_held(transaction: AsyncConnection, waiting: Waiting) -> bool:
+    """Not once a newer version came, another worker took over or it was deleted: what was read counts no more."""
+    values = {"tenant_id": waiting.tenant_id, "id": waiting.id, "until": waiting.until}
+    return (await transaction.execute(_HELD, values)).first() is not None
+
+
 async def upload(
     transaction: AsyncConnection, tenant_id: UUID, document_id: UUID, *, cipher: TenantCipher
 ) -> bytes | None:
@@ -236,8 +244,7 @@ async def upload(
 
 async def passages_beside(transaction: AsyncConnection, waiting: Waiting) -> int:
     """How many the tenant's other documents have."""
-    values = {"tenant_id": waiting.tenant_id, "id": waiting.id}
-    return int((await transaction.execute(_OTHERS, values)).scalar_one())
+    return int((await transaction.execute(_OTHERS, {"tenant_id": waiting.tenant_id, "id": waiting.id})).scalar_one())
 
 
 async def store_passages(

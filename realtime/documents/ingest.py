@@ -54,10 +54,13 @@ class Ingestion:
         content_hash = hashlib.sha256(body).digest()
         if content_hash == waiting.content_hash:
             async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
-                await documents.leave_unchanged(transaction, waiting, at=at)
+                if await documents.is_held(transaction, waiting):
+                    await documents.leave_unchanged(transaction, waiting, at=at)
             return
         cuts = await reading.read(waiting.kind, body)
         async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
+            if not await documents.is_held(transaction, waiting):
+                return
             if await documents.passages_beside(transaction, waiting) + len(cuts) > MOST_PASSAGES:
                 raise UnreadableFile(f"all documents together may have {MOST_PASSAGES:,} passages; delete some first")
             await documents.store_passages(
@@ -79,5 +82,7 @@ class Ingestion:
         is_last = is_final or waiting.attempts >= MOST_ATTEMPTS
         again_at = None if is_last else at + _PAUSE * waiting.attempts
         async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
+            if not await documents.is_held(transaction, waiting):
+                return
             await documents.fail(transaction, waiting, why=why, again_at=again_at, at=at)
         log.warning("document not read", tenant_id=str(waiting.tenant_id), kind=waiting.kind, is_final=is_last)

@@ -149,6 +149,22 @@ async def test_pages_are_fetched_and_fetched_again(api, store):
     assert found["passages"][0] == {"position": 0, "heading": "Hours", "body": "Version 2"}
 
 
+async def test_a_version_that_comes_while_the_old_one_is_read_is_read_too(api, store):
+    versions = []
+
+    async def fetched(_url):
+        versions.append(f"<p>Version {len(versions) + 1}</p>".encode())
+        if len(versions) == 1:
+            await api.post(f"/documents/{page['id']}/refresh")
+        return versions[-1]
+
+    [page] = (await api.post("/documents/urls", json={"urls": ["https://a.test/hours"]})).json()["data"]
+
+    assert await read_all(store, fetched=fetched) == 2
+    found = (await api.get(f"/documents/{page['id']}")).json()
+    assert (found["status"], found["passages"][0]["body"]) == ("ready", "Version 2")
+
+
 async def test_a_silent_page_is_asked_a_few_times(api, store, rows):
     async def silent(_url):
         raise FetchRefused("the page does not answer", is_final=False)
