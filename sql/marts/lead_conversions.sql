@@ -16,9 +16,10 @@ bookings as (
     select
         tenant_id,
         contact_id,
-        coalesce(booked_at, created_at) as booked_at
+        booked_at
     from staging.stg_appointments
-    where status in ('booked', 'completed', 'no_show', 'cancelled')
+    -- A time that was only held, and then let go, was never booked.
+    where booked_at is not null
 ),
 
 booked as (

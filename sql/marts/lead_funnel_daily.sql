@@ -20,9 +20,9 @@ bookings as (
     select
         tenant_id,
         contact_id,
-        min(coalesce(booked_at, created_at)) as first_booked_at
+        min(booked_at) as first_booked_at
     from staging.stg_appointments
-    where status in ('booked', 'completed', 'no_show', 'cancelled')
+    where booked_at is not null
     group by all
 ),
 
@@ -38,7 +38,7 @@ people as (
         greatest(coalesce(warmest.highest_score, 0), contacts.lead_score) as highest_score,
         bookings.first_booked_at is not null as has_booked,
         coalesce(
-            bookings.first_booked_at <= contacts.first_message_at + interval 30 days, false
+            bookings.first_booked_at < contacts.first_message_at + interval 30 days, false
         ) as has_booked_within_30_days
     from contacts
     inner join staging.stg_tenants as tenants using (tenant_id)

@@ -37,6 +37,9 @@ select %(tenant)s, %(contact)s, service.id, resource.id, %(at)s, %(at)s, tstzran
     %(at)s, %(contact)s::text, %(contact)s::text
 from service cross join resource
 """
+_LET_GO = (
+    "update appointments set status = 'cancelled', booked_at = null, created_at = %(at)s where contact_id = %(contact)s"
+)
 
 
 def _period(now: datetime) -> Period:
@@ -102,3 +105,28 @@ def test_a_colder_grade_that_books_more_than_chance_explains_is_warned_of(
 
     failed = published.rows("from ops.check_results where check_name = 'warmer_grades_book_more'")[0]["failed_count"]
     assert failed == (0 if is_in_order else 1)
+
+
+def test_a_time_that_was_held_and_let_go_is_no_booking_in_any_table(installation: Settings, published: Reader) -> None:
+    business, now = history.a_business(installation), datetime.now(UTC)
+    at = now - timedelta(days=50)
+    _grade(installation, business, "B", people=3, booked=3, at=at, after=timedelta(days=1))
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        people = engine.execute("select id from contacts where tenant_id = %s", [business.tenant_id]).fetchall()
+        engine.execute(_LET_GO, {"contact": people[0][0], "at": at + timedelta(days=1)})
+        # Thirty days are over with their last instant, in every table.
+        engine.execute(
+            "update contacts set first_message_at = %s where tenant_id = %s and id = %s",
+            [at - timedelta(days=29), business.tenant_id, people[1][0]],
+        )
+
+    rollup.rollup(installation, at=now)
+
+    def counted(question: str) -> int:
+        return int(published.rows(f"select count(*) filter (where has_booked) as people from {question}")[0]["people"])
+
+    assert counted("lead_scores_current") == counted("lead_conversions") == 2
+    (funnel,) = published.rows(
+        "select sum(booked_count) as ever, sum(booked_within_30_days_count) as soon from lead_funnel_daily"
+    )
+    assert (funnel["ever"], funnel["soon"]) == (2, 1)
