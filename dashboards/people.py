@@ -56,14 +56,23 @@ def sought(looking: Viewer, key: str, label: str, *, placeholder: str = "Name or
     wanted = (st.text_input(label, key=f"{key}-search", placeholder=placeholder) or "").strip()
     if not wanted:
         return None
-    found = {each.contact_id: each for each in data.inbox(looking.tenant_id, search=wanted)[:_FOUND]}
+    found = labelled(data.inbox(looking.tenant_id, search=wanted)[:_FOUND], looking.timezone)
     return st.selectbox(
         "Who",
         list(found),
-        format_func=lambda contact_id: f"{name(found[contact_id])} · {wording.phone(found[contact_id].phone)}",
+        format_func=found.__getitem__,
         label_visibility="collapsed",
         placeholder="Nobody is called so",
         key=f"{key}-contact",
+    )
+
+
+def labelled(contacts: Sequence[Contact], timezone: str) -> Mapping[UUID, str]:
+    """Each contact as a choice; namesakes by when they last wrote or were written to."""
+    last = {each.contact_id: each.last_message_at for each in contacts}
+    return wording.told_apart(
+        {each.contact_id: f"{name(each)} · {wording.phone(each.phone)}" for each in contacts},
+        lambda contact_id: wording.clock(at, timezone) if (at := last[contact_id]) else "no message yet",
     )
 
 

@@ -1,13 +1,17 @@
 """Numbers, times and names as people read them: one wording on tiles, charts, tables and exports."""
 
 import html
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE as _COUNTRIES
 
 NO_DATA = "no data"
+_MARK_LENGTH = 6
+Key = TypeVar("Key")
 _SHORTEST_NUMBER = 9
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LONG_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -160,6 +164,19 @@ def words(identifier: str) -> str:
 def counted(number: int, one: str, many: str) -> str:
     """1 reply, 2,598 replies."""
     return f"{number:,} {one if number == 1 else many}"
+
+
+def told_apart(labels: Mapping[Key, str], *marks: Callable[[Key], str]) -> Mapping[Key, str]:
+    """Each label once: of two that read the same, a field of choices takes the last, whichever was pressed."""
+    for mark in (*marks, _end_of_id):
+        namesakes = Counter(labels.values())
+        labels = {key: f"{label} · {mark(key)}" if namesakes[label] > 1 else label for key, label in labels.items()}
+    return labels
+
+
+def _end_of_id(key: object) -> str:
+    """Its beginning may be the time, which is the same for all of a minute."""
+    return str(key)[-_MARK_LENGTH:]
 
 
 def listed(items: Sequence[str]) -> str:

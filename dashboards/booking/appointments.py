@@ -124,12 +124,12 @@ def _one(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
             forms.button("They came", kept, key="completed", kind="primary")
             forms.button("They did not come", partial(changing.close, looking, mark, "no_show"), key="no-show")
         return
-    free = data.free(looking.tenant_id, row["service_id"], at=at, but_id=mark)
+    free = new_appointment.told(data.free(looking.tenant_id, row["service_id"], at=at, but_id=mark))
     st.selectbox(
         "Another time",
         list(free),
         index=None,
-        format_func=lambda slot_id: new_appointment.when(free[slot_id]),
+        format_func=free.__getitem__,
         placeholder="Free times of the next four weeks" if free else "Nothing is free in the next four weeks",
         key="slot",
     )

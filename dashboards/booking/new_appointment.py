@@ -1,12 +1,13 @@
 """An appointment that a colleague books by hand: for whom, what, and one of the times that are free now."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 import streamlit as st
 
-from dashboards import forms, people, toasts
+from dashboards import forms, people, toasts, wording
 from dashboards.booking import changing, data
 from dashboards.viewer import Viewer
 
@@ -19,7 +20,8 @@ def button(looking: Viewer, *, at: datetime) -> None:
 
 def _form(looking: Viewer, *, at: datetime) -> None:
     contact_id = people.sought(looking, "booking", "For whom")
-    offered = {row["id"]: row["name"] for row in data.offered(looking.tenant_id, "services") if row["is_active"]}
+    services = data.offered(looking.tenant_id, "services")
+    offered = wording.told_apart({row["id"]: row["name"] for row in services if row["is_active"]})
     service_id = st.selectbox(
         "What",
         list(offered),
@@ -28,12 +30,12 @@ def _form(looking: Viewer, *, at: datetime) -> None:
         placeholder="A service" if offered else "No service is offered yet",
         key="booking-service",
     )
-    free = data.free(looking.tenant_id, service_id, at=at) if service_id else {}
+    free = told(data.free(looking.tenant_id, service_id, at=at) if service_id else {})
     st.selectbox(
         "When",
         list(free),
         index=None,
-        format_func=lambda slot_id: when(free[slot_id]),
+        format_func=free.__getitem__,
         placeholder=_hint(is_chosen=service_id is not None, is_free=bool(free)),
         key="booking-slot",
         disabled=not free,
@@ -43,9 +45,10 @@ def _form(looking: Viewer, *, at: datetime) -> None:
     forms.button("Book it", book, key="book", kind="primary", disabled=contact_id is None or not free)
 
 
-def when(start: datetime) -> str:
-    """Thu 26 Nov, 10:30."""
-    return f"{start:%a} {start.day} {start:%b, %H:%M}"
+def told(free: Mapping[str, datetime]) -> Mapping[str, str]:
+    """Thu 26 Nov, 10:30; an hour that comes twice, in another zone or when the clocks go back, names its zone."""
+    starts = {slot_id: f"{start:%a} {start.day} {start:%b, %H:%M}" for slot_id, start in free.items()}
+    return wording.told_apart(starts, lambda slot_id: f"{free[slot_id]:%Z}")
 
 
 def _hint(*, is_chosen: bool, is_free: bool) -> str:

@@ -1,5 +1,6 @@
 """What customers can book, and who or what serves them at which hours."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -65,7 +66,7 @@ def _services(looking: Viewer, rows: Rows) -> None:
 
 
 def _resources(looking: Viewer, rows: Rows, services: Rows) -> None:
-    names = {row["id"]: row["name"] for row in services}
+    names = wording.told_apart({row["id"]: row["name"] for row in services})
     new: dict[str, Any] = {
         "id": None,
         "name": "",
@@ -99,12 +100,13 @@ def _resources(looking: Viewer, rows: Rows, services: Rows) -> None:
 
 def _edit_one(rows: Rows, name: str, edit: Any) -> None:
     by_id = {row["id"]: row for row in rows}
+    names = wording.told_apart({row["id"]: row["name"] for row in rows})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Change one",
             list(by_id),
             index=None,
-            format_func=lambda row_id: by_id[row_id]["name"],
+            format_func=names.__getitem__,
             key=shell.renewed(f"edit-{name}"),
             width=320,
         )
@@ -137,7 +139,7 @@ def _save_service(looking: Viewer, known: dict[str, Any], mark: str) -> bool:
     return changing.save(looking, "services", known["id"], values)
 
 
-def _resource_form(looking: Viewer, known: dict[str, Any], names: dict[Any, str]) -> None:
+def _resource_form(looking: Viewer, known: dict[str, Any], names: Mapping[Any, str]) -> None:
     mark = shell.keyed("resource", *known.values())
     st.text_input("Name", known["name"], max_chars=200, key=f"name-{mark}", placeholder="Dr. Ruiz")
     left, right = st.columns(2)

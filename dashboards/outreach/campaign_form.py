@@ -80,7 +80,7 @@ def _form(looking: Viewer, known: dict[str, Any], *, at: datetime) -> None:
 
 
 def _when(looking: Viewer, known: dict[str, Any], *, mark: str) -> None:
-    numbers: dict[UUID, str] = data.numbers(looking.tenant_id)
+    numbers = wording.told_apart(data.numbers(looking.tenant_id))
     planned = known["scheduled_at"]
     local = planned.astimezone(wording.zone(looking.timezone)) if planned else None
     first, second, third = st.columns(3)
@@ -170,14 +170,14 @@ def _start(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
 def _test(looking: Viewer, row: dict[str, Any]) -> None:
     st.caption("One contact gets the message now, with their own name in it. Choose yourself or a colleague.")
     wanted = st.text_input("Find a contact", key="test-search", placeholder="Name or number")
-    found = {each.contact_id: each for each in shared.inbox(looking.tenant_id, search=wanted or "")[:20]}
+    found = people.labelled(shared.inbox(looking.tenant_id, search=wanted or "")[:20], looking.timezone)
     st.selectbox(
         "Send it to",
         list(found),
         # Nobody is chosen at first: a customer would get the test by one careless press.
         index=None,
         placeholder="Nobody yet",
-        format_func=lambda contact_id: f"{people.name(found[contact_id])} · {wording.phone(found[contact_id].phone)}",
+        format_func=found.__getitem__,
         key="test-contact",
     )
     forms.button("Send the test", partial(_send_test, looking, row["id"]), key="send-test", kind="primary")

@@ -139,7 +139,7 @@ def _results(found: dict[str, Any]) -> list[Fact]:
 
 
 def _runs(looking: Viewer, rows: Rows, *, at: datetime) -> None:
-    names = {row["id"]: row["name"] for row in rows}
+    names = wording.told_apart({row["id"]: row["name"] for row in rows})
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.html(parts.card_title("Runs", "One row a person, the latest first. Select one for every step and reason"))
         with st.container(horizontal=True, width="content", gap="small", vertical_alignment="bottom"):

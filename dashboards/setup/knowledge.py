@@ -153,7 +153,8 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _forget_one(looking: Viewer, rows: Rows) -> None:
-    by_id = {row["id"]: row["title"] for row in rows}
+    uploaded = {row["id"]: wording.clock(row["created_at"], looking.timezone) for row in rows}
+    by_id = wording.told_apart({row["id"]: row["title"] for row in rows}, uploaded.__getitem__)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Forget a document", list(by_id), index=None, format_func=by_id.__getitem__, key=shell.renewed("forget")

@@ -52,17 +52,20 @@ def _invite(looking: Viewer) -> None:
 
 def change_form(looking: Viewer, rows: Rows) -> None:
     """Choose somebody to change or to remove."""
-    names = {row["id"]: row for row in rows}
+    by_id = {row["id"]: row for row in rows}
+    names = wording.told_apart(
+        {row["id"]: row["name"] or row["email"] for row in rows}, lambda member_id: str(by_id[member_id]["email"])
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Change somebody",
             list(names),
             index=None,
-            format_func=lambda member_id: names[member_id]["name"] or names[member_id]["email"],
+            format_func=names.__getitem__,
             key=shell.renewed("member"),
         )
         if st.button("Edit", icon=":material/edit:", key="edit-member", disabled=chosen is None) and chosen:
-            row = names[chosen]
+            row = by_id[chosen]
             forms.opened(row["name"] or row["email"], partial(_form, looking, row), renews="member")
 
 

@@ -137,11 +137,12 @@ def _erased(looking: Viewer, rows: Rows, *, at: datetime) -> None:
 
 
 def _certificates(looking: Viewer, done: dict[UUID, dict[str, Any]]) -> None:
+    names = {row_id: wording.clock(row["finished_at"], looking.timezone) for row_id, row in done.items()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Certificate",
-            list(done),
-            format_func=lambda row_id: wording.clock(done[row_id]["finished_at"], looking.timezone),
+            list(names),
+            format_func=wording.told_apart(names).__getitem__,
             key="certificate",
         )
         if chosen is not None:

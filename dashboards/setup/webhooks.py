@@ -137,7 +137,9 @@ def _cells(each: dict[str, Any], *, at: datetime) -> tuple[str, str, str, str]:
 def _again(looking: Viewer, row: dict[str, Any], told: data.Rows, *, at: datetime) -> None:
     """One delivery, or all facts of a time: also those of when it was off."""
     key = f"again-{row['id']}"
-    names = {each["id"]: f"{wording.words(each['event_type'] or 'erased')}, {each['state']}" for each in told}
+    when = {each["id"]: wording.clock(each["created_at"], looking.timezone) for each in told}
+    facts = {each["id"]: f"{wording.words(each['event_type'] or 'erased')}, {each['state']}" for each in told}
+    names = wording.told_apart(facts, when.__getitem__)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Tell again",

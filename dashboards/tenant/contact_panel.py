@@ -55,7 +55,12 @@ def _told(action: Action) -> str:
 
 
 def _assignment(looking: Viewer, contact_id: UUID) -> None:
-    names = {each.member_id: each for each in data.colleagues(looking.tenant_id)}
+    names = wording.told_apart(
+        {
+            each.member_id: each.name + ("" if each.is_on_duty else " (off duty)")
+            for each in data.colleagues(looking.tenant_id)
+        }
+    )
     if not names:
         return
     field = shell.keyed("assign", contact_id)
@@ -64,9 +69,7 @@ def _assignment(looking: Viewer, contact_id: UUID) -> None:
             "Assign to",
             list(names),
             index=None,
-            format_func=lambda member_id: (
-                names[member_id].name + ("" if names[member_id].is_on_duty else " (off duty)")
-            ),
+            format_func=names.__getitem__,
             placeholder="The assistant",
             key=field,
         )

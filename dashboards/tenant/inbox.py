@@ -86,14 +86,14 @@ def _filters(looking: Viewer) -> tuple[str, ChatFilter]:
 
 def _number(looking: Viewer) -> UUID | None:
     """Which of the workspace's numbers; a workspace with one has nothing to choose."""
-    names = {str(row["id"]): row["name"] for row in setup.numbers(looking.tenant_id)}
+    names = wording.told_apart({str(row["id"]): row["name"] for row in setup.numbers(looking.tenant_id)})
     if len(names) < _FEWEST_NUMBERS:
         return None
     chosen = st.selectbox(
         "Number",
         list(names),
         index=None,
-        format_func=lambda number: shell.plain(names[number]),
+        format_func=names.__getitem__,
         placeholder="Number",
         key="number",
         bind="query-params",
