@@ -17,8 +17,10 @@ from mychatflow.local import process
 State = Literal["starting", "up", "waiting", "done", "failed", "stopped"]
 # Between an end and the next start; the first is short, since most ends are somebody's kill.
 _BACK_OFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-# Who stays up this long has earned a short first pause again.
+# Who stays up this long has earned a short first pause again: soon where somebody killed it, and late where it ended by
+# itself, for what fails after minutes fails again.
 _STEADY_SECONDS: Final = 10.0
+_STEADY_SECONDS_OF_ITS_OWN: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,8 @@ class Supervisor:
         if member.spec.once:
             member.state = "done" if code == 0 else "failed"
             return
-        steady = now - member.started_at >= _STEADY_SECONDS
-        member.failures_in_a_row = 0 if steady else member.failures_in_a_row + 1
+        steady = _STEADY_SECONDS if code < 0 else _STEADY_SECONDS_OF_ITS_OWN
+        member.failures_in_a_row = 0 if now - member.started_at >= steady else member.failures_in_a_row + 1
         self._wait(member, now, why=f"ended ({_in_words(code)})")
 
     def _start_again(self, member: Supervised, now: float) -> None:

@@ -98,6 +98,19 @@ def test_a_process_that_keeps_ending_waits_longer(supervisor, tmp_path):
     assert member.start_due_at - time.monotonic() > 0.5
 
 
+@pytest.mark.parametrize(("code", "failures"), [(1, 3), (-signal.SIGKILL, 0)])
+def test_what_fails_after_minutes_waits_longer_too(supervisor, tmp_path, code, failures):
+    ends = [sys.executable, "-c", f"import os, sys; sys.exit(1) if {code} > 0 else os.kill(os.getpid(), 9)"]
+    supervisor.start(a_spec(tmp_path, ends))
+    member = supervisor.members["thing"]
+    member.failures_in_a_row = 2
+    member.started_at -= 300
+
+    until(supervisor, lambda: member.state == "waiting")
+
+    assert member.failures_in_a_row == failures
+
+
 def test_a_task_runs_once(supervisor, tmp_path):
     supervisor.start(a_spec(tmp_path, ENDS_WELL, once=True))
 
