@@ -160,6 +160,9 @@ _ANSWERED: Final = {name: http_answers.labels(name) for name in _CLASSES}
 _FAILED_BY_SHARD: Final = [webhook_failures.labels(str(number)) for number in range(_SHARDS)]
 for _where in ("webhook", "api", "engine", "directory"):
     database_errors.labels(_where)
+# A file outlives its process: whoever counts on in it holds no chat yet and misses nobody.
+for _level in (turns_under_way, breaker_degraded, rate_limits_are_local):
+    _level.set(0)
 _UNMATCHED: Final = "unmatched"
 _ACKNOWLEDGED: Final = {-1: "error", 0: "pending", 1: "server", 2: "device", 3: "read", 4: "played"}
 

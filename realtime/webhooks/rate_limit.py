@@ -12,6 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 from starlette.types import Scope
 
+from realtime import metrics
 from realtime.webhooks.local_window import LocalWindow
 
 _SCRIPT: Final = Path(__file__).with_name("sliding_window.lua").read_text()
@@ -66,8 +67,10 @@ class RateLimiter:
                 answer = await self._ask_redis(subjects, asked, rate, now_ms)
             except (RedisError, OSError, TimeoutError) as error:
                 self._resting_until = time.monotonic() + _REST_SECONDS
+                metrics.rate_limits_are_local.set(1)
                 log.warning("rate limits are counted locally", cause=type(error).__name__)
             else:
+                metrics.rate_limits_are_local.set(0)
                 # Kept here too, so that Redis' next pause does not give everyone a fresh start.
                 self._local.note(dict(zip(subjects, answer[::3], strict=True)), rate.window_ms, now_ms)
                 return _verdicts(subjects, answer)

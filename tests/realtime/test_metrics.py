@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -120,6 +121,20 @@ async def test_two_processes_add_up_and_a_killed_one_is_not_forgotten(
     assert samples["mychatflow_database_up", frozenset()] == 1
     # Whoever follows a killed process counts on in its file.
     assert len(list(two_workers.directory.glob("counter_*.db"))) <= 4
+
+
+def test_what_a_killed_process_held_is_not_held_by_its_successor(tmp_path: Path) -> None:
+    tells = "from realtime import metrics, shared_metrics; print(shared_metrics.exposition().decode())"
+    dies = "import os; from realtime import metrics; metrics.turns_under_way.inc(5); os.kill(os.getpid(), 9)"
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "MYCHATFLOW_DATA_DIR": str(tmp_path)}
+
+    for program in (dies, tells):
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert "\nmychatflow_turns_under_way 0.0\n" in done.stdout
 
 
 async def test_api_answers_are_counted_by_route_and_never_by_path(door: Door) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
+from prometheus_client import REGISTRY
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -134,6 +135,17 @@ async def test_without_redis_the_limit_still_holds(nowhere: redis.asyncio.Redis)
     assert [verdict.admitted for verdict in verdicts] == [1] * 5 + [0] * 2
     assert verdicts[-1].retry_after_seconds > 0
     assert limiter.is_local
+
+
+async def test_a_process_says_that_it_counts_alone_and_that_it_no_longer_does(
+    nowhere: redis.asyncio.Redis, redis_client: redis.asyncio.Redis
+) -> None:
+    told = []
+    for client in (nowhere, redis_client):
+        await RateLimiter(client).admit({"a": 1}, Rate(limit=5, window_ms=60_000))
+        told.append(REGISTRY.get_sample_value("mychatflow_rate_limits_are_local"))
+
+    assert told == [1, 0]
 
 
 async def test_a_batch_is_admitted_in_part(redis_client: redis.asyncio.Redis) -> None:
