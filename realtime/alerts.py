@@ -31,6 +31,8 @@ JUDGED_EVERY: Final = 15.0
 COUNTED_EVERY: Final = 5.0
 # Longer than the pause between two looks, shorter than a minute: whoever follows a killed one is in time.
 _LEASE_SECONDS: Final = 35.0
+# A look that waits for Postgres or for an e-mail is broken off then: the next one does it again.
+_LAST_SECONDS: Final = 1.0
 _AUDITED_EVERY: Final = timedelta(days=1)
 # The same alert again within this time is not another e-mail.
 _QUIET: Final = timedelta(minutes=15)
@@ -210,6 +212,8 @@ async def judging(settings: Settings, store: Store, *, process: str) -> AsyncIte
             yield
         finally:
             stopping.set()
+            await asyncio.wait((running,), timeout=_LAST_SECONDS)
+            running.cancel()
             await asyncio.wait((running,))
 
 

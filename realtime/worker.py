@@ -64,6 +64,10 @@ from realtime.webhooks.directory import Directory
 _CONNECTIONS: Final = 6
 _STORE_CONNECTIONS: Final = 2
 _POOL_PATIENCE: Final = 20.0
+# From the signal until all is broken off: turns end sooner, and only what waits for a dead Postgres is still there.
+# With the few seconds of leaving it is less than what supervisors wait before they kill.
+_LAST_SECONDS: Final = 20.0
+_CLOSING_SECONDS: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -93,6 +97,7 @@ class Worker:
         async with (
             self._open() as (loop, follow_ups, catch_up, letters, meanings),
             alerts.judging(self._settings, self.store, process=f"worker-{self._index}"),
+            self._leaving_in_time(),
             asyncio.TaskGroup() as tasks,
         ):
             pool = loop.pool
@@ -121,6 +126,26 @@ class Worker:
             await loop.run()
 
     @asynccontextmanager
+    async def _leaving_in_time(self) -> AsyncIterator[None]:
+        """Breaks off what still runs long after we were told to stop: no step waits for Postgres that long."""
+
+        async def watch() -> None:
+            await self.stopping.wait()
+            limit.reschedule(asyncio.get_running_loop().time() + _LAST_SECONDS)
+
+        try:
+            async with asyncio.timeout(None) as limit:
+                watching = asyncio.create_task(watch())
+                try:
+                    yield
+                finally:
+                    watching.cancel()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            log.warning("worker leaves before all is done", seconds=_LAST_SECONDS)
+
+    @asynccontextmanager
     async def _open(self) -> AsyncIterator[tuple[Loop, FollowUps, CatchUp, list[DueMail[Any]], Meanings]]:
         settings = self._settings
         async with AsyncExitStack() as stack:
@@ -133,7 +158,7 @@ class Worker:
             turnstile = router.turnstile
             stack.push_async_callback(router.close)
             await pool.open(wait=False)
-            stack.push_async_callback(pool.close)
+            stack.push_async_callback(pool.close, _CLOSING_SECONDS)
             stack.push_async_callback(self.store.close)
             gateways = Gateways(settings)
             stack.push_async_callback(gateways.close)

@@ -37,7 +37,8 @@ _ASIDE_SECONDS: Final = 0.05
 _ASIDE_SECONDS_WHEN_RUNG: Final = 0.01
 # At a mark all workers wake at the same moment and the first takes all that is due: next time another one shall be.
 _COURTESY_SECONDS: Final = 0.005
-_LAST_SECONDS: Final = 20.0
+_LAST_SECONDS: Final = 18.0
+_GIVING_BACK_SECONDS: Final = 2.0
 _MOST_ATTEMPTS: Final = 5
 log = structlog.get_logger(__name__)
 
@@ -211,8 +212,9 @@ class Loop:
         if left:
             await asyncio.wait(set(left))
         try:
-            await self._give_back([*left.values(), *self._left])
-        except psycopg.Error as error:
+            async with asyncio.timeout(_GIVING_BACK_SECONDS):
+                await self._give_back([*left.values(), *self._left])
+        except (psycopg.Error, TimeoutError) as error:
             log.warning("leases left to run out", cause=type(error).__name__)
 
     async def _give_back(self, leases: Sequence[Lease]) -> None:
