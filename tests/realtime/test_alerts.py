@@ -182,6 +182,34 @@ async def test_gauges_of_postgres_fire(evaluator: Alerts, store: Store) -> None:
     assert set(await firing(store)) == {("messages_wait", ""), ("breaker_open", "openai"), ("backup_late", "")}
 
 
+async def test_a_look_that_fails_is_followed_by_the_next(
+    evaluator: Alerts, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "JUDGED_EVERY", 0.0)
+    monkeypatch.setattr(alerts, "COUNTED_EVERY", 0.05)
+    in_the_way = tmp_path / "outbox"
+    in_the_way.touch()
+    settings = varied(evaluator.settings, data_dir=tmp_path)
+    stopping = asyncio.Event()
+    async with store.platform_transaction() as transaction:
+        await heartbeats.beat(transaction, "backup", at=datetime.now(UTC) - timedelta(hours=27))
+
+    async with Resend(settings) as resend, asyncio.timeout(30):
+        evaluator.resend = resend
+        running = asyncio.create_task(evaluator.run(stopping))
+        # No e-mail can be kept, as on a disk that is full: the first look breaks off there.
+        while not await firing(store):  # noqa: ASYNC110  (Postgres tells nobody)
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        in_the_way.unlink()
+        while not running.done() and not kept(settings):  # noqa: ASYNC110  (nor does a folder)
+            await asyncio.sleep(0.05)
+        stopping.set()
+        await running
+
+    assert len(kept(settings)) == 1
+
+
 async def test_a_changed_audit_row_fires(evaluator: Alerts, store: Store, fresh: Settings) -> None:
     tenant = await a_tenant(store)
     async with store.audit_transaction() as transaction:
