@@ -63,6 +63,18 @@ async def _judged(settings: Settings) -> set[str]:
         await store.close()
 
 
+def test_a_first_backup_that_fails_is_a_problem(
+    run_job: RunJob, installation: Settings, instance: dg.DagsterInstance
+) -> None:
+    assert installation.backup_dir is None
+    context = dg.build_sensor_context(instance=instance, resources={"installation": Installation(installation)})
+
+    assert not run_job("backup").success
+    skipped = sensors.numbers_watch(context)
+
+    assert skipped.skip_message == "backup failed"
+
+
 def test_a_failed_job_is_told_by_alert_and_e_mail(
     run_job: RunJob, installation: Settings, instance: dg.DagsterInstance, published: Reader, now: datetime
 ) -> None:
