@@ -13,9 +13,19 @@ _LINK: Final = re.compile(
 )
 _PHONE: Final = re.compile(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,16}")
 _TIME: Final = re.compile(
-    r"\b(\d{1,2})(?:[:.h](\d{2}))?\s?(a\.?m\.?|p\.?m\.?)(?!\w)|\b(\d{1,2})[:h](\d{2})\b(?!\s?[ap]\.?m)"
-    r"|\b(\d{1,2})\s?(?:h|uhr)\b"
+    r"\b(\d{1,2})(?:[:.h](\d{2}))?\s?(a\.?m\.?|p\.?m\.?)(?!\w)"
+    r"|\b(\d{1,2})(?::|\s?h\s?|\.(?=\d\d\s?uhr\b))(\d{2})\b(?!\s?[ap]\.?m)(?:\s?uhr\b)?|\b(\d{1,2})\s?(?:h|uhr)\b"
 )
+# "下午6点", "akşam 6", "6 de la tarde": the half of the day in a word, before the hour or behind it.
+_SPOKEN_TIME: Final = re.compile(
+    r"(?:(上午|早上|早晨|凌晨|清晨|午前|朝)|下午|中午|晚上|傍晚|午後|夕方|夜)\s?(\d{1,2})\s?[点點时時:]\s?(?:(\d{1,2})分?|(半))?"
+    r"|\b(?:(sabah|सुबह)|ogleden sonra|aksam|दोपहर|शाम|रात)\s(?:saat\s)?(\d{1,2})(?:[:.](\d{2}))?"
+    r"|(?<![\d.,:])(\d{1,2})(?:\s?[:.h]\s?(\d{2}))?\s?(?:h|heures?|uhr|часов|часа)?\s?"
+    r"(?:(صباحا|de la manana|da manha|du matin|di mattina|del mattino|morgens|vormittags|утра)"
+    r"|مساء|de la tarde|de la noche|da tarde|da noite|du soir|de l'apres-midi|di sera|del pomeriggio|abends|nachmittags"
+    r"|вечера)(?!\w)|\b(?:jam|pukul)\s(\d{1,2})(?:[:.](\d{2}))?\s(?:(pagi)|siang|sore|malam)\b"
+)
+_ISO_DATE: Final = re.compile(r"\b\d{4}-(\d{2})-(\d{2})\b")
 _NUMBER: Final = re.compile(r"\d+(?:[.,'\u00a0\u202f ]\d{3}(?!\d))+(?:[.,]\d{1,2}(?!\d))?|\d+(?:[.,]\d+)?")
 # Every link holds one, and every number, time and phone number a digit: most replies need no closer look.
 _LINK_MARK: Final = re.compile(r"\.\S|://")
@@ -23,6 +33,7 @@ _DIGIT: Final = re.compile(r"\d")
 _NOTHING: Final[frozenset[str]] = frozenset()
 _LIST_MARK: Final = re.compile(r"^[ \t]*\d{1,2}[.)]\s", re.MULTILINE)
 _HALF_DAY: Final = 12 * 60
+_HALF_HOUR: Final = 30
 _PHONE_DIGITS: Final = 7
 
 
@@ -67,11 +78,17 @@ def read(text: str, *, is_evidence: bool = False) -> Claims:
             ),
             rest,
         )
-    times = frozenset(minute for found in _TIME.finditer(rest) for minute in _minutes(found, is_evidence=is_evidence))
+    times = set(map(_spoken_minute, _SPOKEN_TIME.finditer(rest)))
+    if not is_evidence:
+        rest = _SPOKEN_TIME.sub(" ", rest)
+    times.update(minute for found in _TIME.finditer(rest) for minute in _minutes(found, is_evidence=is_evidence))
     if not is_evidence:
         rest = _TIME.sub(" ", rest)
-    numbers = frozenset(form for found in _NUMBER.finditer(rest) for form in _forms(found.group(), is_evidence))
-    return Claims(numbers=numbers, times=times, links=links, emails=emails, phones=phones)
+    numbers = {form for found in _NUMBER.finditer(rest) for form in _forms(found.group(), is_evidence)}
+    if is_evidence:
+        # As much of the world writes it: the 24th of December is "24.12."
+        numbers.update(_canonical(f"{day}.{month}") for month, day in _ISO_DATE.findall(rest))
+    return Claims(numbers=frozenset(numbers), times=frozenset(times), links=links, emails=emails, phones=phones)
 
 
 def _split_off(pattern: re.Pattern[str], text: str) -> tuple[frozenset[str], str]:
@@ -84,10 +101,17 @@ def unknown_numbers(stated: Claims, known: Claims) -> frozenset[str]:
 
 
 def unknown_phones(stated: Claims, known: Claims) -> frozenset[str]:
-    """A phone number may be known with or without its country code."""
+    """A phone number may be known with or without its country code, which takes the place of a first 0."""
     return frozenset(
-        phone for phone in stated.phones if not any(phone in other or other in phone for other in known.phones)
+        phone for phone in stated.phones if not any(_is_same_phone(phone, other) for other in known.phones)
     )
+
+
+def _is_same_phone(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    local, known = one.lstrip("0"), other.lstrip("0")
+    return len(local) >= _PHONE_DIGITS and len(known) >= _PHONE_DIGITS and (local in known or known in local)
 
 
 def unknown_times(stated: Claims, known: Claims) -> frozenset[str]:
@@ -118,14 +142,26 @@ def _plain_link(link: str) -> str:
     return bare.rstrip("/.,;:!?")
 
 
+def _spoken_minute(found: re.Match[str]) -> int:
+    """Of each of the four ways to say it, the groups hold the word for the morning, the hour and the minutes."""
+    early_1, hour_1, minute_1, half, early_2, hour_2, minute_2, *behind = found.groups()
+    hour_3, minute_3, early_3, hour_4, minute_4, early_4 = behind
+    hour = int(hour_1 or hour_2 or hour_3 or hour_4)
+    minute = _HALF_HOUR if half else int(minute_1 or minute_2 or minute_3 or minute_4 or 0)
+    if hour * 60 > _HALF_DAY:
+        return hour * 60 + minute
+    return hour % 12 * 60 + minute + (0 if early_1 or early_2 or early_3 or early_4 else _HALF_DAY)
+
+
 def _minutes(found: re.Match[str], *, is_evidence: bool) -> list[int]:
     hour_12, minute_12, half, hour_24, minute_24, hour_alone = found.groups()
     if half is not None:
         total = int(hour_12) % 12 * 60 + int(minute_12 or 0) + (_HALF_DAY if half.startswith("p") else 0)
         return [total]
     total = int(hour_24 or hour_alone) * 60 + int(minute_24 or 0)
-    # "5:30" written without am or pm may mean either half of the day.
-    return [total, total + _HALF_DAY] if is_evidence and total < _HALF_DAY else [total]
+    # "5:30" written without am or pm may mean either half of the day, "05:30" does not.
+    is_open = is_evidence and total < _HALF_DAY and not (hour_24 or "").startswith("0")
+    return [total, total + _HALF_DAY] if is_open else [total]
 
 
 def _forms(number: str, is_evidence: bool) -> list[str]:
