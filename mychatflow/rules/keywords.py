@@ -64,6 +64,7 @@ def _holds_sequence(words: list[str], tokens: tuple[str, ...]) -> bool:
 def _is_same(word: str, token: str) -> bool:
     if word == token:
         return True
-    if len(token) < _SHORTEST_FUZZY or abs(len(word) - len(token)) > 1:
+    # Who slips does so behind the first letter: "looking" is not "booking".
+    if len(token) < _SHORTEST_FUZZY or abs(len(word) - len(token)) > 1 or word[:1] != token[0]:
         return False
     return DamerauLevenshtein.distance(word, token, score_cutoff=1) <= 1
