@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -16,6 +16,7 @@ LINK_LASTS: Final = timedelta(minutes=15)
 MOST_ATTEMPTS: Final = 4
 # A worker that died over a request gives it back after this long.
 _LEASE: Final = timedelta(minutes=10)
+RENEWED_EVERY: Final = _LEASE / 3
 _PAUSE: Final = timedelta(seconds=30)
 _ABOUT: Final[Mapping[Kind, str]] = {
     "exports": "id, contact_id, state, requested_by, requested_at, finished_at, failure, byte_size, expires_at",
@@ -60,6 +61,20 @@ _READY: Final = text(
     where tenant_id = :tenant_id and id = :id
     """
 )
+# Locked until the copy lies there: an erasure meanwhile waits, and takes it away.
+_IS_OURS: Final = text(
+    """
+    select 1 from exports
+    where tenant_id = :tenant_id and id = :id and state = 'pending' and attempts = :attempts
+    for update
+    """
+)
+_RENEW: Final = text(
+    """
+    update exports set due_at = due_at + :longer
+    where tenant_id = :tenant_id and id = :id and state = 'pending' and attempts = :attempts
+    """
+)
 _ERASED: Final = text(
     """
     update erasures set state = 'done', finished_at = :at, certificate = cast(:certificate as jsonb), failure = null
@@ -81,11 +96,16 @@ _EXPIRE: Final = text(
     returning tenant_id, id
     """
 )
-# Any copy may hold somebody who is erased now.
+# Any copy may hold somebody who is erased now; one that is being made is nobody's any more, and is made anew.
 _WITHDRAW: Final = text(
     """
-    update exports set state = 'expired'
-    where tenant_id = :tenant_id and state = 'ready' and (contact_id is null or contact_id = :contact_id)
+    update exports set
+        state = case when state = 'ready' then 'expired' else state end,
+        attempts = attempts + 1,
+        due_at = least(due_at, now())
+    where tenant_id = :tenant_id
+        and state in ('ready', 'pending')
+        and (contact_id is null or contact_id = :contact_id)
     returning id
     """
 )
@@ -148,6 +168,16 @@ async def fail(
         "at": at,
     }
     await transaction.execute(_of(kind, _FAIL), values)
+
+
+async def is_ours(transaction: AsyncConnection, claimed: Claimed) -> bool:
+    """Whether that copy may still be handed out; so until the transaction ends."""
+    return (await transaction.execute(_IS_OURS, asdict(claimed))).one_or_none() is not None
+
+
+async def renew(transaction: AsyncConnection, claimed: Claimed) -> None:
+    """A copy of much takes longer than a lease (platform transaction)."""
+    await transaction.execute(_RENEW, asdict(claimed) | {"longer": RENEWED_EVERY})
 
 
 async def ready(

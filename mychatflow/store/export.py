@@ -1,5 +1,6 @@
 """A copy of all that is kept of one person, or of a whole tenant: a zip of JSON lines and CSV, and the files."""
 
+import asyncio
 import csv
 import io
 import json
@@ -187,7 +188,11 @@ async def _write_media(
     found = await transaction.execute(text(f"select id from media_files where {whose} order by id"), values)  # noqa: S608
     count = 0
     for media_id in found.scalars():
-        data = vault.load(cipher, media_id)
+        try:
+            data = await asyncio.to_thread(vault.load, cipher, media_id)
+        except Unreadable:
+            # One damaged file is no reason to keep all the others from whoever asks.
+            continue
         if data is not None:
             archive.writestr(f"media/{media_id}", data)
             count += 1

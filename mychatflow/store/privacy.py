@@ -4,9 +4,10 @@ import asyncio
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from uuid import UUID
@@ -58,15 +59,31 @@ class Privacy:
         return found
 
     async def fulfil_export(self, claimed: Claimed, *, at: datetime) -> None:
-        """Make the copy and seal it. Raises NoSuchPerson."""
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as plain:
-            target = cast("BinaryIO", plain)
-            found = await self.copy(target, claimed.tenant_id, claimed.contact_id, actor=claimed.requested_by, at=at)
-            target.seek(0)
-            async with self.store.tenant_transaction(claimed.tenant_id) as transaction:
-                cipher = await self.store.key_ring.for_tenant(claimed.tenant_id, transaction)
-                size = await asyncio.to_thread(self.exports.save, cipher, claimed.id, target)
-                await data_requests.ready(transaction, claimed, byte_size=size, row_counts=found.rows, at=at)
+        """Make the copy and seal it; it stays unmade when somebody was erased meanwhile. Raises NoSuchPerson."""
+        began = time.monotonic()
+        renewing = asyncio.create_task(self._renew(claimed))
+        try:
+            with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as plain:
+                target = cast("BinaryIO", plain)
+                actor = claimed.requested_by
+                found = await self.copy(target, claimed.tenant_id, claimed.contact_id, actor=actor, at=at)
+                target.seek(0)
+                async with self.store.tenant_transaction(claimed.tenant_id) as transaction:
+                    if not await data_requests.is_ours(transaction, claimed):
+                        return
+                    cipher = await self.store.key_ring.for_tenant(claimed.tenant_id, transaction)
+                    size = await asyncio.to_thread(self.exports.save, cipher, claimed.id, target)
+                    # Its link lasts from when it can be fetched, however long it took to make.
+                    done_at = at + timedelta(seconds=time.monotonic() - began)
+                    await data_requests.ready(transaction, claimed, byte_size=size, row_counts=found.rows, at=done_at)
+        finally:
+            renewing.cancel()
+
+    async def _renew(self, claimed: Claimed) -> None:
+        while True:
+            await asyncio.sleep(data_requests.RENEWED_EVERY.total_seconds())
+            async with self.store.platform_transaction() as transaction:
+                await data_requests.renew(transaction, claimed)
 
     async def forget(self, tenant_id: UUID, contact_id: UUID, *, actor: str, at: datetime) -> Erased:
         """Everything of that person but the warehouse's rows. Raises NoSuchPerson, OnLegalHold."""
@@ -86,11 +103,12 @@ class Privacy:
             )
             if erased is None:
                 raise NoSuchPerson
-            for export_id in await data_requests.withdraw(transaction, tenant_id, contact_id):
-                self.exports.remove(tenant_id, export_id)
             self._remember(erased)
             detail = {"rows": sum(table.before for table in erased.tables.values())}
             await self._record(tenant_id, "contact.erased", contact_id, actor=actor, detail=detail, at=at)
+            # Last: a copy that is asked for from now on sees nothing of the person once we are through.
+            for export_id in await data_requests.withdraw(transaction, tenant_id, contact_id):
+                self.exports.remove(tenant_id, export_id)
         return erased
 
     async def fulfil_erasure(self, claimed: Claimed, *, at: datetime) -> Erased:

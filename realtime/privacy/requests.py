@@ -8,6 +8,7 @@ import structlog
 
 from mychatflow.settings import Settings
 from mychatflow.store import data_requests
+from mychatflow.store.cipher import Unreadable
 from mychatflow.store.data_requests import Claimed, Kind
 from mychatflow.store.erasure import OnLegalHold
 from mychatflow.store.privacy import NoSuchPerson, Privacy
@@ -54,6 +55,8 @@ class DataRequests:
             await self._fail(kind, claimed, "there is no such contact (any more)", is_final=True, at=at)
         except OnLegalHold:
             await self._fail(kind, claimed, "the tenant is on legal hold", is_final=True, at=at)
+        except Unreadable:
+            await self._fail(kind, claimed, "no key opens the tenant's data (any more)", is_final=True, at=at)
         except OSError as error:
             await self._fail(kind, claimed, f"the disk refuses: {type(error).__name__}", is_final=False, at=at)
         else:
