@@ -121,3 +121,17 @@ async def test_a_bomb_is_refused_unopened():
 def test_no_bytes_break_the_reader(kind, body):
     with contextlib.suppress(Unreadable):
         assert all(section.text for section in extract.sections(kind, body)) or kind == "txt"
+
+
+async def test_a_reader_has_no_key_within_reach(monkeypatch, tmp_path):
+    telling = tmp_path / "python"
+    telling.write_text("""#!/bin/sh\nprintf '[["", "%s"]]' "$(env | cut -d= -f1 | tr '\\n' ' ')"\n""")
+    telling.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(telling))
+    for name in ("MYCHATFLOW_MASTER_KEY", "DATABASE_URL", "OPENAI_API_KEY", "PYTHONPATH"):
+        monkeypatch.setenv(name, "told")
+
+    (cut,) = await reading.read("txt", b"")
+
+    assert "PYTHONPATH" in cut.body
+    assert not {"MYCHATFLOW_MASTER_KEY", "DATABASE_URL", "OPENAI_API_KEY"} & set(cut.body.split())
