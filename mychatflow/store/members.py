@@ -57,7 +57,19 @@ _ONE = text(
 _INVITE = text(
     """
     insert into team_members (tenant_id, email, role, invited_at, invite_email_due_at)
-    values (:tenant_id, :email, :role, :at, :at)
+    values (
+        :tenant_id,
+        -- However somebody writes their address, it is one: the row that has it already is the one to change.
+        coalesce(
+            (
+                select known.email from team_members as known
+                where known.tenant_id = :tenant_id and lower(known.email) = lower(:email)
+                order by known.removed_at desc nulls first, known.created_at limit 1
+            ),
+            :email
+        ),
+        :role, :at, :at
+    )
     on conflict (tenant_id, email) do update set
         user_id = null, role = excluded.role, directory_role = null, invited_at = excluded.invited_at,
         joined_at = null, removed_at = null, dismissed_at = null, is_on_duty = true,

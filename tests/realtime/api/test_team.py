@@ -161,3 +161,13 @@ async def test_a_plans_users_are_counted(api, shop, store):
 @pytest.mark.parametrize("email", ["", "a", "a@b@c", "a b@c.example", "<a@b.example>", "a@b.example,c@d.example"])
 async def test_an_address_is_one_address(api, email):
     assert (await api.post("/members", json={"email": email})).status_code == 422
+
+
+async def test_one_address_is_one_invitation_however_it_is_written(api, rows):
+    first = await api.post("/members", json={"email": "New@Example.test", "role": "agent"})
+    again = await api.post("/members", json={"email": "new@example.test", "role": "viewer"})
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["id"] == again.json()["id"]
+    found = rows("select email, role from team_members where lower(email) = 'new@example.test'")
+    assert found == [{"email": "New@Example.test", "role": "viewer"}]
