@@ -152,7 +152,6 @@ _UNITE: Final = text(
         last_message_at = greatest(contacts.last_message_at, other.last_message_at),
         last_inbound_at = greatest(contacts.last_inbound_at, other.last_inbound_at),
         last_outgoing_at = greatest(contacts.last_outgoing_at, other.last_outgoing_at),
-        created_at = least(contacts.created_at, other.created_at),
         updated_at = now()
     from contacts as other
     where contacts.tenant_id = :tenant_id

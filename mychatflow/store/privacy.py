@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from uuid import UUID
 
+import structlog
+
 from mychatflow.settings import Settings
 from mychatflow.store import audit, contact_book, data_requests, erasure, export, media_vault
 from mychatflow.store.data_requests import Claimed
-from mychatflow.store.erasure import Erased
+from mychatflow.store.erasure import Erased, OnLegalHold
 from mychatflow.store.export import Exported
 from mychatflow.store.export_vault import ExportVault
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 
 _IN_MEMORY: Final = 8 << 20
+log = structlog.get_logger(__name__)
 
 
 class NoSuchPerson(Exception):
@@ -124,12 +127,19 @@ class Privacy:
 
     async def forget_again(self, *, at: datetime) -> int:
         """After a restore: whoever was erased since that backup is erased from it. Returns how many there were."""
-        known = {(row["tenant_id"], row["wa_hash"]): row["erased_at"] for row in await self._listed()}
+        # Two lists that were joined are in no order: whoever was erased twice counts by the later time.
+        listed = sorted(await self._listed(), key=lambda row: row["erased_at"])
+        known = {(row["tenant_id"], row["wa_hash"]): row["erased_at"] for row in listed}
         found = 0
         async with self.store.platform_transaction() as transaction:
             people = await erasure.people_before(transaction, known, master=self.settings.master)
         for tenant_id, contact_id in people:
-            await self.forget(tenant_id, contact_id, actor="restore", at=at)
+            try:
+                await self.forget(tenant_id, contact_id, actor="restore", at=at)
+            except OnLegalHold:
+                # Of the backup's day: it keeps one tenant's people until it ends, and nobody else's.
+                log.warning("not erased again: legal hold", tenant_id=str(tenant_id), contact_id=str(contact_id))
+                continue
             found += 1
         return found
 
@@ -139,15 +149,18 @@ class Privacy:
             listed = await erasure.listed(transaction)
         path = self._list_file
         lines = path.read_text().splitlines() if path.exists() else []
-        return listed + [_parsed(line) for line in lines]
+        return listed + [parsed for line in lines if (parsed := _parsed(line))]
 
     def _remember(self, erased: Erased) -> None:
         path = self._list_file
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        about = {"tenant_id": str(erased.tenant_id), "erased_at": erased.at.isoformat()}
+        lines = [json.dumps(about | {"wa_hash": wa_hash}) for wa_hash in erased.wa_hashes]
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
-            for wa_hash in erased.wa_hashes:
-                line = {"tenant_id": str(erased.tenant_id), "wa_hash": wa_hash, "erased_at": erased.at.isoformat()}
-                file.write(json.dumps(line) + "\n")
+            # Begun anew: a full disk may have cut off the last line of whoever came before.
+            file.write("\n" + "\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     @property
     def _list_file(self) -> Path:
@@ -170,8 +183,12 @@ class Privacy:
             )
 
 
-def _parsed(line: str) -> dict[str, Any]:
-    found = json.loads(line)
+def _parsed(line: str) -> dict[str, Any] | None:
+    """None of a line that was cut off: its erasure was not committed, and was done again under a line of its own."""
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError:
+        return None
     return {
         "tenant_id": UUID(found["tenant_id"]),
         "wa_hash": found["wa_hash"],
