@@ -43,6 +43,7 @@ create table if not exists meta.reconciliations (
     postgres_hash hugeint, warehouse_hash hugeint, is_equal boolean, compared_at timestamptz
 );
 create table if not exists meta.erased_contacts (tenant_id uuid, contact_id uuid);
+alter table meta.erased_contacts add column if not exists erased_at timestamptz;
 create table if not exists meta.erasures (row_count bigint, is_published boolean);
 -- What was computed since the last publication: one window of a table, a whole table, or (to begin with) everything.
 create table if not exists meta.unpublished as

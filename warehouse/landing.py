@@ -103,8 +103,9 @@ def land(settings: Settings, warehouse: duckdb.DuckDBPyConnection, *, window: Wi
         is_restored = _watermark(warehouse, EVENTS, extraction) is None
         contact_hashes.land(warehouse, extraction.reading, master=settings.master, is_restored=is_restored)
         erasure.list_by_hash(warehouse)
-        erased = erasure.apply(warehouse)
-        erasure.drop_from_snapshots(warehouse, (f"raw.{source.name}" for source in SNAPSHOTS))
+        snapshots = [f"raw.{source.name}" for source in SNAPSHOTS]
+        erased = erasure.apply(warehouse, snapshots)
+        erasure.drop_from_snapshots(warehouse, snapshots)
         for source in APPENDED:
             counts[source.name] = _land_appended(warehouse, extraction, source, batch, window)
         if has_zones:

@@ -167,6 +167,13 @@ def _postgres_events(settings: Settings, warehouse: duckdb.DuckDBPyConnection, w
                     select from erase_list
                     where erase_list.tenant_id = analytics_events.tenant_id
                         and erase_list.contact_id = analytics_events.contact_id
+                        -- Whoever wrote again after it is somebody to be counted.
+                        and not exists (
+                            select from contacts
+                            where contacts.tenant_id = erase_list.tenant_id
+                                and contacts.id = erase_list.contact_id
+                                and contacts.created_at >= erase_list.erased_at
+                        )
                 )
             """
         )

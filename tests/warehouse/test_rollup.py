@@ -219,6 +219,7 @@ def test_an_erased_person_stays_erased(installation: Settings, published: Reader
             "insert into erase_list (tenant_id, contact_id, wa_hash, erased_at) values (%s, %s, 'hash', %s)",
             (business.tenant_id, erased, NOON),
         )
+        engine.execute("update contacts set created_at = %s", (NOON - timedelta(days=9),))
     rollup.rollup(installation, at=NOON)
     assert [path.name for path in publish.published_dir(installation).glob("marts-*")] == ["marts-000002.duckdb"]
     # Their phone tells late that it read a message: what lands after an erasure is forgotten as well.
