@@ -1,6 +1,6 @@
 -- Fixes the WhatsApp id of queued messages before their first attempt, and stops what may not be sent any more:
--- opt-out, hand-off, the end of a campaign and a customer who writes into a long reply, or before a follow-up, are
--- asked for here, in the transaction that lets a message go.
+-- opt-out, hand-off, the end of a campaign, an appointment that was cancelled or moved and a customer who writes into a
+-- long reply, or before a follow-up, are asked for here, in the transaction that lets a message go.
 with
 
 judged as materialized (
@@ -76,6 +76,21 @@ judged as materialized (
                     and recipients.outbox_id = outbox.id
                     and campaigns.state = 'cancelled'
             ) then 'campaign_cancelled'
+            -- A number that was away for hours may still hold its reminder.
+            when outbox.kind = 'appointment' and exists (
+                select 1 from follow_ups
+                inner join appointments
+                    on appointments.tenant_id = follow_ups.tenant_id and appointments.id = follow_ups.appointment_id
+                where
+                    follow_ups.tenant_id = outbox.tenant_id
+                    and follow_ups.contact_id = outbox.contact_id
+                    and follow_ups.outbox_id = outbox.id
+                    and (
+                        appointments.status <> 'booked'
+                        or appointments.starts_at <= now()
+                        or appointments.updated_at > follow_ups.decided_at
+                    )
+            ) then 'appointment_changed'
         end as obstacle
     from jsonb_to_recordset(%(turns)s::jsonb) as given (
         tenant_id uuid, instance_id uuid, chat_id text, fence bigint, outbox_id uuid, wa_message_id text,
@@ -123,7 +138,9 @@ started as (
         and outbox.id = judged.id
         -- Asked again once the row is ours: whoever called it off meanwhile held it.
         and outbox.state in ('pending', 'sending', 'ambiguous')
-    returning outbox.id, outbox.wa_message_id, outbox.first_try_at, judged.obstacle
+    returning
+        outbox.tenant_id, outbox.id, outbox.contact_id, outbox.kind, outbox.idempotency_key, outbox.wa_message_id,
+        outbox.first_try_at, judged.obstacle
 ),
 
 cancelled as (
@@ -134,6 +151,39 @@ cancelled as (
         and interactions.tenant_id = judged.tenant_id
         and interactions.id = judged.interaction_id
         and interactions.occurred_at = judged.interaction_at
+),
+
+uncounted as (
+    update follow_ups set state = 'cancelled', reason = started.obstacle
+    from started
+    where
+        started.obstacle is not null
+        and started.kind in ('follow_up', 'appointment')
+        and follow_ups.tenant_id = started.tenant_id
+        and follow_ups.contact_id = started.contact_id
+        and follow_ups.outbox_id = started.id
+),
+
+-- What a campaign's message took is given back with its recipient.
+released as (
+    insert into usage_ledger (tenant_id, usage_date, kind, subject)
+    select usage_ledger.tenant_id, usage_ledger.usage_date, 'release', usage_ledger.subject
+    from started
+    inner join usage_ledger
+        on usage_ledger.tenant_id = started.tenant_id
+        and usage_ledger.subject = started.idempotency_key
+        and usage_ledger.kind = 'reserve'
+    where started.obstacle is not null and started.kind = 'reply'
+    on conflict do nothing
+    returning tenant_id, usage_date
+),
+
+given_back as (
+    update usage_days set used = greatest(0, usage_days.used - amounts.amount)
+    from (
+        select tenant_id, usage_date, count(*)::integer as amount from released group by tenant_id, usage_date
+    ) as amounts
+    where usage_days.tenant_id = amounts.tenant_id and usage_days.usage_date = amounts.usage_date
 )
 
-select * from started
+select id, wa_message_id, first_try_at, obstacle from started

@@ -18,11 +18,32 @@ from realtime.engine.pool import Pool
 from realtime.engine.records import ContactState
 from realtime.engine.sent import DispatchBook, Start, Started
 from realtime.engine.work import Lease
-from tests.factories import Tenant, a_contact, a_sequence
+from tests.factories import Tenant, a_contact, a_resource, a_sequence, a_service
 from tests.realtime.engine.test_accept import an_arrival
 
 CHAT = "34600000001@c.us"
 _WAITS = "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
+_BOOKED = text(
+    """
+    insert into appointments (
+        tenant_id, id, contact_id, service_id, resource_id, during, starts_at, ends_at, timezone, status,
+        idempotency_key, ics_uid, booked_at, updated_at
+    )
+    values (
+        :tenant_id, :id, :contact_id, :service_id, :resource_id,
+        tstzrange(:starts_at, cast(:starts_at as timestamptz) + interval '1 hour'), :starts_at,
+        cast(:starts_at as timestamptz) + interval '1 hour', 'UTC', 'booked', 'k', 'u', :at, :at
+    )
+    """
+)
+_REMINDED = text(
+    """
+    insert into follow_ups (
+        tenant_id, contact_id, step, state, due_at, scheduled_at, decided_at, appointment_id, outbox_id
+    )
+    values (:tenant_id, :contact_id, 1, 'sent', :at, :at, :at, :id, :outbox_id)
+    """
+)
 
 
 async def rows(pool: Pool, query: str) -> list[tuple]:
@@ -55,6 +76,18 @@ async def a_queued(pool: Pool, tenant: Tenant, contact_id: UUID, *, kind: str) -
             (tenant.tenant_id, outbox_id, tenant.instance_id, contact_id, CHAT, uuid4(), kind),
         )
     return outbox_id
+
+
+async def a_reminder(store: Store, tenant: Tenant, contact_id: UUID, outbox_id: UUID, *, starts_in: timedelta) -> None:
+    """The reminder of a booking that was decided a moment ago and became that message."""
+    service, resource_id, at = await a_service(store, tenant), await a_resource(store, tenant), datetime.now(UTC)
+    values = {
+        "tenant_id": tenant.tenant_id, "id": uuid4(), "contact_id": contact_id, "service_id": service["id"],
+        "resource_id": resource_id, "starts_at": at + starts_in, "outbox_id": outbox_id, "at": at,
+    }  # fmt: skip
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        await transaction.execute(_BOOKED, values)
+        await transaction.execute(_REMINDED, values)
 
 
 async def started(pool: Pool, lease: Lease, outbox_id: UUID) -> Started:
@@ -120,6 +153,73 @@ async def test_a_follow_up_stays_back_while_a_message_waits(store: Store, pool: 
     found = await started(pool, lease, await a_queued(pool, tenant, contact_id, kind="follow_up"))
 
     assert found.obstacle == "chat_went_on"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "starts_in", "obstacle"),
+    [
+        ("update appointments set timezone = 'UTC'", timedelta(hours=2), None),
+        ("update appointments set status = 'cancelled'", timedelta(hours=2), "appointment_changed"),
+        ("update appointments set updated_at = now()", timedelta(hours=2), "appointment_changed"),
+        ("update appointments set timezone = 'UTC'", timedelta(minutes=-1), "appointment_changed"),
+    ],
+    ids=["stands", "cancelled", "moved", "began"],
+)
+async def test_a_reminder_that_waited_is_asked_again(
+    store: Store, pool: Pool, tenant: Tenant, meanwhile: str, starts_in: timedelta, obstacle: str | None
+):
+    lease = await a_lease(pool, tenant)
+    contact_id = await a_contact(store, tenant, wa_id=CHAT)
+    outbox_id = await a_queued(pool, tenant, contact_id, kind="appointment")
+    await a_reminder(store, tenant, contact_id, outbox_id, starts_in=starts_in)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        await transaction.execute(text(meanwhile))
+
+    assert (await started(pool, lease, outbox_id)).obstacle == obstacle
+    assert await rows(pool, "select state, reason from follow_ups") == [
+        ("cancelled", "appointment_changed") if obstacle else ("sent", None)
+    ]
+
+
+async def test_a_booking_that_was_confirmed_by_hand_is_no_reminder(store: Store, pool: Pool, tenant: Tenant):
+    lease = await a_lease(pool, tenant)
+    contact_id = await a_contact(store, tenant, wa_id=CHAT)
+
+    found = await started(pool, lease, await a_queued(pool, tenant, contact_id, kind="appointment"))
+
+    assert found.obstacle is None
+
+
+async def test_a_reply_that_is_stopped_costs_nothing(store: Store, pool: Pool, tenant: Tenant):
+    lease = await a_lease(pool, tenant)
+    contact_id = await a_contact(store, tenant, wa_id=CHAT, is_handed_off=True)
+    outbox_id = await a_queued(pool, tenant, contact_id, kind="reply")
+    async with pool.connection() as connection:
+        await connection.execute(
+            "insert into usage_days (tenant_id, usage_date, used) select id, '2026-11-24', 5 from tenants"
+        )
+        await connection.execute(
+            "insert into usage_ledger (tenant_id, usage_date, kind, subject)"
+            " select id, '2026-11-24', 'reserve', 'key' from tenants"
+        )
+
+    for _ in range(2):
+        await started(pool, lease, outbox_id)
+
+    assert await rows(pool, "select used from usage_days") == [(4,)]
+    assert await rows(pool, "select kind from usage_ledger order by kind") == [("release",), ("reserve",)]
+
+
+async def test_a_follow_up_that_is_stopped_was_not_sent(store: Store, pool: Pool, tenant: Tenant):
+    lease = await a_lease(pool, tenant)
+    contact_id = await a_contact(store, tenant, wa_id=CHAT, is_handed_off=True)
+    outbox_id = await a_queued(pool, tenant, contact_id, kind="follow_up")
+    await a_planned_step(store, tenant, contact_id, outbox_id, at=datetime.now(UTC))
+
+    await started(pool, lease, outbox_id)
+
+    found = await rows(pool, "select state, reason from follow_ups where outbox_id is not null")
+    assert found == [("cancelled", "handed_off")]
 
 
 async def test_a_turn_that_ends_a_pause_gives_back_no_chat_that_was_just_taken(
