@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mychatflow.local.phone.records import Engine
+from realtime.channels import gateway_answers
 from realtime.channels.gateway_types import GatewayFailed, MediaFile, SendKind
 from realtime.channels.waha import WahaClient, make_message_id
 from tests.fakes.waha import SESSION, FakeWaha
@@ -13,6 +14,13 @@ from tests.realtime.channels.conftest import a_client
 
 CHAT = "22222222222@c.us"
 A_PIXEL = bytes.fromhex("89504e470d0a1a0a")
+
+
+@pytest.mark.parametrize("status", [201, 400])
+def test_an_answer_holds_nothing_that_postgres_refuses(status: int) -> None:
+    outcome = gateway_answers.read_send(status, rb'{"id": "3EB0\u0000", "message": "no \u0000 room"}')
+
+    assert "\x00" not in f"{outcome.message_id}{outcome.detail}"
 
 
 async def test_a_text_reaches_the_customer(client: WahaClient, gateway: FakeWaha) -> None:
