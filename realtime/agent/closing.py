@@ -68,7 +68,7 @@ def outgoing(scene: Scene, *, kind: str, key: str, text: str, draft: Draft | Non
         latency_ms=draft.latency_ms if draft else None,
         language=scene.understanding.language,
         waits_since=scene.reading.customer[0].at,
-        pause_seconds=quiet_seconds(scene.chat.number, None),
+        pause_seconds=quiet_seconds(scene.chat.number, has_media=False),
     )
 
 

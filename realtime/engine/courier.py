@@ -28,6 +28,7 @@ from realtime.engine.work import Chat, OutboxRow
 _PAUSES: Final = (0.2, 0.8)
 _LONGEST_WAIT: Final = 5.0
 _RETRIED: Final = frozenset({SendKind.AMBIGUOUS, SendKind.REJECTED_RETRY})
+_MOST_OPENINGS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,10 @@ class Courier:
 
     async def _attempts(self, chat: Chat, parcel: Parcel, cipher: TenantCipher) -> SendOutcome:
         """With a fixed id a doubt is cleared by sending again; without one only the chat's history can tell."""
+        if not parcel.is_readable:
+            # A new key may be on its way to this worker; what stays shut is given up, and the chat goes on.
+            kind = SendKind.REJECTED_RETRY if parcel.attempts < _MOST_OPENINGS else SendKind.REJECTED_FINAL
+            return SendOutcome(kind=kind, detail="no key of ours opens it")
         client = self.client(chat, cipher)
         if not parcel.keeps_id(chat.number) and parcel.attempts > 1:
             found = await self._found(chat, parcel, client) or await self._doubted(chat, parcel)
@@ -184,20 +189,20 @@ class Courier:
 
     async def _prepared(self, chat: Chat, row: OutboxRow, cipher: TenantCipher) -> Parcel | None:
         """The row as it may be sent now: with an id fixed on disk, and allowed by opt-out and hand-off."""
-        opened = sealed_media.opened(row.media, cipher, row_id=row.id) if row.media else None
-        media = Attachment.from_row(opened) if opened else None
-        keeps_id = chat.number.keeps_ids and media is None
+        has_media = bool(row.media)
+        keeps_id = chat.number.keeps_ids and not has_media
         message_id = make_message_id() if keeps_id and row.wa_message_id is None else None
         started = await self._book.start(
             Start(
                 lease=chat.lease,
                 outbox_id=row.id,
                 wa_message_id=message_id,
-                quiet_seconds=quiet_seconds(chat.number, media),
+                quiet_seconds=quiet_seconds(chat.number, has_media=has_media),
             )
         )
         if started.obstacle:
             return None
+        words, media = _opened(row, cipher)
         return Parcel(
             outbox_id=row.id,
             interaction_id=row.interaction_id,
@@ -206,8 +211,9 @@ class Courier:
             kind=row.kind,
             author=row.author,
             idempotency_key=row.idempotency_key,
-            text=cipher.decrypt(row.body, row_id=row.id),
+            text=words or "",
             media=media,
+            is_readable=words is not None,
             wa_message_id=started.wa_message_id,
             attempts=row.attempts + 1,
             first_try_at=row.first_try_at,
@@ -215,6 +221,15 @@ class Courier:
             waits_since=row.waits_since,
             story=dispatches.story_of(row),
         )
+
+
+def _opened(row: OutboxRow, cipher: TenantCipher) -> tuple[str | None, Attachment | None]:
+    """Its words and its file; no words where anything of it stays shut."""
+    try:
+        file = Attachment.from_row(sealed_media.opened(row.media, cipher, row_id=row.id)) if row.media else None
+        return cipher.decrypt(row.body, row_id=row.id), file
+    except (Unreadable, ValueError, LookupError):
+        return None, None
 
 
 def _is_alike(message: HistoryMessage, parcel: Parcel) -> bool:

@@ -118,7 +118,7 @@ def _sent_events(chat: Chat, parcel: Parcel, *, at: datetime) -> list[EventEntry
 
 def _in_doubt(chat: Chat, parcel: Parcel, outcome: SendOutcome, *, at: datetime) -> Dispatch:
     # Without ids of ours a second copy would reach the customer: first the send must have had its time.
-    least = quiet_seconds(chat.number, parcel.media)
+    least = quiet_seconds(chat.number, has_media=parcel.media is not None)
     news = "message_in_doubt" if parcel.attempts > 2 else None
     return _again(chat, parcel, outcome, at=at, state="ambiguous", least=least, news=news)
 

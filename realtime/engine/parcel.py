@@ -27,6 +27,7 @@ class Parcel:
     idempotency_key: str
     text: str = field(repr=False)
     media: Attachment | None = None
+    is_readable: bool = True
     wa_message_id: str | None
     attempts: int
     # None until somebody may have tried.
@@ -40,8 +41,8 @@ class Parcel:
         return number.keeps_ids and self.media is None
 
 
-def quiet_seconds(number: Number, media: Attachment | None) -> float:
+def quiet_seconds(number: Number, *, has_media: bool) -> float:
     """How long a message in doubt is left alone; not at all where a second copy would be the same message."""
-    if media is not None:
+    if has_media:
         return _MEDIA_QUIET_SECONDS
     return 0.0 if number.keeps_ids else _QUIET_SECONDS

@@ -205,6 +205,29 @@ async def test_a_message_that_breaks_its_turn_is_parked(house: House):
     assert len(house.texts(tenant, chat)) == 2
 
 
+async def test_a_queued_message_that_nobody_can_open_is_given_up_and_its_chat_goes_on(house: House):
+    tenant, chat = await house.a_business(), house.a_customer()
+    house.write(tenant, chat, "Hello")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+
+    # A body that no key opens, after four tries already.
+    await house.execute(
+        "insert into outbox (tenant_id, instance_id, contact_id, chat_id, interaction_id, interaction_at, kind,"
+        " idempotency_key, body, attempts)"
+        " select tenant_id, instance_id, id, chat_id, id, now(), 'human', 'poison', '\\x01ff', 4 from contacts"
+        " where tenant_id = %(t)s",
+        t=tenant.tenant_id,
+    )
+    house.write(tenant, chat, "Are you there?")
+    await house.answers(tenant, chat, 2, within=10)
+    await house.quiet(tenant)
+
+    (poison,) = house.rows("select state, last_error from outbox where idempotency_key = 'poison'")
+    assert poison == {"state": "failed", "last_error": "rejected_final: no key of ours opens it"}
+    assert [row["kind"] for row in house.rows("select kind from notifications")] == ["message_not_sent"]
+
+
 async def _forget_breakers(house: House) -> None:
     client = redis.asyncio.Redis.from_url(house.settings.redis_address)
     async for key in client.scan_iter("cb:*"):
