@@ -42,13 +42,7 @@ where inbox.tenant_id = given.tenant_id and inbox.seq = given.seq
 """
 _PARK: Final = """
 update inbox set state = 'parked', attempts = attempts + 1, last_error = %(error)s
-where (tenant_id, seq) in (
-    select tenant_id, seq from inbox
-    where state = 'open' and lane = 'status'
-    order by seq
-    limit 1
-    for update skip locked
-)
+where tenant_id = %(tenant_id)s and seq = %(seq)s and state = 'open'
 """
 _SENT_BUT_WAITING: Final = """
 select acks.tenant_id, acks.instance_id, acks.message_id
@@ -72,16 +66,20 @@ _Row = tuple[UUID, int, UUID, str, str, str, datetime]
 
 async def apply_statuses(pool: Pool, limit: int = 500) -> int:
     """Apply up to `limit` open rows in one transaction; returns how many were taken."""
+    rows: list[_Row] = []
     try:
         async with pool.connection() as connection, connection.transaction():
-            return await _apply_claimed(connection, limit)
+            rows = await (await connection.execute(_CLAIM, {"limit": limit})).fetchall()
+            return await _apply(connection, rows)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
-        if limit > 1:
+        if len(rows) != 1:
             # One bad row fails its batch: halve until it stands alone.
             return await apply_statuses(pool, limit // 2)
         log.exception("status parked")
+        # By its name: another worker may have met it as well, and the next row is a good one.
+        bad = {"tenant_id": rows[0][0], "seq": rows[0][1], "error": type(error).__name__}
         async with pool.connection() as connection:
-            await connection.execute(_PARK, {"error": type(error).__name__})
+            await connection.execute(_PARK, bad)
         return 1
 
 
@@ -115,8 +113,7 @@ async def run(pool: Pool, *, rung: asyncio.Event, stopping: asyncio.Event) -> No
             continue
 
 
-async def _apply_claimed(connection: AsyncConnection[Any], limit: int) -> int:
-    rows: list[_Row] = await (await connection.execute(_CLAIM, {"limit": limit})).fetchall()
+async def _apply(connection: AsyncConnection[Any], rows: list[_Row]) -> int:
     if not rows:
         return 0
     acks = [row for row in rows if row[5] == "ack"]

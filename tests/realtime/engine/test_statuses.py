@@ -1,10 +1,13 @@
 """What WhatsApp says of our messages moves them forward only, and a number that flaps is one alert."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg import AsyncConnection
 
 from mychatflow.store.session import Store
 from realtime.engine.accept import Acceptor
@@ -266,6 +269,40 @@ async def test_a_bad_status_is_parked_alone(store: Store, pool: Pool, tenant: Te
 
     assert await rows(pool, "select state from inbox order by seq") == [("done",), ("parked",)]
     assert await rows(pool, "select status from interactions") == [("delivered",)]
+
+
+async def test_two_workers_that_meet_a_bad_status_park_that_one(store: Store, pool: Pool, tenant: Tenant) -> None:
+    await Acceptor(pool, ring=lambda: None).accept(
+        an_arrival(tenant, "ack:true_1@c.us_3EB0:99999", lane="status", kind="ack", body=None)
+    )
+    await a_sent_message(store, pool, tenant)
+    await hear(pool, tenant, 2)
+
+    async with pool.connection() as other, other.transaction():
+        met = asyncio.create_task(apply_statuses(_Meeting(pool, other), 1))
+        await asyncio.wait({met}, timeout=0.5)
+    assert await met == 1
+    while await apply_statuses(pool):
+        pass
+
+    assert await rows(pool, "select state from inbox order by seq") == [("parked",), ("done",)]
+
+
+class _Meeting:
+    """A pool; before it is asked a second time, another worker takes the first open row."""
+
+    def __init__(self, pool: Pool, other: AsyncConnection) -> None:
+        self._pool = pool
+        self._other = other
+        self._asked = 0
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        self._asked += 1
+        if self._asked == 2:
+            await self._other.execute("select 1 from inbox where state = 'open' order by seq limit 1 for update")
+        async with self._pool.connection() as connection:
+            yield connection
 
 
 @pytest.mark.parametrize(
