@@ -41,6 +41,7 @@ def chat(tenant_id: UUID, plan: Plan, used_today: int, *, at: datetime) -> Chat:
     )
     return Chat(
         lease=Lease(tenant_id=tenant_id, instance_id=nowhere, chat_id=_CHAT, fence=0),
+        read_at=at,
         number=number,
         plan=plan.value,
         is_suspended=False,

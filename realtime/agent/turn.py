@@ -98,7 +98,6 @@ class Agent:
     async def take_turn(self, chat: Chat, tenant: Tenant, patience: Patience) -> Ended:
         """How the turn ends, unless something changes before it is committed."""
         trace, at = patience.trace, datetime.now(UTC)
-
         # 1 validate
         read = steps.validate(chat, tenant, trace)
 
@@ -112,7 +111,7 @@ class Agent:
         understood = reading.understand(read, chat.contact, tenant)
         active = steps.activate(chat, tenant, read, trace)
         steps.note_understanding(understood, trace)
-        decision = deciding.decide(chat, tenant, read, understood, active, at=at)
+        decision = deciding.decide(chat, tenant, read, understood, active, at=chat.read_at)
 
         # 7 lead score; a turn that will ask a model takes one credit of the plan with it
         facts = happened.facts(chat, read, understood, tenant, at=at)
@@ -122,7 +121,7 @@ class Agent:
         if not read.customer:
             return Ended(chat=chat, end=endings.nothing(chat, contact_id=facts.contact.id))
         if stored is not None and not stored.has_credit:
-            decision = deciding.decide(chat, tenant, read, understood, active, at=at, has_credits=False)
+            decision = deciding.decide(chat, tenant, read, understood, active, at=chat.read_at, has_credits=False)
         steps.note_gates(decision, trace)
         scene = patience.scene(chat, tenant, read, understood, facts, at=at)
         if decision.action is not GateAction.REPLY:

@@ -152,6 +152,7 @@ def _numbered(n: int, lease: Lease, wa_id: str) -> dict[str, Any]:
 def _chat(lease: Lease, row: sql.Row, inbox: list[InboxRow], outbox: list[OutboxRow]) -> Chat:
     return Chat(
         lease=lease,
+        read_at=row["read_at"],
         number=_part(Number, row, "number_"),
         plan=row["plan"],
         is_suspended=row["is_suspended"],

@@ -80,7 +80,7 @@ class Courier:
         for row in chat.outbox:
             # Whoever writes into a long reply hears no more of it, and is answered knowing what was said.
             is_overtaken = row.part_of is not None and row.attempts == 0 and chat.has_news
-            if row.next_try_at > datetime.now(UTC) and not is_overtaken:
+            if not row.is_due and not is_overtaken:
                 if row.attempts > 0:
                     # It may be on its way: whatever came after it must not overtake it.
                     return Queue(is_blocked=True, again_at=earlier(planned, row.next_try_at))

@@ -64,6 +64,7 @@ class OutboxRow:
     wa_message_id: str | None
     state: str
     attempts: int
+    is_due: bool
     next_try_at: datetime
     first_try_at: datetime | None
     waits_since: datetime | None
@@ -152,6 +153,8 @@ class Chat(Record, frozen=True, kw_only=True):
     """All that a turn starts from, read in one round trip after the lease was taken."""
 
     lease: Lease
+    # By Postgres' clock, as is every end of a pause: a worker's own may be before it or behind.
+    read_at: datetime
     number: Number
     plan: str
     is_suspended: bool

@@ -1,6 +1,7 @@
 -- What a turn must know of each claimed chat: number, plan, contact, open episode and the latest messages.
 select
     given.n,
+    now() as read_at,
     instances.session as number_session,
     instances.engine as number_engine,
     instances.status as number_status,

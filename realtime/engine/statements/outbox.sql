@@ -16,6 +16,8 @@ select
     outbox.wa_message_id,
     outbox.state,
     outbox.attempts,
+    -- By the clock that the chat was claimed by: a worker behind it would take the chat and give it back all the while.
+    outbox.next_try_at <= clock_timestamp() as is_due,
     outbox.next_try_at,
     outbox.first_try_at,
     outbox.waits_since,

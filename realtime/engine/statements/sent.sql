@@ -38,7 +38,8 @@ marked as (
         state = held.state,
         wa_message_id = coalesce(held.wa_message_id, outbox.wa_message_id),
         sent_at = case when held.state = 'sent' then held.at else outbox.sent_at end,
-        next_try_at = coalesce(held.next_try_at, outbox.next_try_at),
+        -- As long from now as the worker said, whatever its clock says.
+        next_try_at = coalesce(now() + (held.next_try_at - held.at), outbox.next_try_at),
         last_error = held.error
     from held
     where
