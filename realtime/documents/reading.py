@@ -1,7 +1,6 @@
 """Has a file read by a process of its own, which may break, hang or swell without harm."""
 
 import asyncio
-import os
 import sys
 from typing import Final
 
@@ -28,8 +27,8 @@ async def read(kind: str, body: bytes) -> list[Cut]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        # A file may find a hole in a reader: there is no key within its reach, only how Python is to run.
-        env={name: value for name, value in os.environ.items() if name.startswith("PYTHON")},
+        # A file may find a hole in a reader: of our environment, with the master key in it, nothing is in its reach.
+        env={"PYTHONPATH": ":".join(filter(None, sys.path))},
     )
     try:
         async with asyncio.timeout(_PATIENCE):
