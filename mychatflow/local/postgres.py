@@ -58,6 +58,12 @@ class DatabaseLost(process.ServerFailed):
     next_step = "mychatflow restore --from DIR; to begin with nothing, move the data folder away"
 
 
+class RestoreUnfinished(process.ServerFailed):
+    """What lies there is half a backup, from which the erased were not erased again."""
+
+    next_step = "mychatflow restore --from DIR begins it anew; what stood there before stays aside"
+
+
 class EmbeddedPostgres:
     """Start and stop the server of a data directory; `start` returns when it answers and its roles are in order."""
 
@@ -69,6 +75,11 @@ class EmbeddedPostgres:
     @property
     def data_dir(self) -> Path:
         return self._settings.data_dir / "postgres"
+
+    @property
+    def restore_mark(self) -> Path:
+        """Stands there from before a restore touches anything until it is whole."""
+        return self._settings.data_dir / "restore-unfinished.json"
 
     @property
     def log(self) -> Path:
@@ -107,8 +118,13 @@ class EmbeddedPostgres:
         self.launch()
         self.finish_start(patience_seconds=patience_seconds)
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start without waiting for an answer: all that a supervisor does after a crash. Raises DatabaseLost."""
+    def launch(self, *, is_restoring: bool = False) -> subprocess.Popen[bytes]:
+        """Start without waiting for an answer: all that a supervisor does after a crash.
+
+        Raises DatabaseLost and, to everybody but the restore itself, RestoreUnfinished.
+        """
+        if self.restore_mark.exists() and not is_restoring:
+            raise RestoreUnfinished(f"a restore of {self._settings.data_dir} was cut off, or still runs")
         self._prepare_directories()
         if not (self.data_dir / "PG_VERSION").exists():
             if self.log.exists():

@@ -1,18 +1,19 @@
 """Brings an installation back from a backup: checked first, what was there kept aside, the erased erased again."""
 
 import asyncio
+import json
 import os
 import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
 
-from mychatflow.local import backup, backup_manifest, process
+from mychatflow.local import backup, backup_manifest, leftovers, process
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import DATABASE, Settings
 from mychatflow.store.privacy import Privacy
@@ -46,11 +47,13 @@ def restore(settings: Settings, source: Path, *, wal: Path | None, keys: Path | 
     server = EmbeddedPostgres(settings)
     if (settings.data_dir / "postgres").exists() and server.answers():
         raise RestoreRefused(f"the installation of {settings.data_dir} runs: stop it first")
+    # The server of a restore that was killed goes down by itself.
+    leftovers.see_ended(settings, ("postgres",))
     manifest = backup_manifest.verify(source)
     _bring_keys(settings, keys, at)
     if backup.key_check(settings) != manifest.key_check:
         raise RestoreRefused("the master key here is not the one of this backup: give its keys with --keys DIR")
-    kept_aside = _set_aside(settings, at)
+    kept_aside = _set_aside(settings, server.restore_mark, at)
     _copy_back(settings, server, source, wal)
     try:
         newest = _recover(server)
@@ -59,6 +62,7 @@ def restore(settings: Settings, source: Path, *, wal: Path | None, keys: Path | 
         server.stop()
     if not erased_again:
         _publish(settings, source)
+    server.restore_mark.unlink()
     seconds = time.monotonic() - began
     return Restored(newest_message_at=newest, erased_again=erased_again, seconds=seconds, kept_aside=kept_aside)
 
@@ -100,16 +104,25 @@ def _bring_keys(settings: Settings, keys: Path | None, at: datetime) -> None:
             ours.chmod(0o600)
 
 
-def _set_aside(settings: Settings, at: datetime) -> tuple[str, ...]:
-    """The warehouse too: it may know what the restored database does not, and is made from that one anew."""
-    moved = []
-    for name in _KEPT_ASIDE:
-        path = settings.data_dir / name
-        if path.exists():
-            aside = _aside(path, at)
-            path.rename(aside)
-            moved.append(aside.name)
-    return tuple(moved)
+def _set_aside(settings: Settings, mark: Path, at: datetime) -> tuple[str, ...]:
+    """The warehouse too: it may know what the restored database does not, and is made from that one anew.
+
+    A restore that was cut off is begun anew: what it brought goes, what it had put aside stays.
+    """
+    begun: dict[str, Any] = {"at": at.isoformat(), "is_aside": False}
+    if mark.exists():
+        begun = json.loads(mark.read_text())
+    asides = {name: _aside(settings.data_dir / name, datetime.fromisoformat(begun["at"])) for name in _KEPT_ASIDE}
+    if begun["is_aside"]:
+        for name in _KEPT_ASIDE:
+            shutil.rmtree(settings.data_dir / name, ignore_errors=True)
+    else:
+        _write(mark, json.dumps(begun))
+        for name, aside in asides.items():
+            if (settings.data_dir / name).exists():
+                (settings.data_dir / name).rename(aside)
+        _write(mark, json.dumps(begun | {"is_aside": True}))
+    return tuple(aside.name for aside in asides.values() if aside.exists())
 
 
 def _aside(path: Path, at: datetime) -> Path:
@@ -155,13 +168,22 @@ def _add_erased(ours: Path, theirs: Path) -> None:
     """Who was erased stays erased, whichever of the two lists knows it."""
     known = ours.read_text().splitlines() if ours.exists() else []
     lines = dict.fromkeys(known + theirs.read_text().splitlines())
-    with os.fdopen(os.open(ours, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    _write(ours, "".join(f"{line}\n" for line in lines))
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and on disk: whoever is killed or loses power leaves the one before."""
+    draft = path.with_suffix(".draft")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def _recover(server: EmbeddedPostgres) -> datetime | None:
     """Up to the last commit that the log holds; then a normal server, with its roles in order."""
-    started = server.launch()
+    started = server.launch(is_restoring=True)
     until = time.monotonic() + _PATIENCE_SECONDS
     while not _has_recovered(server):
         if started.poll() is not None or time.monotonic() > until:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydantic import SecretStr
 
 from mychatflow.local import backup, backup_manifest, process, programs, restore
 from mychatflow.local.backup_manifest import BackupDamaged
+from mychatflow.local.console import DEPENDENCY_DOWN
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from mychatflow.store import schema
@@ -231,6 +233,52 @@ def test_a_backup_of_another_installation_needs_its_keys(place, taken, tmp_path)
         restore.restore(stranger, taken, wal=None, keys=tmp_path / "keys", at=datetime.now(UTC))
 
 
+def test_a_restore_that_was_killed_is_never_started_from_and_begins_anew(place):
+    gone = place.add("34600000094@c.us")
+    source = place.take()
+    forget = lambda store: Privacy(store, place.settings).forget(  # noqa: E731
+        place.tenant.tenant_id, gone, actor="test", at=datetime.now(UTC)
+    )
+    with_store(place.settings, forget)
+    stood = place.people()
+    place.server.stop()
+    data = place.settings.data_dir
+    aside_before = set(data.glob("postgres.before-*"))
+
+    # In the middle of the copy; then while its server recovers, with the erased person in it.
+    for file_name in ("postgresql.conf", "postmaster.pid"):
+        _kill_restore(place, source, when=data / "postgres" / file_name)
+        refused = place.run("start", "postgres")
+        assert refused.returncode == DEPENDENCY_DOWN, refused.stderr
+        assert "was cut off" in refused.stderr
+        assert "mychatflow restore --from" in refused.stderr
+    done = restore.restore(place.settings, source, wal=None, keys=None, at=datetime.now(UTC))
+
+    place.server.start()
+    assert done.erased_again == 1
+    assert place.people() == stood
+    # What stood there before the first of them, and nothing of the halves.
+    [aside] = set(data.glob("postgres.before-*")) - aside_before
+    assert aside.name in done.kept_aside
+
+
+def test_a_restore_that_was_killed_while_it_put_aside_goes_on_with_that(place, taken):
+    home = place.backups.with_name("moved")
+    settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=home, webhook_secret=SecretStr("s"))
+    backup.copy_keys(place.settings, home / "keys")
+    began = datetime(2026, 11, 27, 3, tzinfo=UTC)
+    for name in ("postgres.before-20261127T030000Z", "warehouse"):
+        (home / name).mkdir()
+        (home / name / "mine").touch()
+    (home / "restore-unfinished.json").write_text(json.dumps({"at": began.isoformat(), "is_aside": False}))
+
+    done = restore.restore(settings, taken, wal=None, keys=None, at=datetime.now(UTC))
+
+    assert sorted(done.kept_aside) == ["postgres.before-20261127T030000Z", "warehouse.before-20261127T030000Z"]
+    assert all((home / name / "mine").exists() for name in done.kept_aside)
+    assert not (home / "restore-unfinished.json").exists()
+
+
 def test_what_was_kept_aside_lives_as_long_as_a_backup(tmp_path):
     settings = Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path)
     old, young = "before-20261026T115959Z", "before-20261026T120000Z"
@@ -257,6 +305,16 @@ def test_for_a_server_of_others_the_command_says_what_to_run(place):
     assert answer.returncode == 1
     assert "pg_basebackup" in answer.stderr
     assert "mychatflow erase --replay" in answer.stderr
+
+
+def _kill_restore(place: Place, source: Path, *, when: Path) -> None:
+    command = [sys.executable, "-m", "mychatflow", "restore", "--from", str(source)]
+    # What the half of an earlier one left is no sign of this one.
+    began = time.time()
+    restoring = subprocess.Popen(command, env=programs.environment(place.settings), cwd=programs.CHECKOUT)
+    until(lambda: when.exists() and when.stat().st_ctime > began)
+    restoring.kill()
+    assert restoring.wait() == -signal.SIGKILL
 
 
 def _is_copied(place: Place) -> bool:
