@@ -20,7 +20,8 @@ from benchmarks import numbered, report
 from benchmarks.product import Product, product
 from benchmarks.report import goal
 from benchmarks.traffic import Seen, Traffic, deliveries, messages, post, until_answered, writing
-from mychatflow.rules.alerts import KEPT, RULES, WINDOW
+from mychatflow.rules.alert_conditions import WINDOW
+from mychatflow.rules.alerts import KEPT, RULES
 from mychatflow.settings import Settings
 from realtime.alerts import JUDGED_EVERY
 from tests.fakes.llm import ABOUT_NUMBERS

@@ -17,7 +17,8 @@ import yaml
 from prometheus_client import REGISTRY
 
 from mychatflow.rules import alerts as rules
-from mychatflow.rules.alerts import RULES, WINDOW, Age, Labels, Level, Values
+from mychatflow.rules.alert_conditions import WINDOW, Age, Labels, Level, Values
+from mychatflow.rules.alerts import RULES
 from mychatflow.settings import Settings
 from mychatflow.store import alerts as book
 from mychatflow.store import audit, heartbeats, readings

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from mychatflow.rules import alerts
-from mychatflow.rules.alerts import KEPT, RULES, WINDOW, Firing
+from mychatflow.rules.alert_conditions import WINDOW
+from mychatflow.rules.alerts import KEPT, RULES, Firing
 from realtime import metrics
 from realtime.alerts import JUDGED_EVERY, Measured, prometheus_rules
 from tests.fakes.promql import Evaluator
