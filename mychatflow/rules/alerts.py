@@ -94,6 +94,20 @@ RULES: Final[tuple[Rule, ...]] = (
         condition=Level(metric="mychatflow_sends_ambiguous", above=0),
     ),
     Rule(
+        name="messages_parked",
+        severity="warning",
+        says="A message or a receipt failed every time and waits for a person",
+        do="mychatflow dlq list names it and its cause; mychatflow dlq replay when that is mended.",
+        condition=Level(metric="mychatflow_inbox_parked", above=0),
+    ),
+    Rule(
+        name="receipts_wait",
+        severity="warning",
+        says="Receipts and changes of numbers have not been applied for more than a minute",
+        do="Check that workers run; their log says what they wait for.",
+        condition=Level(metric="mychatflow_statuses_oldest_seconds", above=60),
+    ),
+    Rule(
         name="backup_late",
         severity="critical",
         says="The last backup is older than 26 hours",

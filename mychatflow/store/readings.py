@@ -1,4 +1,4 @@
-"""What Postgres knows of the platform at this instant, as gauges: the same for /metrics and for the alerts."""
+"""What Postgres says of the platform now, as gauges: the same for /metrics and for the alerts."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,8 @@ PROVIDERS = ("anthropic", "gemini", "openai", "sandbox")
 NAMES: Mapping[str, str] = {
     "mychatflow_inbox_open": "Customers' messages whose turn has not ended.",
     "mychatflow_inbox_oldest_seconds": "How long the oldest of them has waited.",
-    "mychatflow_inbox_parked": "Messages that failed every time and wait for a person.",
+    "mychatflow_inbox_parked": "Messages and receipts that failed every time and wait for a person.",
+    "mychatflow_statuses_oldest_seconds": "How long the oldest receipt or change of a number has waited.",
     "mychatflow_outbox_open": "Messages that wait to be sent.",
     "mychatflow_outbox_oldest_seconds": "How long the gateway has not taken a message that was tried.",
     "mychatflow_sends_ambiguous": "Messages of which nobody knows whether they arrived.",
@@ -40,6 +41,8 @@ _STREAM = text(
     where slot_name = 'mychatflow_wal'
     """
 )
+# By the index of open rows: when they pile up, there are many.
+_OLDEST_STATUS = text("select received_at from inbox where state = 'open' and lane = 'status' order by seq limit 1")
 _ALERTS = text("select count(*) from alerts where cleared_at is null")
 
 
@@ -50,11 +53,13 @@ async def gauges(transaction: AsyncConnection, *, at: datetime) -> Gauges:
     streamed_at = (await transaction.execute(_STREAM)).scalar_one_or_none()
     if streamed_at is not None:
         beats["wal_stream"] = (streamed_at, 0.0)
+    oldest_status_at = (await transaction.execute(_OLDEST_STATUS)).scalar_one_or_none()
     open_breakers = set((await transaction.execute(_BREAKERS)).scalars())
     return {
         "mychatflow_inbox_open": {(): queue.waiting_count},
         "mychatflow_inbox_oldest_seconds": {(): _age(queue.oldest_received_at, at)},
         "mychatflow_inbox_parked": {(): queue.parked_count},
+        "mychatflow_statuses_oldest_seconds": {(): _age(oldest_status_at, at)},
         "mychatflow_outbox_open": {(): queue.unsent_count},
         "mychatflow_outbox_oldest_seconds": {(): _age(queue.oldest_try_at, at)},
         "mychatflow_sends_ambiguous": {(): queue.ambiguous_count},

@@ -38,6 +38,8 @@ OPENAI = key("mychatflow_breaker_open", provider="openai")
 GEMINI = key("mychatflow_breaker_open", provider="gemini")
 OLDEST = key("mychatflow_inbox_oldest_seconds")
 UNSENT = key("mychatflow_outbox_oldest_seconds")
+PARKED = key("mychatflow_inbox_parked")
+RECEIPT = key("mychatflow_statuses_oldest_seconds")
 DOUBTFUL = key("mychatflow_sends_ambiguous")
 BACKUP = key("mychatflow_heartbeat_timestamp_seconds", job="backup")
 WAL = key("mychatflow_heartbeat_timestamp_seconds", job="wal_stream")
@@ -86,6 +88,11 @@ RECORDED: dict[str, tuple[Recorded, set[str]]] = {
     "a gateway that is away": (
         lambda minute: {UNSENT: max(0.0, (minute - 3) * 60) * during(3, 6, minute)},
         {"gateway_away"},
+    ),
+    "a parked message": (lambda minute: {PARKED: during(3, 6, minute)}, {"messages_parked"}),
+    "receipts that pile up": (
+        lambda minute: {RECEIPT: max(0.0, (minute - 3) * 60) * during(3, 6, minute)},
+        {"receipts_wait"},
     ),
     "a doubtful send": (lambda minute: {DOUBTFUL: during(3, 5, minute), CHAIN: 0}, {"ambiguous_sends"}),
     "jobs that stop": (

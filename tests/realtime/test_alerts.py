@@ -182,6 +182,24 @@ async def test_gauges_of_postgres_fire(evaluator: Alerts, store: Store) -> None:
     assert set(await firing(store)) == {("messages_wait", ""), ("breaker_open", "openai"), ("backup_late", "")}
 
 
+async def test_what_lies_parked_and_receipts_that_nobody_applies_fire(evaluator: Alerts, store: Store) -> None:
+    tenant = await a_tenant(store)
+    async with store.platform_transaction() as transaction:
+        for lane, state, seconds in (("message", "parked", 1), ("status", "open", 61)):
+            await transaction.execute(
+                text(
+                    "insert into inbox (tenant_id, instance_id, session, message_id, lane, kind, chat_id, sent_at,"
+                    " received_at, state) values (:t, :i, :s, :l, :l, 'ack', 'c', now(), now() - :ago, :state)"
+                ),
+                {"t": tenant.tenant_id, "i": tenant.instance_id, "s": tenant.session, "l": lane, "state": state}
+                | {"ago": timedelta(seconds=seconds)},
+            )
+
+    await evaluator.judge()
+
+    assert set(await firing(store)) == {("messages_parked", ""), ("receipts_wait", "")}
+
+
 async def test_a_look_that_fails_is_followed_by_the_next(
     evaluator: Alerts, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
