@@ -17,7 +17,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from mychatflow.rules import alerts as rules
-from mychatflow.rules.alert_conditions import WINDOW, Age, Labels, Level, Values
+from mychatflow.rules.alert_conditions import WINDOW, Age, Labels, Level, Short, Values
 from mychatflow.rules.alerts import RULES
 from mychatflow.settings import Settings
 from mychatflow.store import alerts as book
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 def _counters() -> frozenset[str]:
     """The metrics that some rule asks how much they grew, as Prometheus writes their samples."""
-    named = (rule.condition for rule in RULES if not isinstance(rule.condition, (Age, Level)))
+    named = (rule.condition for rule in RULES if not isinstance(rule.condition, (Age, Level, Short)))
     metrics = {getattr(condition, "metric", "") for condition in named}
     return frozenset(metrics | {f"{name}_bucket" for name in metrics} | {f"{name}_count" for name in metrics})
 
@@ -155,13 +155,15 @@ class Alerts:
 
     async def judge(self) -> bool:
         """One look at all rules; False while another process does it."""
+        # A folder may lie on a network's disk, and that one may hang.
+        disk = await asyncio.to_thread(readings.disk, self.settings.data_dir)
         async with self.store.platform_transaction() as transaction:
             at = await book.lease(transaction, holder=self._holder, seconds=_LEASE_SECONDS)
             if at is None:
                 return False
             measured = Measured(
                 increments=await book.counted(transaction, since=at - WINDOW),
-                gauges=await readings.gauges(transaction, at=at),
+                gauges={**await readings.gauges(transaction, at=at), **disk},
                 at=at,
             )
             changes = rules.judge(measured, await book.unsettled(transaction), at=at)

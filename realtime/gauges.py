@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,8 +21,9 @@ UP: Final = "mychatflow_database_up"
 
 
 class Readings:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, data_dir: Path) -> None:
         self._store = store
+        self._data_dir = data_dir
         self._read_at = 0.0
         self._found: Gauges | None = None
 
@@ -30,7 +32,7 @@ class Readings:
         if time.monotonic() - self._read_at > _FRESH_SECONDS:
             self._found = await self._ask()
             self._read_at = time.monotonic()
-        return _Found(self._found)
+        return _Found(self._found, await asyncio.to_thread(readings.disk, self._data_dir))
 
     async def _ask(self) -> Gauges | None:
         try:
@@ -41,12 +43,13 @@ class Readings:
 
 
 class _Found(Collector):
-    def __init__(self, gauges: Gauges | None) -> None:
-        self._gauges = gauges
+    def __init__(self, gauges: Gauges | None, disk: Gauges) -> None:
+        self._is_up = gauges is not None
+        self._gauges = {**(gauges or {}), **disk}
 
     def collect(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily(UP, "1 while Postgres answers.", value=float(self._gauges is not None))
-        for name, samples in (self._gauges or {}).items():
+        yield GaugeMetricFamily(UP, "1 while Postgres answers.", value=float(self._is_up))
+        for name, samples in self._gauges.items():
             labels = [label for label, _ in next(iter(samples), ())]
             family = GaugeMetricFamily(name, readings.NAMES[name], labels=labels)
             for own, value in samples.items():

@@ -106,7 +106,7 @@ class Web:
         duplicates = Duplicates(pool, opened.store)
         stack.push_async_callback(duplicates.drain)
         self.probes = Probes(settings, pool, client)
-        self.readings = Readings(opened.store)
+        self.readings = Readings(opened.store, settings.data_dir)
         await stack.enter_async_context(alerts.judging(settings, opened.store, process="web"))
         self._webhook = whatsapp.WhatsAppWebhook(
             directory=Directory(pool, KeyRing(*settings.masters)),

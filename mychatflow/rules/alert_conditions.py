@@ -127,6 +127,20 @@ class Age:
         return f"time() - max ({self.metric}{_selector(self.labels)}) > {self.above.total_seconds():g}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Short:
+    """A gauge below that, wherever it is lowest."""
+
+    metric: str
+    below: float
+
+    def holds(self, measured: Measured) -> Values:
+        return {subject: value for subject, value in measured.level(self.metric, {}, "").items() if value < self.below}
+
+    def promql(self) -> str:
+        return f"min ({self.metric}) < {self.below:.0f}"
+
+
 def _increase(metric: str, labels: Labels, by: str = "") -> str:
     return f"sum{_by(by)} (increase({metric}{_selector(labels)}[{WINDOW.total_seconds():.0f}s]))"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from mychatflow.rules.alert_conditions import Age, Condition, Count, Level, Measured, Share, Slow
+from mychatflow.rules.alert_conditions import Age, Condition, Count, Level, Measured, Share, Short, Slow
 
 Severity = Literal["warning", "critical"]
 # A condition that comes and goes is one alert: it must stay away this long before the alert clears.
@@ -106,6 +106,13 @@ RULES: Final[tuple[Rule, ...]] = (
         says="Receipts and changes of numbers have not been applied for more than a minute",
         do="Check that workers run; their log says what they wait for.",
         condition=Level(metric="mychatflow_statuses_oldest_seconds", above=60),
+    ),
+    Rule(
+        name="disk_nearly_full",
+        severity="critical",
+        says="Less than 1 GB is free on the disk of the data folder",
+        do="Free some space before writes are refused.",
+        condition=Short(metric="mychatflow_disk_free_bytes", below=1e9),
     ),
     Rule(
         name="backup_late",

@@ -1,7 +1,9 @@
-"""What Postgres says of the platform now, as gauges: the same for /metrics and for the alerts."""
+"""What Postgres and the disk say of the platform now, as gauges: the same for /metrics and for the alerts."""
 
+import shutil
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +18,7 @@ NAMES: Mapping[str, str] = {
     "mychatflow_inbox_oldest_seconds": "How long the oldest of them has waited.",
     "mychatflow_inbox_parked": "Messages and receipts that failed every time and wait for a person.",
     "mychatflow_statuses_oldest_seconds": "How long the oldest receipt or change of a number has waited.",
+    "mychatflow_disk_free_bytes": "What is free on the disk of the data folder.",
     "mychatflow_outbox_open": "Messages that wait to be sent.",
     "mychatflow_outbox_oldest_seconds": "How long the gateway has not taken a message that was tried.",
     "mychatflow_sends_ambiguous": "Messages of which nobody knows whether they arrived.",
@@ -74,6 +77,14 @@ async def gauges(transaction: AsyncConnection, *, at: datetime) -> Gauges:
         "mychatflow_analytics_problems": {(): beats["analytics"][1]} if "analytics" in beats else {},
         "mychatflow_alerts_firing": {(): float((await transaction.execute(_ALERTS)).scalar_one())},
     }
+
+
+def disk(folder: Path) -> Gauges:
+    """Of this machine; those that share a data folder say the same. Nothing where it cannot be read."""
+    try:
+        return {"mychatflow_disk_free_bytes": {(): float(shutil.disk_usage(folder).free)}}
+    except OSError:
+        return {}
 
 
 def _age(since: datetime | None, at: datetime) -> float:

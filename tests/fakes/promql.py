@@ -7,7 +7,7 @@ window's edges, by at most one scrape on each side.
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Labels = frozenset[tuple[str, str]]
@@ -15,6 +15,7 @@ Vector = dict[Labels, float]
 # Metric and labels → value, one mapping a scrape.
 Scrape = Mapping[tuple[str, Labels], float]
 _TOKEN = re.compile(r'\s*("[^"]*"|\d+(?:\.\d+)?s?|[a-z_]\w*|>=|[><(){}\[\],=*/+-])')
+_TOGETHER: dict[str, Callable[[list[float]], float]] = {"sum": sum, "max": max, "min": min}
 _ORDER = (("or",), ("and",), (">", ">=", "<"), ("-", "+"), ("*", "/"))
 
 
@@ -64,7 +65,7 @@ class Evaluator:
             self._take("(")
             self._take(")")
             return self.now
-        if token in {"sum", "max"}:
+        if token in {"sum", "max", "min"}:
             return self._aggregate(token)
         if token == "increase":
             self._take("(")
@@ -90,7 +91,7 @@ class Evaluator:
         groups: dict[Labels, list[float]] = defaultdict(list)
         for labels, value in inside.items():
             groups[frozenset(pair for pair in labels if pair[0] == by)].append(value)
-        return {labels: sum(values) if how == "sum" else max(values) for labels, values in groups.items()}
+        return {labels: _TOGETHER[how](values) for labels, values in groups.items()}
 
     def _selector(self) -> dict[str, str]:
         found: dict[str, str] = {}

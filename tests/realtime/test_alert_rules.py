@@ -40,6 +40,7 @@ OLDEST = key("mychatflow_inbox_oldest_seconds")
 UNSENT = key("mychatflow_outbox_oldest_seconds")
 PARKED = key("mychatflow_inbox_parked")
 RECEIPT = key("mychatflow_statuses_oldest_seconds")
+FREE = key("mychatflow_disk_free_bytes")
 DOUBTFUL = key("mychatflow_sends_ambiguous")
 BACKUP = key("mychatflow_heartbeat_timestamp_seconds", job="backup")
 WAL = key("mychatflow_heartbeat_timestamp_seconds", job="wal_stream")
@@ -94,6 +95,8 @@ RECORDED: dict[str, tuple[Recorded, set[str]]] = {
         lambda minute: {RECEIPT: max(0.0, (minute - 3) * 60) * during(3, 6, minute)},
         {"receipts_wait"},
     ),
+    "a disk that fills": (lambda minute: {FREE: 1_300_000_000 - minute * 5e7}, {"disk_nearly_full"}),
+    "a disk with room": (lambda minute: {FREE: 1_000_000_000}, set()),
     "a doubtful send": (lambda minute: {DOUBTFUL: during(3, 5, minute), CHAIN: 0}, {"ambiguous_sends"}),
     "jobs that stop": (
         lambda minute: {BACKUP: START - 93_300, SNAPSHOT: START, WAL: START + 60 * min(minute, 3)},

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -198,6 +200,17 @@ async def test_what_lies_parked_and_receipts_that_nobody_applies_fire(evaluator:
     await evaluator.judge()
 
     assert set(await firing(store)) == {("messages_parked", ""), ("receipts_wait", "")}
+
+
+async def test_a_disk_that_is_nearly_full_fires(
+    evaluator: Alerts, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nearly_full = SimpleNamespace(free=999_999_999)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: nearly_full)
+
+    await evaluator.judge()
+
+    assert await firing(store) == [("disk_nearly_full", "")]
 
 
 async def test_a_look_that_fails_is_followed_by_the_next(

@@ -119,6 +119,7 @@ async def test_two_processes_add_up_and_a_killed_one_is_not_forgotten(
     samples = await two_workers.samples()
     assert stored(samples) == 60
     assert samples["mychatflow_database_up", frozenset()] == 1
+    assert samples["mychatflow_disk_free_bytes", frozenset()] > 0
     # Whoever follows a killed process counts on in its file.
     assert len(list(two_workers.directory.glob("counter_*.db"))) <= 4
 
