@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 
 from mychatflow.rules import alerts as rules
 from mychatflow.rules.alert_conditions import WINDOW, Age, Labels, Level, Short, Values
-from mychatflow.rules.alerts import RULES
+from mychatflow.rules.alerts import RULES, SILENCES
 from mychatflow.settings import Settings
 from mychatflow.store import alerts as book
 from mychatflow.store import audit, heartbeats, readings
@@ -38,6 +38,8 @@ _LAST_SECONDS: Final = 1.0
 _AUDITED_EVERY: Final = timedelta(days=1)
 # The same alert again within this time is not another e-mail.
 _QUIET: Final = timedelta(minutes=15)
+# A restart is over sooner.
+_SILENT_FOR: Final = "30s"
 log = structlog.get_logger(__name__)
 
 
@@ -264,10 +266,21 @@ def prometheus_rules() -> str:
         for rule in RULES
     ]
     group = {"name": "mychatflow", "interval": f"{JUDGED_EVERY:.0f}s", "rules": written}
+    silences: list[dict[str, Any]] = [
+        {
+            "alert": name,
+            "expr": expression,
+            "for": _SILENT_FOR,
+            "labels": {"severity": "critical"},
+            "annotations": {"summary": says, "description": do},
+        }
+        for name, expression, says, do in SILENCES
+    ]
+    silent = {"name": "mychatflow-silences", "interval": f"{JUDGED_EVERY:.0f}s", "rules": silences}
     head = (
         "# Written by `python -m realtime.alerts > deploy/prometheus/alerts.yml`: change mychatflow/rules/alerts.py.\n"
     )
-    return head + yaml.safe_dump({"groups": [group]}, sort_keys=False, width=1000)
+    return head + yaml.safe_dump({"groups": [group, silent]}, sort_keys=False, width=1000)
 
 
 if __name__ == "__main__":

@@ -150,6 +150,21 @@ RULES: Final[tuple[Rule, ...]] = (
         condition=Level(metric="mychatflow_analytics_problems", above=0),
     ),
 )
+# What nobody of us can say of himself: name, condition, and what a person reads. Prometheus alone judges these.
+SILENCES: Final = (
+    (
+        "DatabaseAway",
+        "max (mychatflow_database_up) < 1",
+        "Postgres does not answer",
+        "Nothing is taken and nothing is answered until it is back; the gateway repeats what it could not deliver.",
+    ),
+    (
+        "WebAway",
+        "absent (mychatflow_database_up)",
+        "No web process tells its numbers",
+        "Check that one runs and that Prometheus reaches it: no other alert of ours can fire meanwhile.",
+    ),
+)
 BY_NAME: Final[Mapping[str, Rule]] = {rule.name: rule for rule in RULES}
 
 

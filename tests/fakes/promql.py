@@ -65,6 +65,11 @@ class Evaluator:
             self._take("(")
             self._take(")")
             return self.now
+        if token == "absent":
+            self._take("(")
+            inside = self._binary(0)
+            self._take(")")
+            return {} if inside else {frozenset(): 1.0}
         if token in {"sum", "max", "min"}:
             return self._aggregate(token)
         if token == "increase":

@@ -10,7 +10,7 @@ import yaml
 
 from mychatflow.rules import alerts
 from mychatflow.rules.alert_conditions import WINDOW
-from mychatflow.rules.alerts import KEPT, RULES, Firing
+from mychatflow.rules.alerts import KEPT, RULES, SILENCES, Firing
 from realtime import metrics
 from realtime.alerts import JUDGED_EVERY, Measured, prometheus_rules
 from tests.fakes.promql import Evaluator
@@ -128,7 +128,7 @@ def scrapes_of(recorded: Recorded, *, minutes: float = 15) -> list[dict[Key, flo
 
 def as_prometheus(scrapes: list[dict[Key, float]]) -> list[set[tuple[str, str]]]:
     """Which alerts fire after each scrape, by the expressions as they stand in alerts.yml."""
-    [group] = yaml.safe_load(prometheus_rules())["groups"]
+    group, _ = yaml.safe_load(prometheus_rules())["groups"]
     names = {rule.prometheus_name: rule.name for rule in RULES}
     held_at: dict[tuple[str, str], float] = {}
     found = []
@@ -205,6 +205,21 @@ def test_an_alert_comes_within_a_minute_and_goes_within_two_windows(
     assert 0 <= first * STEP / 60 - begins <= 1
     assert last * STEP / 60 - ends <= 2 * WINDOW.total_seconds() / 60
     assert all(fires[first:last])
+
+
+@pytest.mark.parametrize(
+    ("scrape", "expected"),
+    [
+        ({key("mychatflow_database_up"): 1.0}, set()),
+        ({key("mychatflow_database_up"): 0.0}, {"DatabaseAway"}),
+        ({OK: 1.0}, {"WebAway"}),
+        ({}, {"WebAway"}),
+    ],
+)
+def test_prometheus_says_so_when_we_cannot(scrape: Mapping[Key, float], expected: set[str]):
+    evaluator = Evaluator(scrapes=[scrape], step=STEP, now=START)
+
+    assert {name for name, expression, _, _ in SILENCES if evaluator.evaluate(expression)} == expected
 
 
 def test_an_alert_outlasts_a_short_pause_of_its_cause():
