@@ -62,11 +62,12 @@ happened as (
         occurred_at
     from spread
     union all by name
-    -- Silence writes no event, only the ledger.
+    -- Silence writes no event, only the ledger, and is of no number.
     select
         lead_score_event_id as event_id,
         'lead_scored' as event_type,
         contact_id,
+        cast('00000000-0000-0000-0000-000000000000' as uuid) as instance_id,
         cause,
         as_of as occurred_at
     from marts.lead_score_history
@@ -79,8 +80,7 @@ happened as (
 
 localised as (
     select
-        happened.* exclude (instance_id),
-        coalesce(happened.instance_id, leads.instance_id) as instance_id,
+        happened.*,
         leads.preferred_language as language,
         leads.grade,
         timezone(zone.timezone, happened.occurred_at) as local_at

@@ -24,19 +24,19 @@ events as (
 ),
 
 cooled as (
-    -- Silence writes no event, only the ledger.
+    -- Silence writes no event, only the ledger. It is of no number: a person may write to another
+    -- one later, be merged or be erased.
     select
-        scores.tenant_id,
-        contacts.instance_id,
+        tenant_id,
+        cast('00000000-0000-0000-0000-000000000000' as uuid) as instance_id,
         'lead_scored' as event_type,
-        scores.cause,
-        scores.as_of as occurred_at
-    from staging.stg_lead_scores as scores
-    inner join staging.stg_contacts as contacts using (tenant_id, contact_id)
+        cause,
+        as_of as occurred_at
+    from staging.stg_lead_scores
     where
-        scores.cause <> 'inbound'
-        and scores.as_of >= getvariable('window_start')
-        and scores.as_of < getvariable('window_end')
+        cause <> 'inbound'
+        and as_of >= getvariable('window_start')
+        and as_of < getvariable('window_end')
 ),
 
 facts as (

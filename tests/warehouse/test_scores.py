@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 
 from mychatflow.events import EventType
 from mychatflow.rules import lead_score
@@ -15,7 +16,8 @@ from mychatflow.rules.lead_score import ScoredMessage, ScoreFacts
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON, Business
-from warehouse import connection, replay, rollup, scores
+from warehouse import connection, metric_reads, replay, rollup, scores
+from warehouse.metric_filter import Filter
 from warehouse.reader import Reader
 
 _INTENTS = ("price_inquiry", "availability_check", "scheduling_request", "urgent")
@@ -110,6 +112,36 @@ def test_cooling_moves_with_the_business_to_another_zone(installation: Settings,
 
     cooled = published.rows("select local_date from analytics_summary_daily where lead_scored_decay_count > 0")
     assert cooled == [{"local_date": (evening + timedelta(days=5)).date()}]
+
+
+_CHANGES = {
+    "writes to another number": "update contacts set instance_id = (select id from instances where name = 'Two')",
+    "is erased": "update contacts set erased_at = now(), merged_into_id = id",
+}
+
+
+@pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES)
+def test_cooling_is_of_no_number_whatever_becomes_of_the_person(
+    installation: Settings, published: Reader, change: str
+) -> None:
+    del published
+    business, at = history.a_business(installation), NOON + timedelta(days=4)
+    _a_lead(installation, business, ScoreFacts(inbound_count=20, last_inbound_at=NOON), scored_at=NOON)
+    scores.rescore(installation, at=at)
+    rollup.rollup(installation, at=at)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(
+            "insert into instances (tenant_id, session, name, status) values (%s, 'two', 'Two', 'connected')",
+            [business.tenant_id],
+        )
+        engine.execute(change)
+
+    rollup.rollup(installation, at=at)
+
+    parts = metric_reads.parts(business.tenant_id, "lead_score_changes", Filter(), by="instance_id")
+    assert [(row["instance_id"], row["value"]) for row in parts] == [(UUID(int=0), 1)]
+    behind = metric_reads.facts(business.tenant_id, "lead_score_changes", Filter(where={"instance_id": UUID(int=0)}))
+    assert len(behind) == 1
 
 
 def _a_chat(chance: random.Random) -> list[ScoredMessage]:

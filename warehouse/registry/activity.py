@@ -109,7 +109,7 @@ ACTIVITY: Final[tuple[Metric, ...]] = (
         EVENT,
         name="lead_score_changes",
         question="How often did a lead's score change?",
-        numerator="scores written for a message, and scores that silence lowered",
+        numerator="scores written for a message, and scores that silence lowered, which are of no WhatsApp number",
         column="lead_scored_count",
         counted="event_type = 'lead_scored'",
     ),
