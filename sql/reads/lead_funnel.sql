@@ -18,13 +18,14 @@ stages as (
 ),
 
 reached as (
-    select stages.position
+    -- Who was erased wrote all the same; how far they came is forgotten.
+    select coalesce(stages.position, 1) as position
     from writers
-    inner join marts.lead_scores_current as leads
+    left join marts.lead_scores_current as leads
         on
             writers.contact_id = leads.contact_id
             and leads.tenant_id = getvariable('tenant_id')
-    inner join stages on leads.stage = stages.stage
+    left join stages on leads.stage = stages.stage
 )
 
 select

@@ -16,8 +16,9 @@ from mychatflow.rules.lead_score import ScoredMessage, ScoreFacts
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON, Business
-from warehouse import connection, metric_reads, replay, rollup, scores
+from warehouse import connection, metric_reads, reads, replay, rollup, scores
 from warehouse.metric_filter import Filter
+from warehouse.periods import Period
 from warehouse.reader import Reader
 
 _INTENTS = ("price_inquiry", "availability_check", "scheduling_request", "urgent")
@@ -142,6 +143,24 @@ def test_cooling_is_of_no_number_whatever_becomes_of_the_person(
     assert [(row["instance_id"], row["value"]) for row in parts] == [(UUID(int=0), 1)]
     behind = metric_reads.facts(business.tenant_id, "lead_score_changes", Filter(where={"instance_id": UUID(int=0)}))
     assert len(behind) == 1
+
+
+def test_who_was_erased_wrote_all_the_same(installation: Settings, published: Reader) -> None:
+    del published
+    business = history.a_business(installation)
+    history.write(installation, history.a_past(business, turns=25, days=5))
+    month = Period(since=NOON.date() - timedelta(days=28), until=NOON.date() + timedelta(days=1))
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute(
+            "update contacts set erased_at = now(), merged_into_id = id where id = (select id from contacts limit 1)"
+        )
+
+    rollup.rollup(installation, at=NOON)
+
+    wrote, replied, *_ = (row["contact_count"] for row in reads.lead_funnel(business.tenant_id, month))
+    assert wrote == reads.overview_kpis(business.tenant_id, month)[0]["contact_count"] == 5
+    assert metric_reads.value(business.tenant_id, "lead_funnel", Filter(period=month))["value"] == wrote
+    assert replied == 4
 
 
 def _a_chat(chance: random.Random) -> list[ScoredMessage]:
