@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pyarrow as pa
 
-from mychatflow import events
 from mychatflow.rules import intents, lead_score
 from mychatflow.rules.lead_score import Score
 from mychatflow.settings import Settings
@@ -30,18 +28,19 @@ _NUMBERS = ("lead_inbound_count", "lead_question_count", "lead_base", "lead_scor
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = (
-    "id, tenant_id, contact_id, cause, message_points, speed_points, question_points, intent_points, base, decay, "
+    "tenant_id, contact_id, cause, message_points, speed_points, question_points, intent_points, base, decay, "
     "score, grade, previous_score, previous_grade, last_inbound_at"
 )
-_TYPES = (*("uuid",) * 3, "text", *("int4",) * 7, "text", "int4", "text", "timestamptz")
+_TYPES = (*("uuid",) * 2, "text", *("int4",) * 7, "text", "int4", "text", "timestamptz")
 _RESCORED = """
 create temporary table rescored (
-    id uuid, tenant_id uuid, contact_id uuid, cause text, message_points integer, speed_points integer,
+    tenant_id uuid, contact_id uuid, cause text, message_points integer, speed_points integer,
     question_points integer, intent_points integer, base integer, decay integer, score integer, grade text,
     previous_score integer, previous_grade text, last_inbound_at timestamptz
 ) on commit drop
 """
-# A message that came in between scored the contact itself, newer than we know: then its row stays as it is.
+# A message or another run that came in between scored the contact itself: then its row stays as it is, as it does when
+# an hour is run late that knows less of the silence than the row does.
 _WRITE_BACK = """
 with changed as (
     update contacts
@@ -50,18 +49,18 @@ with changed as (
     where contacts.tenant_id = rescored.tenant_id
         and contacts.id = rescored.contact_id
         and contacts.lead_last_inbound_at = rescored.last_inbound_at
-        and (contacts.lead_score, contacts.lead_grade) is distinct from (rescored.score, rescored.grade)
+        and (contacts.lead_score, contacts.lead_grade) = (rescored.previous_score, rescored.previous_grade)
+        and coalesce(contacts.lead_scored_at <= %(at)s, true)
     returning rescored.*
 )
 insert into lead_score_events (
-    tenant_id, id, contact_id, as_of, cause, message_points, speed_points, question_points, intent_points, base, decay,
+    tenant_id, contact_id, as_of, cause, message_points, speed_points, question_points, intent_points, base, decay,
     score, grade, previous_score, previous_grade, rules_version, extractor_version
 )
 select
-    tenant_id, id, contact_id, %(at)s, cause, message_points, speed_points, question_points, intent_points, base,
+    tenant_id, contact_id, %(at)s, cause, message_points, speed_points, question_points, intent_points, base,
     decay, score, grade, previous_score, previous_grade, %(rules_version)s, %(extractor_version)s
 from changed
-on conflict do nothing
 """
 
 
@@ -126,9 +125,10 @@ def _rescored(contacts: pa.RecordBatch, at: datetime) -> Iterator[tuple[Any, ...
         base, *points = before
         if [now.score, now.grade] != points:
             tenant_id, contact_id = (column[index].as_py() for column in ids)
-            cause = "decay" if now.base == base else "recalculation"
+            # Silence never raises a score: who was frozen and is scored again was counted anew.
+            cause = "decay" if now.base == base and now.score < points[0] else "recalculation"
             last_inbound_at = _EPOCH + timedelta(microseconds=since)
-            yield (*_scored(tenant_id, contact_id, cause, now, at), *points, last_inbound_at)
+            yield (tenant_id, contact_id, cause, *_parts(now), *points, last_inbound_at)
 
 
 def _lists(column: pa.ListArray) -> Iterator[list[Any]]:
@@ -137,12 +137,8 @@ def _lists(column: pa.ListArray) -> Iterator[list[Any]]:
     return (flat[start:end] for start, end in pairwise(ends))
 
 
-def _scored(tenant_id: UUID, contact_id: UUID, cause: str, now: Score, at: datetime) -> tuple[Any, ...]:
+def _parts(now: Score) -> tuple[Any, ...]:
     return (
-        events.named_id("lead_score_event", tenant_id, f"{contact_id}:{at.isoformat()}"),
-        tenant_id,
-        contact_id,
-        cause,
         now.message_points,
         now.speed_points,
         now.question_points,

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -54,7 +55,7 @@ def _stored(settings: Settings, contact_id: UUID) -> tuple[Any, ...]:
 def _ledger(settings: Settings) -> list[tuple[Any, ...]]:
     with psycopg.connect(settings.role_url("pipeline")) as pipeline:
         return pipeline.execute(
-            "select cause, base, decay, score, previous_score, as_of from lead_score_events order by as_of"
+            "select cause, base, decay, score, previous_score, as_of from lead_score_events order by recorded_at"
         ).fetchall()
 
 
@@ -83,6 +84,76 @@ def test_a_frozen_tenant_keeps_its_scores(installation: Settings) -> None:
     scores.rescore(installation, at=NOON + timedelta(days=9))
 
     assert _stored(installation, contact_id) == (30, "D")
+
+
+def test_whose_score_was_frozen_is_counted_anew_and_not_cooled(installation: Settings) -> None:
+    business = history.a_business(installation)
+    contact_id = _a_lead(installation, business, ScoreFacts(inbound_count=20, last_inbound_at=NOON), scored_at=NOON)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        # What they wrote while scores were frozen has raised the base alone.
+        engine.execute("update contacts set lead_score = 4, lead_grade = 'F' where id = %s", (contact_id,))
+
+    scores.rescore(installation, at=NOON + timedelta(hours=25))
+
+    assert [row[:5] for row in _ledger(installation)] == [("recalculation", 30, 5, 25, 4)]
+
+
+def test_an_hour_that_runs_late_leaves_the_newer_score(installation: Settings) -> None:
+    business = history.a_business(installation)
+    contact_id = _a_lead(installation, business, ScoreFacts(inbound_count=20, last_inbound_at=NOON), scored_at=NOON)
+    scores.rescore(installation, at=NOON + timedelta(hours=24, minutes=3))
+    cooled = _ledger(installation)
+
+    late = scores.rescore(installation, at=NOON + timedelta(hours=24))
+
+    assert late.changed_count == 0
+    assert _stored(installation, contact_id) == (25, "D")
+    assert _ledger(installation) == cooled
+
+
+def test_two_runs_at_once_write_one_course(installation: Settings) -> None:
+    business = history.a_business(installation)
+    contact_id = _a_lead(installation, business, ScoreFacts(inbound_count=20, last_inbound_at=NOON), scored_at=NOON)
+    instants = [NOON + timedelta(hours=hours) for hours in (25, 73)]
+    with ThreadPoolExecutor() as runs, psycopg.connect(installation.role_url("engine")) as engine:
+        # Both have read the same score when the first of them may write.
+        engine.execute("select 1 from contacts where id = %s for update", (contact_id,))
+        begun = [runs.submit(scores.rescore, installation, at=at) for at in instants]
+        while _waiting(installation) < len(begun):
+            assert not any(run.done() for run in begun)
+        engine.rollback()
+        assert sum(run.result().changed_count for run in begun) == 1
+
+    scores.rescore(installation, at=instants[1])
+
+    course = [(row[4], row[3]) for row in _ledger(installation)]
+    assert course in ([(30, 25), (25, 15)], [(30, 15)])
+    assert _stored(installation, contact_id) == (15, "F")
+
+
+def _waiting(settings: Settings) -> int:
+    """How many statements wait for somebody else's lock."""
+    waits = "from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with psycopg.connect(settings.role_url("pipeline")) as pipeline:
+        return len(pipeline.execute(f"select 1 {waits}").fetchall())
+
+
+def test_who_cooled_and_wrote_from_before_is_cooled_again_in_the_same_hour(installation: Settings) -> None:
+    business, hour = history.a_business(installation), NOON + timedelta(hours=25)
+    contact_id = _a_lead(installation, business, ScoreFacts(inbound_count=20, last_inbound_at=NOON), scored_at=NOON)
+    scores.rescore(installation, at=hour)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        # A question that the gateway tells late, scored as of the newest message.
+        engine.execute(
+            "update contacts set lead_score = 35, lead_grade = 'D', lead_base = 35, lead_question_count = 1,"
+            " lead_scored_at = lead_last_inbound_at where id = %s",
+            (contact_id,),
+        )
+
+    scores.rescore(installation, at=hour)
+
+    assert _stored(installation, contact_id) == (30, "D")
+    assert [row[3:5] for row in _ledger(installation)] == [(25, 30), (30, 35)]
 
 
 def test_cooling_counts_as_a_scored_lead(installation: Settings, published: Reader) -> None:
