@@ -75,9 +75,10 @@ from current_at_end as current inner join other_at_end as other using (tenant_id
 _AGREEMENT = """
 with
 newest as (
-    select tenant_id, contact_id, arg_max(base, (as_of, recorded_at)) as base
+    select tenant_id, contact_id, arg_max(base, (recorded_at, as_of)) as base
     from marts.lead_score_history
     where as_of <= $until and (tenant_id = $tenant_id or $tenant_id is null)
+        and recorded_at <= coalesce($known_at, cast('infinity' as timestamptz))
     group by all
 )
 select
@@ -166,6 +167,6 @@ def ask(
         matrix=replay.rows(warehouse, _MATRIX),
         would_have_been_hot=replay.rows(warehouse, _HOT, {"hot": HOT_SCORE, "would_be": True}),
         no_longer_hot=replay.rows(warehouse, _HOT, {"hot": HOT_SCORE, "would_be": False}),
-        agreement=replay.rows(warehouse, _AGREEMENT, {"until": until, "tenant_id": tenant_id})[0],
+        agreement=replay.rows(warehouse, _AGREEMENT, {"until": until, "known_at": known_at, "tenant_id": tenant_id})[0],
         left_out_count=replay.rows(warehouse, "select count(*) as people from half_known")[0]["people"],
     )

@@ -9,13 +9,15 @@ contacts as (
 ),
 
 newest as (
+    -- What was written last: a message that comes late scores as of when it was sent, and the lead
+    -- may have cooled since.
     select
         tenant_id,
         contact_id,
-        arg_max(message_points, (as_of, recorded_at)) as message_points,
-        arg_max(speed_points, (as_of, recorded_at)) as speed_points,
-        arg_max(question_points, (as_of, recorded_at)) as question_points,
-        arg_max(intent_points, (as_of, recorded_at)) as intent_points,
+        arg_max(message_points, (recorded_at, as_of)) as message_points,
+        arg_max(speed_points, (recorded_at, as_of)) as speed_points,
+        arg_max(question_points, (recorded_at, as_of)) as question_points,
+        arg_max(intent_points, (recorded_at, as_of)) as intent_points,
         max(score) as highest_score,
         max(as_of) as last_scored_at
     from staging.stg_lead_scores

@@ -195,6 +195,43 @@ def test_a_ledger_that_disagrees_is_counted(facts: duckdb.DuckDBPyConnection) ->
     assert found.agreement == {"compared_count": 2, "differing_count": 1, "differing": [wrong]}
 
 
+def test_the_ledger_is_compared_as_it_was_written_and_known(facts: duckdb.DuckDBPyConnection) -> None:
+    contact_id, since = UUID(int=10), NOON - timedelta(days=2)
+    _write_questions(facts, contact_id, 2, since)
+    # They cooled; then their second message came, which was sent before that.
+    for base, as_of, recorded_at in ((7, NOON, NOON), (14, since, NOON + timedelta(hours=1))):
+        values = [_TENANT, contact_id, base, as_of, recorded_at]
+        facts.execute("insert into marts.lead_score_history values (?, ?, ?, ?, ?)", values)
+
+    now = what_if.ask(facts, since=since, until=NOON)
+    then = what_if.ask(facts, since=since, until=NOON, known_at=NOON)
+
+    assert (now.agreement["differing_count"], then.agreement["differing_count"]) == (0, 1)
+
+
+def test_a_late_message_is_in_the_parts_of_a_score(installation: Settings, published: Reader) -> None:
+    business = history.a_business(installation)
+    past = history.a_past(business, turns=5, days=5)
+    past.events.clear()
+    history.write(installation, past)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("update contacts set lead_score = 12, lead_base = 12")
+        for cause, points, decay, hour in (("decay", 10, 5, 3), ("inbound", 12, 0, 2)):
+            engine.execute(
+                "insert into lead_score_events (tenant_id, contact_id, as_of, cause, message_points, speed_points,"
+                " question_points, intent_points, base, decay, score, grade, rules_version, extractor_version,"
+                " recorded_at) select tenant_id, id, %s, %s, %s, 0, 0, 0, %s, %s, %s, 'F', 'lead_v1', 'intents_v1',"
+                " clock_timestamp() from contacts",
+                (NOON - timedelta(hours=4 - hour), cause, points, points, decay, points - decay),
+            )
+
+    rollup.rollup(installation, at=NOON)
+
+    assert published.rows("select base, message_points from lead_scores_current") == [
+        {"base": 12, "message_points": 12}
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
