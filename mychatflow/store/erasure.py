@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from secrets import token_hex
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -20,7 +21,10 @@ STAND_IN_KEEPS: Final[Mapping[str, str]] = MappingProxyType(
         "lead_score_events": "ingested_xid = pg_current_xact_id()",
         "analytics_events": (
             "first_xid = coalesce(first_xid, ingested_xid), ingested_xid = pg_current_xact_id(),"
-            " properties = properties - array['message_id', 'interaction_id']"
+            # A reply and its failure still belong together, by words that lead to no message of anybody.
+            " properties = properties || jsonb_strip_nulls(jsonb_build_object("
+            "'message_id', md5(:forgotten || (properties ->> 'message_id')),"
+            " 'interaction_id', cast(md5(:forgotten || (properties ->> 'interaction_id')) as uuid)))"
         ),
         "llm_attempts": "",
         "follow_up_runs": (
@@ -268,7 +272,7 @@ async def _count(transaction: AsyncConnection, person: _Person, rows: str) -> in
 
 async def _move(transaction: AsyncConnection, person: _Person, *, at: datetime) -> dict[str, int]:
     stand_in = uuid4()
-    values = person.values(stand_in=stand_in, stand_in_words=str(stand_in), at=at)
+    values = person.values(stand_in=stand_in, stand_in_words=str(stand_in), forgotten=token_hex(), at=at)
     await transaction.execute(_STAND_IN, values)
     moved = {}
     for name, changes in STAND_IN_KEEPS.items():

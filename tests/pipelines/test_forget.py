@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import duckdb
 import pytest
 
 from mychatflow import settings as configuration
+from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from mychatflow.store import erasure, media_vault
 from mychatflow.store.session import Store
@@ -23,6 +25,16 @@ TOTALS = (
     "analytics_summary_daily",
     "lead_funnel_daily",
     "tenant_usage_daily",
+    "response_times_daily",
+    "llm_usage_daily",
+    "instance_health_daily",
+    "messages_local_hourly",
+    "latency_sketches_daily",
+    "campaign_performance",
+    "follow_up_performance",
+    "lead_calibration",
+    "breaker_changes",
+    "provider_availability_hourly",
 )
 
 
@@ -62,13 +74,30 @@ def holds(settings: Settings, contact_id: UUID) -> list[Path]:
     return [path for path in found if stored in path.read_bytes() or str(contact_id).encode() in path.read_bytes()]
 
 
+def _failed_reply(business: Business, contact_id: UUID, at: datetime) -> list[tuple[Any, ...]]:
+    """It answered nobody."""
+    told = {"contact_id": contact_id, "interaction_id": str(uuid4())}
+    return [
+        history.an_event(
+            business,
+            EventType.MESSAGE_SENT,
+            at=at,
+            author="agent",
+            waits_since=(at - timedelta(seconds=7)).isoformat(),
+            **told,
+        ),
+        history.an_event(business, EventType.MESSAGE_FAILED, at=at, message_id="wamid.1", **told),
+    ]
+
+
 def test_an_erased_person_leaves_the_files_and_totals_stay(
     installation: Settings, business: Business, capsys: pytest.CaptureFixture[str]
 ) -> None:
     past = history.a_past(business, turns=60, days=5, until=datetime.now(UTC))
+    contact_id = past.contacts[0][1]
+    past.events.extend(_failed_reply(business, contact_id, datetime.now(UTC) - timedelta(days=1)))
     history.write(installation, past)
     assert rollup.main(["--json"]) == answers.OK
-    contact_id = past.contacts[0][1]
     before = totals(installation)
     assert holds(installation, contact_id)
     erase(installation, business.tenant_id, contact_id)
