@@ -1,4 +1,4 @@
-"""Brings an installation back from a backup: checked first, what was there kept aside, the erased erased again."""
+"""Brings an installation back: the backup checked, what stood there kept aside, who was forgotten forgotten again."""
 
 import asyncio
 import json
@@ -35,6 +35,7 @@ class Restored:
 
     newest_message_at: datetime | None
     erased_again: int
+    shredded_again: int
     seconds: float
     kept_aside: tuple[str, ...]
 
@@ -57,14 +58,20 @@ def restore(settings: Settings, source: Path, *, wal: Path | None, keys: Path | 
     _copy_back(settings, server, source, wal)
     try:
         newest = _recover(server)
-        erased_again = asyncio.run(_forget_again(settings, at))
+        erased_again, shredded_again = asyncio.run(_forget_again(settings, at))
     finally:
         server.stop()
     if not erased_again:
         _publish(settings, source)
     server.restore_mark.unlink()
     seconds = time.monotonic() - began
-    return Restored(newest_message_at=newest, erased_again=erased_again, seconds=seconds, kept_aside=kept_aside)
+    return Restored(
+        newest_message_at=newest,
+        erased_again=erased_again,
+        shredded_again=shredded_again,
+        seconds=seconds,
+        kept_aside=kept_aside,
+    )
 
 
 def row_counts(settings: Settings) -> dict[str, int]:
@@ -206,10 +213,11 @@ def _has_recovered(server: EmbeddedPostgres) -> bool:
     return row is not None and not row[0]
 
 
-async def _forget_again(settings: Settings, at: datetime) -> int:
+async def _forget_again(settings: Settings, at: datetime) -> tuple[int, int]:
     store = Store(settings)
+    privacy = Privacy(store, settings)
     try:
-        return await Privacy(store, settings).forget_again(at=at)
+        return await privacy.forget_again(at=at), await privacy.end_again(at=at)
     finally:
         await store.close()
 

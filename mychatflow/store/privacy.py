@@ -1,25 +1,23 @@
 """A person's two rights over their data, done whole: a sealed copy to fetch, and being forgotten everywhere."""
 
 import asyncio
-import json
-import os
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from uuid import UUID
 
 import structlog
 
 from mychatflow.settings import Settings
-from mychatflow.store import audit, contact_book, data_requests, erasure, export, media_vault
+from mychatflow.store import audit, contact_book, data_requests, erasure, export, media_vault, tenant_keys, tenants
 from mychatflow.store.data_requests import Claimed
 from mychatflow.store.erasure import Erased, OnLegalHold
 from mychatflow.store.export import Exported
 from mychatflow.store.export_vault import ExportVault
+from mychatflow.store.forgotten import ForgottenList
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 
@@ -29,6 +27,14 @@ log = structlog.get_logger(__name__)
 
 class NoSuchPerson(Exception):
     """The tenant has no such contact (any more)."""
+
+
+class NoSuchTenant(Exception):
+    """No tenant has that id."""
+
+
+class NotConfirmed(Exception):
+    """What was typed is not the tenant's name; the name is the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,10 @@ class Privacy:
     @property
     def media(self) -> MediaVault:
         return media_vault.opened(self.settings)
+
+    @property
+    def forgotten(self) -> ForgottenList:
+        return ForgottenList(self.settings.data_dir / "erased.jsonl")
 
     async def copy(
         self, target: BinaryIO, tenant_id: UUID, contact_id: UUID | None, *, actor: str, at: datetime
@@ -106,7 +116,7 @@ class Privacy:
             )
             if erased is None:
                 raise NoSuchPerson
-            self._remember(erased)
+            self.forgotten.add_people(tenant_id, erased.wa_hashes, at=erased.at)
             detail = {"rows": sum(table.before for table in erased.tables.values())}
             await self._record(tenant_id, "contact.erased", contact_id, actor=actor, detail=detail, at=at)
             # Last: a copy that is asked for from now on sees nothing of the person once we are through.
@@ -143,28 +153,47 @@ class Privacy:
             found += 1
         return found
 
+    async def end_tenant(self, tenant_id: UUID, *, confirm: str, at: datetime) -> int:
+        """Drop its keys, kept files and copies: there is no way back. Returns how many keys there were.
+
+        `confirm` is the tenant's name, typed out. Raises NoSuchTenant, NotConfirmed, OnLegalHold.
+        """
+        async with self.store.platform_transaction() as transaction:
+            name = await tenant_keys.name_of(transaction, tenant_id)
+            if name is None:
+                raise NoSuchTenant
+            if await tenants.is_on_legal_hold(transaction, tenant_id):
+                raise OnLegalHold
+            if confirm != name:
+                raise NotConfirmed(name)
+            count = await tenant_keys.shred(transaction, tenant_id, at=at)
+        # Only now: a restore does again what the list says, and an end that failed must not come true then.
+        self.forgotten.add_tenant(tenant_id, at=at)
+        await self._remove_files(tenant_id)
+        return count
+
+    async def end_again(self, *, at: datetime) -> int:
+        """After a restore: tenants whose keys the backup brought back lose them again. Returns how many there were."""
+        found = 0
+        for tenant_id in sorted(self.forgotten.tenants()):
+            async with self.store.platform_transaction() as transaction:
+                if await tenants.is_on_legal_hold(transaction, tenant_id):
+                    log.warning("not ended again: legal hold", tenant_id=str(tenant_id))
+                    continue
+                found += bool(await tenant_keys.shred(transaction, tenant_id, at=at))
+            await self._remove_files(tenant_id)
+        return found
+
+    async def _remove_files(self, tenant_id: UUID) -> None:
+        self.store.key_ring.forget(tenant_id)
+        await asyncio.to_thread(self.media.remove_all, tenant_id)
+        await asyncio.to_thread(self.exports.remove_all, tenant_id)
+
     async def _listed(self) -> list[Mapping[str, Any]]:
         """The list in the database, and the one beside it that no restore takes back."""
         async with self.store.platform_transaction() as transaction:
             listed = await erasure.listed(transaction)
-        path = self._list_file
-        lines = path.read_text().splitlines() if path.exists() else []
-        return listed + [parsed for line in lines if (parsed := _parsed(line))]
-
-    def _remember(self, erased: Erased) -> None:
-        path = self._list_file
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        about = {"tenant_id": str(erased.tenant_id), "erased_at": erased.at.isoformat()}
-        lines = [json.dumps(about | {"wa_hash": wa_hash}) for wa_hash in erased.wa_hashes]
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
-            # Begun anew: a full disk may have cut off the last line of whoever came before.
-            file.write("\n" + "\n".join(lines) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    @property
-    def _list_file(self) -> Path:
-        return self.settings.data_dir / "erased.jsonl"
+        return listed + self.forgotten.people()
 
     async def _record(
         self,
@@ -181,16 +210,3 @@ class Privacy:
             await audit.record(
                 transaction, tenant_id, actor=actor, action=action, subject=subject, detail=detail, at=at
             )
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    """None of a line that was cut off: its erasure was not committed, and was done again under a line of its own."""
-    try:
-        found = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return {
-        "tenant_id": UUID(found["tenant_id"]),
-        "wa_hash": found["wa_hash"],
-        "erased_at": datetime.fromisoformat(found["erased_at"]),
-    }

@@ -1,12 +1,12 @@
 """/tenant: who the caller works for, and as what; and the end of it."""
 
-import asyncio
 from uuid import UUID
 
 from mychatflow.rules.plan import DAILY_MESSAGES, USERS
 from mychatflow.rules.role import Permission
-from mychatflow.store import media_vault, tenant_keys, tenants
-from mychatflow.store.export_vault import ExportVault
+from mychatflow.store import tenants
+from mychatflow.store.erasure import OnLegalHold
+from mychatflow.store.privacy import NotConfirmed, Privacy
 from realtime.api.bodies import Body, Line, Shown
 from realtime.api.desk import AtDesk, not_found
 from realtime.api.problems import Problem
@@ -45,17 +45,16 @@ class TheEnd(Body):
 
 @router.delete("/tenant", status_code=204, summary="End it and drop its keys", **needs(Permission.DELETE_TENANT))
 async def end_tenant(desk: AtDesk, wanted: TheEnd) -> None:
-    """Nobody reads its words again, not in a backup either."""
-    store, settings = desk.doors.store, desk.doors.settings
-    async with desk.changing("tenant.shredded", desk.tenant_id), store.platform_transaction() as transaction:
-        if await tenants.is_on_legal_hold(transaction, desk.tenant_id):
-            raise Problem(409, "legal_hold", "This tenant is on legal hold: nothing may be deleted until it ends.")
-        if wanted.confirm != await tenant_keys.name_of(transaction, desk.tenant_id):
-            raise Problem(422, "not_confirmed", "`confirm` must be the tenant's name.")
-        await tenant_keys.shred(transaction, desk.tenant_id, at=desk.at)
-    store.key_ring.forget(desk.tenant_id)
-    await asyncio.to_thread(media_vault.opened(settings).remove_all, desk.tenant_id)
-    await asyncio.to_thread(ExportVault(settings.data_dir / "exports").remove_all, desk.tenant_id)
+    """Nobody reads its words again; a backup of before keeps them until it ends, and a restore drops the keys anew."""
+    async with desk.changing("tenant.shredded", desk.tenant_id):
+        try:
+            privacy = Privacy(desk.doors.store, desk.doors.settings)
+            await privacy.end_tenant(desk.tenant_id, confirm=wanted.confirm, at=desk.at)
+        except OnLegalHold as held:
+            detail = "This tenant is on legal hold: nothing may be deleted until it ends."
+            raise Problem(409, "legal_hold", detail) from held
+        except NotConfirmed as mistyped:
+            raise Problem(422, "not_confirmed", "`confirm` must be the tenant's name.") from mistyped
 
 
 @router.get("/tenant/legal-hold", summary="Whether nothing may be deleted", **needs(Permission.VIEW_AUDIT))

@@ -22,8 +22,8 @@ from mychatflow.local import backup, backup_manifest, process, programs, restore
 from mychatflow.local.backup_manifest import BackupDamaged
 from mychatflow.local.console import DEPENDENCY_DOWN
 from mychatflow.local.postgres import EmbeddedPostgres
-from mychatflow.settings import Settings
-from mychatflow.store import schema
+from mychatflow.settings import DATABASE, Settings
+from mychatflow.store import schema, tenant_keys
 from mychatflow.store.privacy import Privacy
 from mychatflow.store.session import Store
 from tests.factories import Tenant, a_contact, a_tenant
@@ -185,6 +185,30 @@ def test_the_erased_stay_erased_after_a_restore(place):
     assert done.erased_again == 1
     assert "34600000092@c.us" not in place.people()
     assert "34600000093@c.us" in place.people()
+
+
+def test_a_business_that_ended_stays_without_keys_after_a_restore(place):
+    ended = with_store(place.settings, a_tenant)
+
+    async def end(store: Store) -> int:
+        for each in (ended, place.tenant):
+            async with store.tenant_transaction(each.tenant_id) as transaction:
+                await store.key_ring.for_tenant(each.tenant_id, transaction)
+        source.append(place.take())
+        async with store.platform_transaction() as transaction:
+            name = str(await tenant_keys.name_of(transaction, ended.tenant_id))
+        return await Privacy(store, place.settings).end_tenant(ended.tenant_id, confirm=name, at=datetime.now(UTC))
+
+    source: list[Path] = []
+    assert with_store(place.settings, end) == 1
+
+    done = place.restore(source[0])
+
+    with psycopg.connect(place.server.admin_url(DATABASE)) as connection:
+        keyed = {row[0] for row in connection.execute("select tenant_id from tenant_keys")}
+    assert (done.erased_again, done.shredded_again) == (0, 1)
+    assert place.tenant.tenant_id in keyed
+    assert ended.tenant_id not in keyed
 
 
 def test_a_killed_server_comes_back_with_its_last_commit(place):

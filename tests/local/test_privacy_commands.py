@@ -93,7 +93,7 @@ def test_an_erasure_prints_its_certificate(run, fresh, business, contact_id):
         assert connection.execute("select count(*) from contacts where erased_at is null").fetchone() == (0,)
     assert run("erase", "--tenant", business.tenant_id, "--contact", contact_id)[0] == console.FAILED
     assert run("erase", "--tenant", business.tenant_id)[0] == console.USAGE
-    assert run("erase", "--replay", "--json") == (console.OK, '{"erased_again": 0}\n')
+    assert run("erase", "--replay", "--json") == (console.OK, '{"erased_again": 0, "shredded_again": 0}\n')
 
 
 def test_keys_are_rotated_and_dropped_by_name_alone(run, fresh, business):

@@ -10,9 +10,10 @@ import typer
 from mychatflow.local import console
 from mychatflow.local.commands import database, loading
 from mychatflow.local.console import Failure
-from mychatflow.store import audit, media_vault, tenant_keys, tenants
+from mychatflow.store import audit, tenant_keys
 from mychatflow.store.cipher import CACHED_SECONDS
-from mychatflow.store.export_vault import ExportVault
+from mychatflow.store.erasure import OnLegalHold
+from mychatflow.store.privacy import NoSuchTenant, NotConfirmed, Privacy
 from mychatflow.store.session import Store
 from mychatflow.store.tenant_keys import Rewrapped, RotationRefused
 
@@ -81,25 +82,26 @@ def shred(
     confirm: Annotated[str, typer.Option(help="The tenant's name, typed out.")],
     as_json: _Json = False,
 ) -> None:
-    """End a tenant and drop its keys: nobody reads its words again, not in a backup either. There is no way back."""
+    """End a tenant and drop its keys: nobody reads its words again. There is no way back.
+
+    A backup of before keeps the keys until it ends; a restore of it drops them anew.
+    """
     loaded = loading.settings()
 
     async def work(store: Store) -> int:
-        async with store.platform_transaction() as transaction:
-            name = await tenant_keys.name_of(transaction, tenant)
-            if name is None:
-                raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant list")
-            if await tenants.is_on_legal_hold(transaction, tenant):
-                raise Failure("the tenant is on legal hold", next_step="end the hold first")
-            if confirm != name:
-                raise Failure(f"--confirm must be the tenant's name: {name}", exit_code=console.USAGE)
-            count = await tenant_keys.shred(transaction, tenant, at=datetime.now(UTC))
-            await _record(store, tenant, "tenant.shredded", {"keys": count})
+        now = datetime.now(UTC)
+        count = await Privacy(store, loaded).end_tenant(tenant, confirm=confirm, at=now)
+        await _record(store, tenant, "tenant.shredded", {"keys": count})
         return count
 
-    count = database.with_store(loaded, work)
-    media_vault.opened(loaded).remove_all(tenant)
-    ExportVault(loaded.data_dir / "exports").remove_all(tenant)
+    try:
+        count = database.with_store(loaded, work)
+    except NoSuchTenant as missing:
+        raise Failure(f"no tenant has the id {tenant}", next_step="mychatflow tenant list") from missing
+    except OnLegalHold as held:
+        raise Failure("the tenant is on legal hold", next_step="end the hold first") from held
+    except NotConfirmed as mistyped:
+        raise Failure(f"--confirm must be the tenant's name: {mistyped}", exit_code=console.USAGE) from mistyped
     _give({"tenant_id": str(tenant), "keys_dropped": count}, as_json=as_json)
 
 

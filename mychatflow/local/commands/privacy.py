@@ -65,15 +65,14 @@ def write_erasure(
     tenant: Annotated[UUID | None, typer.Option(help="The tenant's id.")] = None,
     contact: Annotated[UUID | None, typer.Option(help="The person's id.")] = None,
     replay: Annotated[
-        bool, typer.Option("--replay", help="After a restore: erase again whom the backup brought back.")
+        bool, typer.Option("--replay", help="After a restore: erase and shred again what the backup brought back.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The certificate as one JSON object.")] = False,
 ) -> None:
     """Forget a person in the database, the warehouse, kept files and copies, and print the certificate."""
     loaded = loading.settings()
     if replay:
-        count = database.with_store(loaded, lambda store: Privacy(store, loaded).forget_again(at=datetime.now(UTC)))
-        _give({"erased_again": count}, as_json=as_json)
+        _give(database.with_store(loaded, lambda store: _again(Privacy(store, loaded))), as_json=as_json)
         return
     if tenant is None or contact is None:
         step = "mychatflow tenant list has the one, GET /api/v1/contacts the other"
@@ -98,6 +97,11 @@ def write_erasure(
             next_step="its next hourly run does it by itself; or now: mychatflow rollup",
             exit_code=console.PARTIAL,
         )
+
+
+async def _again(privacy: Privacy) -> dict[str, Any]:
+    at = datetime.now(UTC)
+    return {"erased_again": await privacy.forget_again(at=at), "shredded_again": await privacy.end_again(at=at)}
 
 
 def _out_of_the_warehouse(loaded: Settings, tenant: UUID, contact: UUID) -> dict[str, int] | None:
