@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -19,7 +20,7 @@ from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store import media_vault
 from mychatflow.store.cipher import KeyRing
 from mychatflow.store.session import Store
-from realtime import alerts, release, start, tracing
+from realtime import alerts, release, sign_of_life, start, tracing
 from realtime.accounts.due_mail import DueMail
 from realtime.accounts.invitations import INVITATIONS
 from realtime.accounts.quota import QuotaWatch
@@ -74,9 +75,10 @@ log = structlog.get_logger(__name__)
 class Worker:
     """Everything one worker process holds open."""
 
-    def __init__(self, settings: Settings, *, index: int) -> None:
+    def __init__(self, settings: Settings, *, index: int, alive: Path | None = None) -> None:
         self._settings = settings
         self._index = index
+        self._alive = alive
         self.rung = asyncio.Event()
         # Never rung while we work: nobody waits for a receipt, so its own look four times a second will do.
         self.statuses_rung = asyncio.Event()
@@ -119,6 +121,8 @@ class Worker:
             tasks.create_task(ReportMails(self.store, self._settings).run(self.stopping))
             tasks.create_task(Deliveries(self.store, self._settings).run(self.stopping))
             tasks.create_task(DataRequests(self.store, self._settings).run(self.stopping))
+            if self._alive is not None:
+                tasks.create_task(sign_of_life.show(self._alive, stopping=self.stopping))
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 50, 1_000)
@@ -192,8 +196,8 @@ class Worker:
             yield loop, FollowUps(pool, tenants), catch_up, letters, meanings
 
 
-async def serve(settings: Settings, *, index: int) -> None:
-    worker = Worker(settings, index=index)
+async def serve(settings: Settings, *, index: int, alive: Path | None) -> None:
+    worker = Worker(settings, index=index, alive=alive)
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(number, worker.stop)
@@ -204,6 +208,7 @@ def main() -> int:
     """Refuse what is unsafe (exit 78), then serve."""
     parser = argparse.ArgumentParser(prog="python -m realtime.worker", description=__doc__)
     parser.add_argument("--index", type=int, default=1, help="which of several workers this is")
+    parser.add_argument("--alive", type=Path, help="the file that shows that it is not stuck")
     given = parser.parse_args()
     try:
         settings = configuration.load()
@@ -214,7 +219,7 @@ def main() -> int:
         return start.REFUSED_EXIT
     if settings.worker_metrics_port is not None:
         start_http_server(settings.worker_metrics_port + given.index - 1, addr=settings.web_host)
-    uvloop.run(serve(settings, index=given.index))
+    uvloop.run(serve(settings, index=given.index, alive=given.alive))
     tracing.stop()
     return 0
 

@@ -109,7 +109,13 @@ class Installation:
 
     def start(self, program: Program) -> None:
         """Start that program and keep it running."""
-        launch = functools.partial(self._launch, program.name, program.command)
+
+        def launch() -> subprocess.Popen[bytes]:
+            if program.alive is not None:
+                # What the one before it left says nothing of this one.
+                program.alive.unlink(missing_ok=True)
+            return self._launch(program.name, program.command)
+
         patience = 6 if program.name == "dagster" else 25
         self.supervisor.start(Spec(name=program.name, launch=launch, patience_seconds=patience))
 

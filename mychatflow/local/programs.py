@@ -17,7 +17,7 @@ NAMES: Final = ("web", "worker", "phone", "dashboards", "dagster")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """One process. `address` is for people, `health` answers 200 when it is up."""
+    """One process. `address` is for people; `health` answers 200 while it is up, `alive` is a file that it touches."""
 
     name: str
     arguments: tuple[str, ...]
@@ -26,8 +26,15 @@ class Program:
     port_variable: str | None = None
     address: str | None = None
     health: str | None = None
+    alive: Path | None = None
+    # Of a program that answered before. A slow machine takes seconds, a database that is away nothing at all.
+    longest_silence_seconds: float = 60.0
     # Whether the table of addresses waits for it.
     is_awaited: bool = True
+
+    @property
+    def is_asked(self) -> bool:
+        return self.health is not None or self.alive is not None
 
     @property
     def command(self) -> list[str]:
@@ -47,8 +54,14 @@ def web(settings: Settings) -> Program:
     )
 
 
-def worker(index: int) -> Program:
-    return Program(name=f"worker-{index}", arguments=("-m", "realtime.worker", "--index", str(index)))
+def worker(settings: Settings, index: int) -> Program:
+    name = f"worker-{index}"
+    alive = settings.run_dir / f"{name}.alive"
+    return Program(
+        name=name,
+        arguments=("-m", "realtime.worker", "--index", str(index), "--alive", str(alive)),
+        alive=alive,
+    )
 
 
 def phone(settings: Settings) -> Program:
@@ -87,6 +100,8 @@ def dagster(settings: Settings) -> Program:
         address=root,
         health=f"{root}/server_info",
         is_awaited=False,
+        # It stands behind all others, and its runs end with it.
+        longest_silence_seconds=300.0,
     )
 
 
@@ -96,7 +111,7 @@ def chosen(settings: Settings, only: frozenset[str]) -> list[Program]:
     if "web" in only:
         programs.append(web(settings))
     if "worker" in only:
-        programs += [worker(index) for index in range(1, settings.workers + 1)]
+        programs += [worker(settings, index) for index in range(1, settings.workers + 1)]
     if "phone" in only and settings.is_sandbox_phone:
         programs.append(phone(settings))
     if "dashboards" in only:

@@ -44,7 +44,7 @@ def addresses(running: Sequence[Program]) -> Table:
 
 def processes(supervisor: Supervisor, answering: Collection[str], running: Sequence[Program]) -> Group:
     """Every process: state, pid, how long it has been up, how often it was started again."""
-    asked = {program.name for program in running if program.health}
+    asked = {program.name for program in running if program.is_asked}
     table = Table(box=None, header_style="dim", pad_edge=False)
     for column in ("process", "state", "pid", "up for", "restarts"):
         table.add_column(column, justify="left" if column in {"process", "state"} else "right")

@@ -1,4 +1,4 @@
-"""Keeps an installation's processes alive: restarts what ends, whatever its exit code, and stops all in order."""
+"""Keeps an installation's processes alive: restarts what ends or is stuck, and stops all in order."""
 
 import contextlib
 import os
@@ -46,6 +46,7 @@ class Supervised:
     started_at: float = 0.0
     start_due_at: float = 0.0
     exit_code: int | None = None
+    was_stuck: bool = False
     family: dict[int, psutil.Process] = field(default_factory=dict)
 
     @property
@@ -78,6 +79,16 @@ class Supervisor:
             elif member.state == "waiting" and now >= member.start_due_at:
                 self._start_again(member, now)
 
+    def end_stuck(self, name: str) -> None:
+        """Kill what lives and does not answer; the next tick starts it again, later each time that it happens."""
+        member = self.members[name]
+        if member.pid is None:
+            return
+        self._tell(f"{name} has not answered for too long: killing it")
+        self._remember_family(member)
+        _kill_all(member)
+        member.was_stuck = True
+
     def stop(self, groups: Sequence[Sequence[str]]) -> None:
         """End the members named in each group together, group after group, and whatever they started."""
         for names in groups:
@@ -105,7 +116,7 @@ class Supervisor:
         if member.spec.once:
             member.state = "done" if code == 0 else "failed"
             return
-        steady = _STEADY_SECONDS if code < 0 else _STEADY_SECONDS_OF_ITS_OWN
+        steady = _STEADY_SECONDS if code < 0 and not member.was_stuck else _STEADY_SECONDS_OF_ITS_OWN
         member.failures_in_a_row = 0 if now - member.started_at >= steady else member.failures_in_a_row + 1
         self._wait(member, now, why=f"ended ({_in_words(code)})")
 
@@ -126,7 +137,7 @@ class Supervisor:
     def _launch(self, member: Supervised) -> None:
         member.process = member.spec.launch()
         member.started_at = time.monotonic()
-        member.state = "starting"
+        member.state, member.was_stuck = "starting", False
 
     def _ask_to_end(self, member: Supervised) -> None:
         self._remember_family(member)

@@ -111,6 +111,22 @@ def test_what_fails_after_minutes_waits_longer_too(supervisor, tmp_path, code, f
     assert member.failures_in_a_row == failures
 
 
+def test_what_is_stuck_comes_back_later_each_time(supervisor, tmp_path):
+    supervisor.start(a_spec(tmp_path, SLEEPS))
+    member = supervisor.members["thing"]
+    for failures in (1, 2):
+        first = member.pid
+        # Killed by somebody, it would have earned a short pause by now.
+        member.started_at -= 60
+
+        supervisor.end_stuck("thing")
+        until(supervisor, lambda: member.state == "waiting")
+
+        assert not psutil.pid_exists(first)
+        assert member.failures_in_a_row == failures
+        until(supervisor, lambda: member.pid is not None)
+
+
 def test_a_task_runs_once(supervisor, tmp_path):
     supervisor.start(a_spec(tmp_path, ENDS_WELL, once=True))
 

@@ -48,7 +48,7 @@ def start(
         case Name.WEB:
             _become(settings, programs.web(settings))
         case Name.WORKER:
-            _become(settings, programs.worker(worker_index))
+            _become(settings, programs.worker(settings, worker_index))
         case Name.DAGSTER:
             _become(settings, programs.dagster(settings))
         case Name.DASHBOARDS:

@@ -147,7 +147,7 @@ def _await(installation: Installation, health: Health, awaited: Sequence[Program
             silent = [program.name for program in awaited if program.health and program.name not in health.up]
             console.say(f"still not answering: {', '.join(silent)}; their logs say why")
             return
-        _tick(installation)
+        _tick(installation, health, awaited)
 
 
 def _watch(installation: Installation, health: Health, running: Sequence[Program]) -> None:
@@ -155,26 +155,30 @@ def _watch(installation: Installation, health: Health, running: Sequence[Program
     if not console.err.is_terminal:
         seen: dict[str, str] = {}
         while True:
-            _tick(installation)
+            _tick(installation, health, running)
             _tell_changes(installation, health, running, seen)
     with Live(console=console.err, auto_refresh=False, transient=True) as live:
         drawn = 0.0
         while True:
-            _tick(installation)
+            _tick(installation, health, running)
             if time.monotonic() - drawn > _REDRAW_SECONDS:
                 live.update(status.processes(installation.supervisor, health.up, running), refresh=True)
                 drawn = time.monotonic()
 
 
-def _tick(installation: Installation) -> None:
+def _tick(installation: Installation, health: Health, running: Sequence[Program]) -> None:
     if _is_asked.is_set():
         raise _Asked
+    for program in running:
+        member = installation.supervisor.members.get(program.name)
+        if member is not None and health.is_stuck(program, started_at=member.started_at):
+            installation.supervisor.end_stuck(program.name)
     installation.supervisor.tick()
     time.sleep(_TICK_SECONDS)
 
 
 def _tell_changes(installation: Installation, health: Health, running: Sequence[Program], seen: dict[str, str]) -> None:
-    asked = {program.name for program in running if program.health}
+    asked = {program.name for program in running if program.is_asked}
     for name, member in installation.supervisor.members.items():
         word = status.state_of(member, is_answering=name in health.up or name not in asked)
         if seen.get(name) != word:
