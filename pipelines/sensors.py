@@ -40,10 +40,10 @@ def numbers_watch(context: dg.SensorEvaluationContext, installation: dg.Resource
     at = datetime.now(UTC)
     killed.end(context.instance)
     try:
-        tables = ops_reads.asset_freshness()
+        tables, differing = ops_reads.asset_freshness(), ops_reads.differing_days()
     except NothingPublished:
-        tables = []
-    found = [*failed_jobs(context.instance), *problems(tables, at=at)]
+        tables, differing = [], None
+    found = [*failed_jobs(context.instance), *problems(tables, differing, at=at)]
 
     async def tell(store: Store) -> None:
         async with store.platform_transaction() as transaction:
@@ -60,12 +60,18 @@ def failed_jobs(instance: dg.DagsterInstance) -> list[str]:
     return [f"{name} failed" for name, runs in last.items() if runs and runs[0].status == dg.DagsterRunStatus.FAILURE]
 
 
-def problems(tables: Iterable[Row], *, at: datetime) -> Sequence[str]:
-    """Broken checks, and tables whose newest window is older than they may be; a backfill does not make one fresh."""
+def problems(tables: Iterable[Row], differing: Row | None, *, at: datetime) -> Sequence[str]:
+    """Lost or doubled events, broken checks, and tables whose newest window is older than they may be.
+
+    A check that only warns is for whoever looks at the page; a backfill does not make a table fresh.
+    """
     found = []
+    if differing is not None:
+        found.append(f"Postgres and the warehouse differ, {differing['first_date']} to {differing['last_date']}")
     for table in tables:
-        if table["failed_check_count"]:
-            found.append(f"{table['asset']}: {table['failed_check_count']} checks broken")
+        broken = [check for check in table["checks"] if check["failed_count"] and check["severity"] == "block"]
+        if broken:
+            found.append(f"{table['asset']}: {len(broken)} checks broken")
         newest = table["newest_data_at"]
         if newest is not None and (at - newest).total_seconds() > table["limit_seconds"]:
             found.append(f"{table['asset']} is late")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -27,8 +27,12 @@ AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def _table(**changes: Any) -> dict[str, Any]:
-    usual = {"asset": "episodes", "newest_data_at": AT, "limit_seconds": 4500, "failed_check_count": 0}
+    usual = {"asset": "episodes", "newest_data_at": AT, "limit_seconds": 4500, "checks": []}
     return usual | changes
+
+
+def _check(severity: str, failed_count: int) -> dict[str, Any]:
+    return {"check_name": "times_run_forward", "severity": severity, "failed_count": failed_count}
 
 
 @pytest.mark.parametrize(
@@ -38,11 +42,20 @@ def _table(**changes: Any) -> dict[str, Any]:
         ({"newest_data_at": AT - timedelta(seconds=4500)}, []),
         ({"newest_data_at": AT - timedelta(seconds=4501)}, ["episodes is late"]),
         ({"newest_data_at": None}, []),
-        ({"failed_check_count": 2}, ["episodes: 2 checks broken"]),
+        ({"checks": [_check("block", 3), _check("block", 1), _check("warn", 1)]}, ["episodes: 2 checks broken"]),
+        ({"checks": [_check("block", 0), _check("warn", 7)]}, []),
     ],
 )
 def test_a_late_table_and_a_broken_check_are_problems(changes: dict[str, Any], found: list[str]) -> None:
-    assert sensors.problems([_table(**changes)], at=AT) == found
+    assert sensors.problems([_table(**changes)], None, at=AT) == found
+
+
+def test_days_that_differ_from_postgres_are_a_problem() -> None:
+    days = {"first_date": date(2026, 11, 20), "last_date": date(2026, 11, 22)}
+
+    assert sensors.problems([_table(checks=[_check("warn", 2)])], days, at=AT) == [
+        "Postgres and the warehouse differ, 2026-11-20 to 2026-11-22"
+    ]
 
 
 def _beats(settings: Settings) -> dict[str, float]:
