@@ -4,21 +4,19 @@ import asyncio
 import functools
 import os
 import socket
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
-import yaml
 from prometheus_client import REGISTRY
 
 from mychatflow.rules import alerts as rules
 from mychatflow.rules.alert_conditions import WINDOW, Age, Labels, Level, Short, Values
-from mychatflow.rules.alerts import RULES, SILENCES
+from mychatflow.rules.alerts import RULES
 from mychatflow.settings import Settings
 from mychatflow.store import alerts as book
 from mychatflow.store import audit, heartbeats, readings
@@ -38,8 +36,6 @@ _LAST_SECONDS: Final = 1.0
 _AUDITED_EVERY: Final = timedelta(days=1)
 # The same alert again within this time is not another e-mail.
 _QUIET: Final = timedelta(minutes=15)
-# A restart is over sooner.
-_SILENT_FOR: Final = "30s"
 log = structlog.get_logger(__name__)
 
 
@@ -250,38 +246,3 @@ def _email(alert: Alert, people: tuple[str, ...], settings: Settings) -> Email:
 
 def _minute(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def prometheus_rules() -> str:
-    """deploy/prometheus/alerts.yml."""
-    kept = f"{rules.KEPT.total_seconds():.0f}s"
-    written: list[dict[str, Any]] = [
-        {
-            "alert": rule.prometheus_name,
-            "expr": rule.condition.promql(),
-            "keep_firing_for": kept,
-            "labels": {"severity": rule.severity},
-            "annotations": {"summary": rule.says, "description": rule.do},
-        }
-        for rule in RULES
-    ]
-    group = {"name": "mychatflow", "interval": f"{JUDGED_EVERY:.0f}s", "rules": written}
-    silences: list[dict[str, Any]] = [
-        {
-            "alert": name,
-            "expr": expression,
-            "for": _SILENT_FOR,
-            "labels": {"severity": "critical"},
-            "annotations": {"summary": says, "description": do},
-        }
-        for name, expression, says, do in SILENCES
-    ]
-    silent = {"name": "mychatflow-silences", "interval": f"{JUDGED_EVERY:.0f}s", "rules": silences}
-    head = (
-        "# Written by `python -m realtime.alerts > deploy/prometheus/alerts.yml`: change mychatflow/rules/alerts.py.\n"
-    )
-    return head + yaml.safe_dump({"groups": [group, silent]}, sort_keys=False, width=1000)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(prometheus_rules())

@@ -11,8 +11,8 @@ import yaml
 from mychatflow.rules import alerts
 from mychatflow.rules.alert_conditions import WINDOW
 from mychatflow.rules.alerts import KEPT, RULES, SILENCES, Firing
-from realtime import metrics
-from realtime.alerts import JUDGED_EVERY, Measured, prometheus_rules
+from realtime import metrics, prometheus_rules
+from realtime.alerts import JUDGED_EVERY, Measured
 from tests.fakes.promql import Evaluator
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -128,7 +128,7 @@ def scrapes_of(recorded: Recorded, *, minutes: float = 15) -> list[dict[Key, flo
 
 def as_prometheus(scrapes: list[dict[Key, float]]) -> list[set[tuple[str, str]]]:
     """Which alerts fire after each scrape, by the expressions as they stand in alerts.yml."""
-    group, _ = yaml.safe_load(prometheus_rules())["groups"]
+    group, _ = yaml.safe_load(prometheus_rules.written())["groups"]
     names = {rule.prometheus_name: rule.name for rule in RULES}
     held_at: dict[tuple[str, str], float] = {}
     found = []
@@ -236,7 +236,7 @@ def test_an_alert_outlasts_a_short_pause_of_its_cause():
 def test_the_rules_file_is_generated():
     written = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 
-    assert written.read_text() == prometheus_rules()
+    assert written.read_text() == prometheus_rules.written()
 
 
 def test_the_limit_of_slowness_is_a_bound_of_the_histogram():
