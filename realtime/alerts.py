@@ -7,7 +7,7 @@ import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -117,6 +117,8 @@ class Alerts:
     store: Store
     resend: Resend
     process: str
+    # A walk over all that was ever done may take minutes; nobody waits for it.
+    _auditing: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop. Postgres may be away: what was counted meanwhile is told afterwards."""
@@ -131,13 +133,21 @@ class Alerts:
                 await self.count()
                 if now() - judged_at >= JUDGED_EVERY:
                     judged_at = now()
-                    await self.judge()
+                    if await self.judge() and (self._auditing is None or self._auditing.done()):
+                        self._auditing = asyncio.create_task(self.check_audit(at=datetime.now(UTC)))
+                        self._auditing.add_done_callback(_say_if_unaudited)
             except (*BROKEN_OFF, *AWAY):
                 raise
             except Exception:
                 log.exception("alerts could not be judged")
 
-        await keep_looking(look, seconds=COUNTED_EVERY, stopping=stopping, while_away="alerts wait for Postgres")
+        try:
+            await keep_looking(look, seconds=COUNTED_EVERY, stopping=stopping, while_away="alerts wait for Postgres")
+        finally:
+            # Another process begins it anew.
+            if self._auditing is not None:
+                self._auditing.cancel()
+                await asyncio.wait((self._auditing,))
 
     async def count(self) -> None:
         """Add what this process counted to what all have."""
@@ -172,7 +182,6 @@ class Alerts:
         for rule, subject in changes.cleared:
             log.info("alert cleared", rule=rule, subject=subject)
         await self._tell(at)
-        await self._check_audit(at)
         return True
 
     @property
@@ -192,8 +201,8 @@ class Alerts:
             async with self.store.platform_transaction() as transaction:
                 await book.told(transaction, done, at=at)
 
-    async def _check_audit(self, at: datetime) -> None:
-        """Once a day, one tenant after the other."""
+    async def check_audit(self, *, at: datetime) -> None:
+        """Once a day, one tenant after the other, by whoever judges."""
         async with self.store.platform_transaction() as transaction:
             last = (await heartbeats.last(transaction)).get("audit_chain")
             if last is not None and at - last[0] < _AUDITED_EVERY:
@@ -228,6 +237,12 @@ async def judging(settings: Settings, store: Store, *, process: str) -> AsyncIte
 def _say_why(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("alerts are not judged any more", exc_info=error)
+
+
+def _say_if_unaudited(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        # The next look begins it anew.
+        log.warning("audit log could not be checked", cause=type(error).__name__)
 
 
 def _email(alert: Alert, people: tuple[str, ...], settings: Settings) -> Email:
