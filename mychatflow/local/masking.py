@@ -23,6 +23,15 @@ _PATTERNS: Final = re.compile(
     """,
     re.VERBOSE,
 )
+# Postgres repeats the row that it refuses, or the value: a person's name in it has no shape to know it by.
+_REFUSED: Final = re.compile(
+    r"""
+    (?:(?<=\bDETAIL:)|(?<=\bCONTEXT:)|(?<=\binvalid\ input\ ))
+    .*?
+    (?=\n(?:HINT:|\[SQL|\(Background\ on|[\s|]*\+-|\n(?:The\ above\ exc|During\ handling))|\Z)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -31,7 +40,7 @@ def clean(value: Any, *, key: str = "") -> Any:
     if _SECRET_KEYS.search(key):
         return None if value is None else _HIDDEN
     if isinstance(value, str):
-        return _PATTERNS.sub(_HIDDEN, _CONTROL.sub("\ufffd", value))
+        return _PATTERNS.sub(_HIDDEN, _REFUSED.sub(f" {_HIDDEN}", _CONTROL.sub("\ufffd", value)))
     if isinstance(value, bytes):
         return f"[{len(value)} bytes]"
     if isinstance(value, Mapping):
