@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
-import structlog
 import uvicorn
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,7 +16,7 @@ from dashboards import assets, files, rehearsal, sign_in, states
 from dashboards.analytics import routes as analytics
 from dashboards.guarded import Guarded
 from mychatflow import settings as configuration
-from mychatflow.local import json_lines
+from mychatflow.local import json_lines, logs
 
 _SCRIPT = Path(__file__).with_name("main.py")
 _ANALYTICS = analytics.app()
@@ -61,9 +60,7 @@ def main() -> None:
     """Serve until stopped."""
     settings = configuration.load()
     json_lines.put_before("dashboards")
-    # The usual tracebacks show every local variable, and with them what customers wrote.
-    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    logs.speak_plainly()
     # No access log: addresses of pages carry filters, and health checks would drown the rest.
     uvicorn.run(
         app,

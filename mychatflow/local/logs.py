@@ -58,6 +58,14 @@ def configure(*, process: str, level: str = "info", is_production: bool = False)
     _let_libraries_speak_through_us()
 
 
+def speak_plainly() -> None:
+    """For a program whose lines `json_lines` wraps one by one: what it says is masked before it falls into lines."""
+    # The usual tracebacks show every local variable, and with them what customers wrote.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    usual = structlog.get_config()["processors"][:-1]
+    structlog.configure(processors=[*usual, structlog.processors.format_exc_info, redact, plain])
+
+
 def _let_libraries_speak_through_us() -> None:
     for noisy in ("httpx", "httpx2", "httpcore", "openai", "anthropic", "asyncio"):
         logging.getLogger(noisy).setLevel("WARNING")

@@ -1,6 +1,8 @@
 """What Postgres refuses it repeats in the error; no log line and no error report passes a person's words on."""
 
 import json
+import subprocess
+import sys
 
 import psycopg
 import pytest
@@ -46,3 +48,22 @@ async def test_a_refused_row_is_in_no_log_and_no_report(store: Store, statement:
         assert kept in written
     # Where it happened is still there.
     assert "test_refused_rows.py" in line
+
+
+def test_no_line_of_the_dashboards_shows_the_rest_of_a_refused_row() -> None:
+    program = """
+import structlog
+from mychatflow.local import json_lines, logs
+json_lines.put_before("dashboards")
+logs.speak_plainly()
+try:
+    raise ValueError("refused\\nDETAIL:  Failing row contains (Ann\\n\\nMiller, 7).")
+except ValueError as error:
+    structlog.get_logger("dashboards.states").error("page broke", exc_info=error, page="leads")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    written = "\n".join(json.loads(line)["message"] for line in done.stderr.splitlines())
+    assert "Miller" not in written
+    for kept in ("page broke", "leads", "ValueError: refused", "Traceback"):
+        assert kept in written
