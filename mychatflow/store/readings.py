@@ -22,7 +22,7 @@ NAMES: Mapping[str, str] = {
     "mychatflow_outbox_open": "Messages that wait to be sent.",
     "mychatflow_outbox_oldest_seconds": "How long the gateway has not taken a message that was tried.",
     "mychatflow_sends_ambiguous": "Messages of which nobody knows whether they arrived.",
-    "mychatflow_dead_letters_open": "Webhooks and messages that an operator has to look at.",
+    "mychatflow_dead_letters_open": "Webhooks that an operator has to look at.",
     "mychatflow_breaker_open": "1 while a model of the provider is not asked, since it failed.",
     "mychatflow_heartbeat_timestamp_seconds": "When a job of the platform last ended well.",
     "mychatflow_audit_chains_broken": "Tenants whose audit log was changed, as last checked.",

@@ -1,5 +1,5 @@
--- A turn broke: its messages are tried again later, and one that broke its turn too often is parked with a dead
--- letter, so that the chat goes on without it.
+-- A turn broke: its messages are tried again later, and one that broke its turn too often is parked, which makes it
+-- a dead letter, so that the chat goes on without it.
 with
 
 held as materialized (
@@ -28,15 +28,7 @@ counted as (
         state = case when inbox.attempts + 1 >= held.most then 'parked' else inbox.state end
     from held
     where inbox.tenant_id = held.tenant_id and inbox.seq = any(held.seqs) and inbox.state = 'open'
-    returning inbox.session, inbox.message_id, inbox.body, inbox.state
-),
-
-letters as (
-    insert into dead_letters (source, session, message_id, reason, payload)
-    select 'inbox', counted.session, counted.message_id, held.error, coalesce(counted.body, ''::bytea)
-    from counted
-    cross join held
-    where counted.state = 'parked'
+    returning inbox.seq
 )
 
 update chat_leases set leased_until = null, leased_by = null, due_at = least(chat_leases.due_at, held.due_at)
