@@ -44,6 +44,7 @@ create table if not exists meta.reconciliations (
 );
 create table if not exists meta.erased_contacts (tenant_id uuid, contact_id uuid);
 alter table meta.erased_contacts add column if not exists erased_at timestamptz;
+-- Of which the published files, or this one, still hold bytes.
 create table if not exists meta.erasures (row_count bigint, is_published boolean);
 -- What was computed since the last publication: one window of a table, a whole table, or (to begin with) everything.
 create table if not exists meta.unpublished as
@@ -53,6 +54,8 @@ select
 alter table meta.unpublished add column if not exists first_batch bigint;
 create table if not exists meta.publications (version bigint, published_at timestamptz, data_through timestamptz);
 """
+# Not before the bytes are gone: a run that was killed, or found the disk full, is made up for by the next publication.
+_REBUILT = "delete from meta.erasures where is_published"
 
 
 def warehouse_file(settings: Settings) -> Path:
@@ -123,16 +126,19 @@ def free_share(settings: Settings, warehouse: duckdb.DuckDBPyConnection) -> floa
 def rebuild(settings: Settings, *, patience_seconds: float = 600) -> None:
     """Copy every row that is left into a new file: deleting alone leaves an erased person's bytes in free blocks."""
     if found := lake.of(settings.warehouse_url):
-        with lake.turn(found, "the warehouse", patience_seconds):
-            lake.rewrite(found)
+        with lake.turn(found, "the warehouse", patience_seconds), lake.opened(found) as warehouse:
+            lake.rewrite(warehouse)
+            warehouse.execute(_REBUILT)
         return
     path = warehouse_file(settings)
     draft = path.with_suffix(".rebuilt")
     with _turn(path.with_suffix(".lock"), patience_seconds):
         draft.unlink(missing_ok=True)
         with duckdb.connect() as copier:
-            copier.execute(f"attach '{path}' as old (read_only); attach '{draft}' as fresh")
+            # What a killed writer had logged goes into its file: the log would not fit another one.
+            copier.execute(f"attach '{path}' as old; checkpoint old; attach '{draft}' as fresh")
             copier.execute("copy from database old to fresh")
+            copier.execute(f"use fresh; {_REBUILT}; use memory")
             copier.execute("detach old; detach fresh")
         draft.replace(path)
 

@@ -112,11 +112,10 @@ def turn(lake: Lake, of_what: str, patience_seconds: float) -> Iterator[None]:
         yield
 
 
-def rewrite(lake: Lake) -> None:
+def rewrite(connection: duckdb.DuckDBPyConnection) -> None:
     """Write files with deleted rows anew and delete the old ones, also those that only older snapshots read."""
-    with opened(lake) as connection:
-        for statement in _REWRITE:
-            connection.execute(statement)
+    for statement in _REWRITE:
+        connection.execute(statement)
 
 
 def size(lake: Lake) -> int:

@@ -43,6 +43,7 @@ class Published:
     version: int
     path: Path
     row_count: int
+    # Whether the writer's own file still holds bytes of who was erased.
     has_erased: bool
 
 
@@ -67,13 +68,18 @@ def publish(
     _point(directory, final)
     # Only now: a crash before it publishes the same windows once more.
     warehouse.execute("delete from meta.unpublished")
-    erased = warehouse.execute("update meta.erasures set is_published = true where not is_published").fetchall()
-    has_erased = int(erased[0][0]) > 0
     # Older files still hold who was erased since.
-    for _, old in sorted(_versions(directory))[: -1 if has_erased else -_KEPT_FILES]:
+    is_without = _count(warehouse, "meta.erasures where not is_published") > 0
+    for _, old in sorted(_versions(directory))[: -1 if is_without else -_KEPT_FILES]:
         # Readers that still hold it keep reading; the name alone goes.
         old.unlink(missing_ok=True)
+    warehouse.execute("update meta.erasures set is_published = true")
+    has_erased = _count(warehouse, "meta.erasures") > 0
     return Published(version=version, path=final, row_count=rows, has_erased=has_erased)
+
+
+def _count(warehouse: duckdb.DuckDBPyConnection, rows: str) -> int:
+    return int(warehouse.execute(f"select count(*) from {rows}").fetchall()[0][0])
 
 
 def _clear(directory: Path) -> None:

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
+import psycopg
 import pytest
 
 from mychatflow.events import EventType
@@ -20,10 +22,11 @@ from warehouse.reader import Reader
 _DYING = """
 import os, signal, sys
 from datetime import datetime, timedelta
-from warehouse import checks, publish, rollup
+from warehouse import checks, connection, landing, publish, rollup
 from mychatflow.settings import Settings
 
-place, name, calls = {"checks": checks, "publish": publish}[sys.argv[1]], sys.argv[2], int(sys.argv[3])
+places = {"checks": checks, "connection": connection, "landing": landing, "publish": publish}
+place, name, calls = places[sys.argv[1]], sys.argv[2], int(sys.argv[3])
 real = getattr(place, name)
 
 def dying(*values, **named):
@@ -37,11 +40,13 @@ setattr(place, name, dying)
 rollup.rollup(Settings(_env_file=None), at=datetime.fromisoformat(sys.argv[4]))
 """
 
+_WORD = b"wamid.OF-THE-ERASED"
+
 
 @pytest.mark.parametrize(
     ("module", "function", "calls"),
-    [("checks", "test", 3), ("publish", "_bring", 2), ("publish", "_point", 0)],
-    ids=["in_a_window", "in_a_publication", "before_the_swap"],
+    [("landing", "_land_appended", 1), ("checks", "test", 3), ("publish", "_bring", 2), ("publish", "_point", 0)],
+    ids=["in_a_landing", "in_a_window", "in_a_publication", "before_the_swap"],
 )
 def test_the_next_run_repairs_a_killed_one(
     installation: DatabaseSettings, published: Reader, module: str, function: str, calls: int
@@ -55,25 +60,65 @@ def test_the_next_run_repairs_a_killed_one(
         for days in (0, 2, 4)
     ]
     history.write_events(installation, late)
-    environment = os.environ | {
-        "MYCHATFLOW_DATA_DIR": str(installation.data_dir),
-        "DATABASE_URL": f"postgresql://tests@/{installation.database_name}?host={installation.socket_dir}",
-        "WAREHOUSE_URL": str(installation.warehouse_url),
-    }
 
-    killed = subprocess.run(
-        [sys.executable, "-c", _DYING, module, function, str(calls), NOON.isoformat()], env=environment, check=False
-    )
+    _die(installation, module, function, calls)
 
-    assert killed.returncode == -signal.SIGKILL
     assert published.version() == good
     assert published.rows("select count(*) as n from analytics_events")[0]["n"] == 160
+    # As the daily clean-up may do before the next run.
+    connection.rebuild(installation)
     rollup.rollup(installation, at=NOON + timedelta(hours=1))
     assert published.version() > good
     assert published.rows("select count(*) as n from analytics_events")[0]["n"] == 163
     _assert_published_is_the_warehouse(installation, published)
     # What the dead run had begun would keep its disk for good, and in it whoever is erased later.
     assert list(publish.published_dir(installation).glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "calls"),
+    [("publish", "_versions", 1), ("connection", "rebuild", 0)],
+    ids=["before_the_old_files_go", "before_the_bytes_go"],
+)
+def test_the_next_run_forgets_for_a_killed_one(
+    installation: DatabaseSettings, published: Reader, module: str, function: str, calls: int
+) -> None:
+    business, person = history.a_business(installation), history.a_contact_id()
+    word = {"at": NOON - timedelta(days=2), "contact_id": person, "message_id": _WORD.decode()}
+    history.write(installation, history.a_past(business, turns=40, days=6))
+    history.write_events(installation, [history.an_event(business, EventType.MESSAGE_RECEIVED, **word)])
+    rollup.rollup(installation, at=NOON)
+    with psycopg.connect(installation.role_url("engine")) as engine:
+        engine.execute("delete from analytics_events where contact_id = %s", (person,))
+        engine.execute(
+            "insert into erase_list (tenant_id, contact_id, wa_hash, erased_at) values (%s, %s, 'hash', now())",
+            (business.tenant_id, person),
+        )
+
+    _die(installation, module, function, calls)
+
+    assert _holding(installation)
+    rollup.rollup(installation, at=NOON + timedelta(hours=1))
+    assert _holding(installation) == []
+    assert published.rows("select count(*) as n from analytics_events") == [{"n": 160}]
+
+
+def _holding(installation: Settings) -> list[Path]:
+    """The files that have the erased word anywhere in their bytes."""
+    found = [connection.warehouse_file(installation), *publish.published_dir(installation).glob("marts-*.duckdb")]
+    return [path for path in found if _WORD in path.read_bytes()]
+
+
+def _die(installation: DatabaseSettings, module: str, function: str, calls: int) -> None:
+    environment = os.environ | {
+        "MYCHATFLOW_DATA_DIR": str(installation.data_dir),
+        "DATABASE_URL": f"postgresql://tests@/{installation.database_name}?host={installation.socket_dir}",
+        "WAREHOUSE_URL": str(installation.warehouse_url),
+    }
+    killed = subprocess.run(
+        [sys.executable, "-c", _DYING, module, function, str(calls), NOON.isoformat()], env=environment, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
 
 
 def test_a_publication_of_changes_is_the_whole(installation: Settings, published: Reader) -> None:
