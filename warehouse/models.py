@@ -113,9 +113,13 @@ def by_name(name: str) -> Model:
 
 
 def with_views(names: Iterable[str]) -> tuple[Model, ...]:
-    """Those models and the views they are made from, in order."""
+    """Those models and the views they are made from, in order; what lands can always be read."""
     wanted = {by_name(name).table for name in names}
-    return tuple(model for model in discover() if model.table in wanted or model.is_view)
+    views = {model.table for model in discover() if model.is_view}
+    for model in reversed(discover()):
+        if model.table in wanted:
+            wanted.update(views.intersection(model.reads))
+    return tuple(model for model in discover() if model.table in wanted or model.layer == "staging")
 
 
 def with_upstream(names: Iterable[str]) -> tuple[Model, ...]:

@@ -17,6 +17,7 @@ from tests.warehouse.history import NOON
 from warehouse import checks, column_types, models, replay, rollup, windows
 from warehouse.event_fields import EVENT_FIELDS, KEPT_FOR
 from warehouse.models import Equation, Model, ModelRefused, Promise
+from warehouse.reader import Reader
 from warehouse.windows import Window
 
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 — the missing zone is the point
@@ -226,3 +227,10 @@ def _write(directory: Path, name: str, text: str) -> None:
     path = directory / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def test_a_table_is_computed_where_no_other_is_yet(installation: Settings, published: Reader) -> None:
+    only = models.with_views(["contact_activity_daily"])
+    rollup.rollup(installation, at=NOON, window=windows.covering(NOON, NOON + timedelta(hours=1)), only=only)
+
+    assert published.rows("select count(*) as n from contact_activity_daily") == [{"n": 0}]
