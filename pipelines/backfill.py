@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from warehouse import windows
@@ -30,6 +31,11 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.since >= options.until:
         parser.error(f"--from {options.since} is not before --to {options.until}")
+    now = datetime.now(UTC)
+    if options.since > now:
+        parser.error(f"--from {options.since} is still to come")
+    # What is still to come has no numbers, and a year of another calendar would be thousands of runs.
+    options.until = min(options.until, windows.covering(now, now + timedelta(microseconds=1)).end)
     return options
 
 

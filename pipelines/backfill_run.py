@@ -15,7 +15,7 @@ from pipelines import answers, backfill, backfill_plan, home, killed
 from pipelines.assets.sql_models import VIEWS
 from pipelines.backfill_plan import Plan
 from pipelines.definitions import ASSETS
-from pipelines.partitions import WINDOW_END_TAG, WINDOW_START_TAG
+from pipelines.partitions import DAILY, WINDOW_END_TAG, WINDOW_START_TAG
 from pipelines.resources import Installation
 from warehouse import kept
 from warehouse.windows import Window
@@ -65,7 +65,7 @@ def run(settings: Settings, todo: Plan, window: Window) -> str | None:
             instance=instance,
             resources={"installation": Installation()},
             run_config=_QUIET,
-            partition_key=f"{window.end - timedelta(days=1):%Y-%m-%d}",
+            partition_key=_partition(window),
             tags={WINDOW_START_TAG: window.start.isoformat(), WINDOW_END_TAG: window.end.isoformat(), **killed.tags()},
             raise_on_error=False,
         )
@@ -73,6 +73,11 @@ def run(settings: Settings, todo: Plan, window: Window) -> str | None:
         return None
     errors = [event.step_failure_data.error for event in result.filter_events(lambda event: event.is_step_failure)]
     return "; ".join(error.message.strip() for error in errors if error) or "the run failed"
+
+
+def _partition(window: Window) -> str:
+    """Under which day Dagster notes the run; facts that were imported may be older than its first."""
+    return max(f"{window.end - timedelta(days=1):%Y-%m-%d}", DAILY.start.strftime("%Y-%m-%d"))
 
 
 def _instance(settings: Settings) -> dg.DagsterInstance:

@@ -81,6 +81,33 @@ def test_a_killed_backfill_goes_on_where_it_stood(
     assert statuses == ["SUCCESS", "FAILURE", "FAILURE", "SUCCESS"]
 
 
+def test_a_backfill_reaches_from_the_oldest_fact_to_today(
+    installation: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(configuration, "load", lambda: installation)
+    # Imported, and older than the first of Dagster's days.
+    long_ago = datetime(2020, 2, 3, tzinfo=UTC)
+    history.write(installation, history.a_past(history.a_business(installation), turns=5, days=2, until=long_ago))
+
+    asset, now = ["--asset", "contact_activity_daily", "--json"], datetime.now(UTC)
+    today, tomorrow = (f"{now + timedelta(days=days):%Y-%m-%d}" for days in (0, 1))
+
+    old = backfill_run.main(["--from", "2020-01-30", "--to", "2020-02-04", *asset])
+    # A year of another calendar.
+    new = backfill_run.main(["--from", today, "--to", "2569-01-01", *asset])
+
+    assert (old, new) == (answers.OK, answers.OK)
+    with connection.writer(installation) as warehouse:
+        found = warehouse.execute("select sum(message_received_count) from marts.contact_activity_daily").fetchall()
+    assert found == [(5,)]
+    ranges = [json.loads(line)["ranges"] for line in capsys.readouterr().out.splitlines()]
+    assert ranges == [[["2020-01-30", "2020-02-04"]], [[today, tomorrow]]]
+    with pytest.raises(SystemExit) as refused:
+        backfill_run.main(["--from", "2569-01-01", "--to", "2569-02-01"])
+    assert refused.value.code == answers.USAGE
+    assert "2569-01-01 00:00:00+00:00 is still to come" in capsys.readouterr().err
+
+
 def _killed_at_its_very_start(installation: Settings) -> None:
     """What a command leaves that was killed between making its run and starting it."""
     dead = killed.tags() | {killed._PROCESS_TAG: "1@0"}
