@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ def select(sql: str) -> Iterator[dict[str, Any]]:
             kinds = ", ".join(str(item.type).removeprefix("StatementType.") for item in statements) or "nothing"
             raise StatementRefused(f"one SELECT is expected, this is: {kinds}")
         cursor.execute(sql)
-        names = [column[0] for column in cursor.description or ()]
+        names = _distinct([str(column[0]) for column in cursor.description or ()])
         while rows := cursor.fetchmany(_MOST_SHOWN):
             yield from (dict(zip(names, row, strict=True)) for row in rows)
 
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         rows = select(options.sql)
         if options.json:
             for row in rows:
-                print(json.dumps(row, default=plain, ensure_ascii=False))
+                print(_line(row))
         else:
             _print_table(rows)
     except StatementRefused as refusal:
@@ -61,6 +62,35 @@ def main(arguments: list[str] | None = None) -> int:
     except duckdb.Error as error:
         return _complain(f"{error}\n{_WHAT_THERE_IS}", FAILED)
     return OK
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Two columns of one name are both shown, the second as `name_2`."""
+    found: list[str] = []
+    for name in names:
+        others = (f"{name}_{number}" for number in itertools.count(2))
+        found.append(next(each for each in itertools.chain([name], others) if each not in found))
+    return found
+
+
+def _line(row: dict[str, Any]) -> str:
+    try:
+        return json.dumps(row, default=plain, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(_worded(row), default=plain, ensure_ascii=False)
+
+
+def _worded(value: Any) -> Any:
+    """Keys of JSON are words, and what is no number or endless is none of its numbers."""
+    match value:
+        case dict():
+            return {str(key): _worded(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_worded(each) for each in value]
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value
 
 
 def plain(value: Any) -> str | float | int:
@@ -81,7 +111,7 @@ def _print_table(found: Iterator[dict[str, Any]]) -> None:
         return
     table = Table(box=None, header_style="bold")
     for name in rows[0]:
-        table.add_column(name)
+        table.add_column(escape(name))
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
     # A pipe gets whole values, however wide.

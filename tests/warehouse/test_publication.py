@@ -262,3 +262,21 @@ def test_query_prints_one_object_a_line(
     assert (len(table.out.splitlines()), "--json" in table.err) == (1 + 10_000, True)
     assert query.main(["select nothing_like_it"]) == query.FAILED
     assert query.main(["drop table episodes"]) == query.USAGE
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("select 1 as n, 2 as n, 3 as n_2, 4 as n", '{"n": 1, "n_2": 2, "n_2_2": 3, "n_3": 4}'),
+        ("select 'nan'::double as x, ['inf'::double, 0.5] as y", '{"x": null, "y": [null, 0.5]}'),
+        ("select map {date '2026-01-31': 'inf'::double} as m", '{"m": {"2026-01-31": null}}'),
+    ],
+)
+def test_every_value_has_its_own_place_in_json(
+    installation: Settings, published: Reader, capsys: pytest.CaptureFixture[str], question: str, line: str
+) -> None:
+    rollup.rollup(installation, at=NOON)
+    assert published.version()
+
+    assert query.main([question, "--json"]) == query.OK
+    assert capsys.readouterr().out == line + "\n"
