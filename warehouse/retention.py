@@ -16,6 +16,8 @@ _TABLES = ("raw.analytics_events", "marts.analytics_events")
 # Below it, gaps are soon filled again by what lands.
 _GAPS = 0.25
 
+_KEPT_FROM = "update raw.tenants set events_kept_from = greatest(events_kept_from, $1) where tenant_id = $2"
+
 # Each publication carries them, so without an end it would grow with the age of the installation.
 _OLD_RUNS = (
     """
@@ -45,6 +47,7 @@ def forget_events(settings: Settings, before: Mapping[UUID, datetime]) -> Forgot
     with connection.writer(settings) as warehouse:
         with connection.transaction(warehouse):
             deleted = sum(_delete(warehouse, table, before) for table in _TABLES)
+            _note_what_is_kept(warehouse, before)
             if deleted:
                 publish.remember_everything(warehouse)
         has_gaps = deleted > _GAPS * (deleted + _remaining(warehouse))
@@ -68,6 +71,13 @@ def _delete(warehouse: duckdb.DuckDBPyConnection, table: str, before: Mapping[UU
         return 0
     statement = f"delete from {table} where tenant_id = ? and occurred_at < ?"
     return sum(int(warehouse.execute(statement, list(cutoff)).fetchall()[0][0]) for cutoff in before.items())
+
+
+def _note_what_is_kept(warehouse: duckdb.DuckDBPyConnection, before: Mapping[UUID, datetime]) -> None:
+    """Not only at the next landing: a run that has landed already would count those days from nothing."""
+    if _exists(warehouse, "raw.tenants"):
+        for tenant_id, cutoff in before.items():
+            warehouse.execute(_KEPT_FROM, [cutoff, tenant_id])
 
 
 def _exists(warehouse: duckdb.DuckDBPyConnection, table: str) -> bool:

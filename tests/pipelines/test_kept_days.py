@@ -15,6 +15,7 @@ from tests.warehouse import history
 from tests.warehouse.history import Business
 from warehouse import connection, models, rollup
 from warehouse.reader import Reader
+from warehouse.windows import covering
 
 # Everything is computed three times.
 pytestmark = pytest.mark.timeout(600)
@@ -177,3 +178,18 @@ def _bytes_of_messages(settings: Settings) -> int:
     )
     with psycopg.connect(settings.role_url("engine")) as engine:
         return int(engine.execute(months).fetchall()[0][0])
+
+
+@pytest.mark.usefixtures("business")
+def test_a_run_around_the_clean_up_counts_no_day_from_nothing(
+    installation: Settings, published: Reader, run_job: RunJob, now: datetime
+) -> None:
+    before = _totals(published)
+
+    # It landed before the clean-up and computes after it.
+    assert run_job("retention_cleanup").success
+    days = covering(now - timedelta(days=45), now)
+    rollup.compute(installation, at=now, window=days, only=models.discover())
+    rollup.publish_marts(installation, at=now)
+
+    assert _totals(published) == before
