@@ -5,13 +5,18 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 from pydantic import SecretStr
 
+from mychatflow.local import setup
 from mychatflow.local.commands import database
 from mychatflow.local.postgres import BINARIES, EmbeddedPostgres
 from mychatflow.settings import ROLES, Settings
@@ -22,9 +27,18 @@ SCRIPTS = Path(__file__).parents[2] / "deploy" / "postgres"
 NAMES = (*ROLES, "dagster")
 
 
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A new server with an empty database `mychatflow` and nobody but its administrator."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bare:
+    """Who prepares that server. One of a rented server owns the database and may make roles, and no more."""
+
+    administrator: str
+    host: str
+    password: str
+
+
+@pytest.fixture(scope="module", params=["postgres", "rented"])
+def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
+    """A new server with an empty database `mychatflow` and nobody but its administrator, a superuser or not."""
     home = tmp_path_factory.mktemp("bare")
     server = EmbeddedPostgres(Settings(_env_file=None, MYCHATFLOW_DATA_DIR=home))
     server.launch()
@@ -32,27 +46,30 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]
     while not server.answers():
         assert time.monotonic() < until
         time.sleep(0.1)
+    superuser = psycopg.conninfo.conninfo_to_dict(server.admin_url())
     with psycopg.connect(server.admin_url(), autocommit=True) as connection:
-        connection.execute("create database mychatflow")
-    yield server
+        if request.param == "rented":
+            password = sql.Literal(superuser["password"])
+            connection.execute(sql.SQL("create role rented with login createrole createdb password ") + password)
+        connection.execute(f"create database mychatflow owner {request.param}")
+    yield Bare(administrator=request.param, host=str(superuser["host"]), password=str(superuser["password"]))
     server.stop()
 
 
-def prepared(server: EmbeddedPostgres, script: str) -> None:
-    login = psycopg.conninfo.conninfo_to_dict(server.admin_url("mychatflow"))
+def prepared(server: Bare, script: str) -> None:
     environment = {
         "PATH": f"{BINARIES}:{os.defpath}",
-        "PGHOST": str(login["host"]),
-        "PGPASSWORD": str(login["password"]),
+        "PGHOST": server.host,
+        "PGPASSWORD": server.password,
+        "POSTGRES_USER": server.administrator,
     } | {f"{name.upper()}_PASSWORD": f"it's {name}" for name in NAMES}
     subprocess.run(["sh", str(SCRIPTS / script)], env=environment, check=True)
 
 
-def address(server: EmbeddedPostgres, role: str) -> SecretStr:
-    host = psycopg.conninfo.conninfo_to_dict(server.admin_url())["host"]
+def address(server: Bare, role: str) -> SecretStr:
     database = "dagster" if role == "dagster" else "mychatflow"
     user = role if role == "dagster" else f"mychatflow_{role}"
-    return SecretStr(f"postgresql://{user}:it%27s%20{role}@/{database}?host={str(host).replace('/', '%2F')}")
+    return SecretStr(f"postgresql://{user}:it%27s%20{role}@/{database}?host={quote(server.host, safe='')}")
 
 
 def test_production_migrates_and_serves_with_the_roles_of_the_script(bare, tmp_path):
@@ -73,6 +90,27 @@ def test_production_migrates_and_serves_with_the_roles_of_the_script(bare, tmp_p
     for role in ROLES:
         with psycopg.connect(settings.role_url(role)) as connection:
             assert connection.execute("select 1").fetchone() == (1,)
+    assert_the_pipeline_sees_every_tenant(settings)
+
+
+def test_a_preview_makes_the_roles_itself(bare, tmp_path):
+    login = f"postgresql://{bare.administrator}:{bare.password}@/mychatflow?host={quote(bare.host, safe='')}"
+    settings = Settings(
+        _env_file=None, MYCHATFLOW_ENV="preview", MYCHATFLOW_DATA_DIR=tmp_path, database_url=SecretStr(login)
+    )
+
+    setup.migrate(settings, today=date(2026, 11, 25))
+
+    assert_the_pipeline_sees_every_tenant(settings)
+
+
+def assert_the_pipeline_sees_every_tenant(settings: Settings) -> None:
+    """Where no role may have BYPASSRLS, it read not one row, and said nothing."""
+    tenant_id = uuid4()
+    with psycopg.connect(settings.role_url("engine")) as engine:
+        engine.execute("insert into tenants (id, email, name) values (%s, 'a@example.test', 'A')", (tenant_id,))
+    with psycopg.connect(settings.role_url("pipeline")) as pipeline:
+        assert pipeline.execute("select name from tenants where id = %s", (tenant_id,)).fetchone() == ("A",)
 
 
 async def _refused(store: Store, settings: Settings) -> None:

@@ -49,9 +49,15 @@ def test_a_login_that_may_not_make_roles_is_told(elsewhere, settings):
         setup.migrate(lesser, today=NOON.date())
 
 
-@pytest.mark.parametrize(("role", "word"), [("owner", "owns"), ("pipeline", "BYPASSRLS"), ("admin", "superuser")])
+@pytest.mark.parametrize(("role", "word"), [("owner", "owns"), ("above", "BYPASSRLS"), ("admin", "superuser")])
 async def test_production_refuses_a_role_above_the_wall(settings, postgres, role, word):
-    url = postgres.admin_url("mychatflow") if role == "admin" else settings.role_url(role)
+    url = postgres.admin_url("mychatflow")
+    if role == "above":
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("create role above with login bypassrls password 'above'")
+        url = url.replace(url[url.index("//") : url.index("@")], "//above:above")
+    elif role == "owner":
+        url = settings.role_url("owner")
     unsafe = settings.model_copy(update={"env": "production", "database_url": SecretStr(url)})
     store = Store(unsafe)
 
@@ -59,6 +65,9 @@ async def test_production_refuses_a_role_above_the_wall(settings, postgres, role
         await database.refuse_unsafe_role(store, unsafe)
 
     await store.close()
+    if role == "above":
+        with psycopg.connect(postgres.admin_url(), autocommit=True) as connection:
+            connection.execute("drop role above")
 
 
 def test_an_unreachable_database_is_a_dependency(settings):

@@ -32,6 +32,18 @@ UNGUARDED = """
             )
         )
 """
+# Without it the warehouse would find a table empty, and say nothing.
+UNREAD = """
+    select class.relname
+    from pg_class as class
+    join pg_namespace as space on space.oid = class.relnamespace and space.nspname = 'public'
+    where class.relrowsecurity
+        and not class.relispartition
+        and has_table_privilege('mychatflow_pipeline', class.oid, 'select')
+        and not exists (
+            select 1 from pg_policy where polrelid = class.oid and polname = 'pipeline_spans_tenants'
+        )
+"""
 REACHABLE_PARTITIONS = """
     select relname from pg_class
     where relispartition and relkind = 'r' and has_table_privilege('mychatflow_app', oid, 'select')
@@ -91,7 +103,7 @@ TENANT_TABLES = """
 
 
 @pytest.mark.parametrize(
-    "question", [UNGUARDED, REACHABLE_PARTITIONS, KEYS_WITHOUT_TENANT, UNIQUE_WITHOUT_TENANT, ABOVE_THE_WALL]
+    "question", [UNGUARDED, UNREAD, REACHABLE_PARTITIONS, KEYS_WITHOUT_TENANT, UNIQUE_WITHOUT_TENANT, ABOVE_THE_WALL]
 )
 async def test_no_table_stands_outside_the_wall(store: Store, question: str) -> None:
     async with store.platform_transaction() as transaction:

@@ -20,6 +20,8 @@ def tenant_wall(table: str, *, app: str = EVERYTHING, engine: str | None = EVERY
     if engine is not None:
         op.execute(f"create policy engine_spans_tenants on {table} to mychatflow_engine using (true) with check (true)")
         op.execute(f"grant {engine} on {table} to mychatflow_engine")
+    # Which rows, says the policy; what may be done with them, the grants: to read, and here and there a column to write.
+    op.execute(f"create policy pipeline_spans_tenants on {table} to mychatflow_pipeline using (true) with check (true)")
     op.execute(f"grant select on {table} to mychatflow_pipeline")
 
 
