@@ -63,6 +63,21 @@ def test_no_service_gains_rights_or_fills_the_disk_with_its_log(name: str):
     assert service["logging"]["driver"] == "local"
 
 
+def test_the_image_runs_what_it_compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Caches anywhere else are made anew by every program of every release, on the volume that all share."""
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    built, _, runs = (DEPLOY / "Dockerfile").read_text().rpartition("\nFROM ")
+    for name, value in re.findall(r"^(?:ENV|   ) (PYTHON\w+)=(\S+)", runs, re.MULTILINE):
+        monkeypatch.setenv(name, value)
+
+    inherited = programs.environment(Settings(_env_file=None, MYCHATFLOW_DATA_DIR=tmp_path))
+
+    assert "UV_COMPILE_BYTECODE=1" in built
+    assert "-m compileall" in built
+    assert inherited["PYTHONUNBUFFERED"] == "1"
+    assert "PYTHONPYCACHEPREFIX" not in inherited
+
+
 def test_only_the_proxy_listens_outside():
     assert {name for name, service in COMPOSE["services"].items() if "ports" in service} == {"caddy"}
 
