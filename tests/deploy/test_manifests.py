@@ -120,6 +120,31 @@ def test_every_pod_is_restricted_and_bounded(name: str, pod: dict[str, Any]):
     assert pod.get("automountServiceAccountToken") is name.startswith("dagster")
 
 
+@pytest.mark.parametrize("name", ["dagster", "dagster-daemon"])
+def test_a_run_is_a_pod_that_the_namespace_admits(name: str):
+    """No cluster was there to refuse it: as it was, the Job had no image, our entrypoint and another's namespace."""
+    text = next(part for part in manifests() if part["metadata"]["name"] == "dagster-instance")["data"]["dagster.yaml"]
+    config = yaml.safe_load(text)["run_launcher"]["config"]
+    run, launcher = config["run_k8s_config"], next(pod for at, pod in pods() if at == name)
+    (box,) = launcher["containers"]
+    given = {each["name"]: each for each in box["env"]}
+
+    assert run["pod_spec_config"]["securityContext"] == launcher["securityContext"]
+    assert run["container_config"]["securityContext"] == box["securityContext"]
+    # What `kubectl kustomize` makes of the other images, and the workflow puts its own in place of.
+    (image,) = yaml.safe_load((BASE / "kustomization.yaml").read_text())["images"]
+    assert given["DAGSTER_CURRENT_IMAGE"]["value"] == f"{image['name']}:{image['newTag']}"
+    assert given["POD_NAMESPACE"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    assert config["job_namespace"] == {"env": "POD_NAMESPACE"}
+    assert given["POD_NAMESPACE"] in run["container_config"]["env"]
+    assert run["container_config"]["command"] == ["env"]
+    # Where it is told that its home is, it is; and not on the volume, where a kubelet makes it root's.
+    homes = {config["dagster_home"], given["DAGSTER_HOME"]["value"]}
+    assert homes == {"/opt/dagster"}
+    for container in (run["container_config"], box):
+        assert {"/opt/dagster", "/data", "/tmp"} == {each["mountPath"] for each in container["volumeMounts"]}
+
+
 def test_the_cluster_sets_only_what_we_read():
     found: dict[str, set[str]] = {
         part["kind"]: set(part["data"]) for part in manifests() if part["kind"] == "ConfigMap"
@@ -188,6 +213,9 @@ def test_production_dagster_differs_by_its_storage_alone():
     assert ours.pop("event_log_storage")["class"] == "OpenEventLog"
     assert composed.pop("storage") == clustered.pop("storage")
     assert clustered.pop("run_launcher")["class"] == "K8sRunLauncher"
+    # Its home is a ConfigMap, in which nobody writes.
+    assert clustered.pop("local_artifact_storage")["config"]["base_dir"].startswith("/data/")
+    assert clustered.pop("compute_logs")["config"]["base_dir"].startswith("/data/")
     assert composed == clustered == ours
 
 
