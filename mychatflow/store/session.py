@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from mychatflow.settings import ConfigurationRefused, Role, Settings
+from mychatflow.store import silence
 from mychatflow.store.cipher import KeyRing
 
 # Postgres does not answer, or ended the connection under us, which the driver calls an internal error.
@@ -110,7 +111,7 @@ class Store:
                 max_overflow=0,
                 # An error that is logged names the statement, never the words, numbers and keys bound to it.
                 hide_parameters=True,
-                connect_args={"connect_timeout": 5, "application_name": f"mychatflow {role}"},
+                connect_args={"connect_timeout": 5, "application_name": f"mychatflow {role}", **silence.LIMITS},
             )
             _ping_after_a_rest(engine)
         return self._engines[role]

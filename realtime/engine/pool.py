@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mychatflow.settings import Settings
+from mychatflow.store import silence
 
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 # What a worker that froze inside a transaction holds is free for the others after the second of these. A pipeline is
@@ -115,5 +116,6 @@ def engine_pool(
             "connect_timeout": 5,
             "application_name": f"mychatflow {name}",
             "options": f"{_LIMITS} {_PLANS}",
+            **silence.LIMITS,
         },
     )
