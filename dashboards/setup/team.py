@@ -61,7 +61,9 @@ def _who(row: dict[str, Any]) -> str:
 
 
 def _keys(looking: Viewer, *, at: datetime) -> None:
-    st.html(parts.card_title("API keys", "Shown once, kept as a hash; a key cannot hold more than whoever makes it"))
+    st.html(
+        parts.card_title("API keys", "Shown once, kept as a hash; revoked together with all that were made with it")
+    )
     secret = st.session_state.pop(_NEW_KEY, None)
     if secret:
         st.success("Copy the key now: it is not shown again.")
@@ -123,7 +125,9 @@ def _revoke_one(looking: Viewer, keys: list[ApiKey]) -> None:
 
 def revoke(looking: Viewer, key_id: UUID) -> bool:
     async def work(change: Change, cipher: TenantCipher, _by: Viewer, at: datetime) -> None:
-        if not await api_keys.revoke(change.transaction, cipher.tenant_id, key_id, at=at):
+        count = await api_keys.revoke(change.transaction, cipher.tenant_id, key_id, at=at)
+        if not count:
             raise NotDone("this key was revoked before.")
+        change.detail["keys"] = count
 
     return changes.make(looking, Permission.MANAGE_API_KEYS, "api_key.revoked", key_id, work)

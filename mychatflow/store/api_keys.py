@@ -16,27 +16,42 @@ from mychatflow.rules.role import Role
 PREFIX: Final = "mcf_"
 _SHOWN_LETTERS: Final = 12
 _COLUMNS: Final = (
-    "tenant_id, id as key_id, name, prefix, role, scopes, created_by, created_at, last_used_at, expires_at, revoked_at"
+    "tenant_id, id as key_id, name, prefix, role, scopes, created_by, made_with, created_at, last_used_at, expires_at,"
+    " revoked_at"
 )
 _INSERT = text(
     f"""
-    insert into api_keys (tenant_id, id, name, prefix, key_hash, role, scopes, created_by, expires_at)
-    values (
-        :tenant_id, :key_id, :name, :prefix, :key_hash, :role, :scopes,
-        coalesce(
-            cast(:created_by as uuid),
-            (select made.created_by from api_keys as made where made.tenant_id = :tenant_id and made.id = :with_key)
-        ),
-        :expires_at
-    )
+    insert into api_keys (tenant_id, id, name, prefix, key_hash, role, scopes, created_by, made_with, expires_at)
+    select
+        :tenant_id, :key_id, :name, :prefix, :key_hash, :role, cast(:scopes as text[]),
+        coalesce(cast(:created_by as uuid), maker.created_by),
+        maker.id,
+        least(cast(:expires_at as timestamptz), maker.expires_at)
+    from (select) as one
+    left join api_keys as maker on maker.tenant_id = :tenant_id and maker.id = :with_key
     returning {_COLUMNS}
     """  # noqa: S608 - constant columns
 )
 _LIST = text(
     f"select {_COLUMNS} from api_keys where tenant_id = :tenant_id order by created_at desc, id"  # noqa: S608
 )
+# A key that is revoked may be somebody's who should never have had it: what was made with it goes too.
 _REVOKE = text(
-    "update api_keys set revoked_at = :at where tenant_id = :tenant_id and id = :key_id and revoked_at is null"
+    """
+    with recursive
+
+    made as (
+        select id from api_keys where tenant_id = :tenant_id and id = :key_id and revoked_at is null
+        union
+        select api_keys.id from api_keys
+        inner join made on api_keys.made_with = made.id
+        where api_keys.tenant_id = :tenant_id
+    )
+
+    update api_keys set revoked_at = :at
+    from made
+    where api_keys.tenant_id = :tenant_id and api_keys.id = made.id and api_keys.revoked_at is null
+    """
 )
 _BY_HASH = text(
     f"""
@@ -72,6 +87,7 @@ class ApiKey:
     role: Role
     scopes: tuple[str, ...]
     created_by: UUID | None
+    made_with: UUID | None
     created_at: datetime
     last_used_at: datetime | None
     expires_at: datetime | None
@@ -89,7 +105,10 @@ async def create(
     with_key: UUID | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """The key, and its secret for the only time; made with another key it is of whoever made that one."""
+    """The key, and its secret for the only time.
+
+    Made with another key it is of whoever made that one, ends when that one does and is revoked with it.
+    """
     # 256 random bits need no slow hash: there is nothing to guess.
     secret = f"{PREFIX}{secrets.token_urlsafe(32)}"
     row = await transaction.execute(
@@ -115,10 +134,10 @@ async def all_keys(transaction: AsyncConnection, tenant_id: UUID) -> list[ApiKey
     return [_key(row) for row in (await transaction.execute(_LIST, {"tenant_id": tenant_id})).mappings()]
 
 
-async def revoke(transaction: AsyncConnection, tenant_id: UUID, key_id: UUID, *, at: datetime) -> bool:
-    """Whether there was such a key to revoke."""
+async def revoke(transaction: AsyncConnection, tenant_id: UUID, key_id: UUID, *, at: datetime) -> int:
+    """How many keys ended: none when that one was not live, more than one when keys were made with it."""
     done = await transaction.execute(_REVOKE, {"tenant_id": tenant_id, "key_id": key_id, "at": at})
-    return done.rowcount > 0
+    return done.rowcount
 
 
 async def by_secret(transaction: AsyncConnection, secret: str, *, at: datetime) -> ApiKey | None:

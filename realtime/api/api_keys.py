@@ -20,7 +20,7 @@ router = tenant_router("api-keys")
 
 
 class NewKey(Body):
-    """No scopes means all that the role may do."""
+    """No scopes means all that the role may do; made with a key that ends, it ends with that one at the latest."""
 
     name: Line
     role: Role = Role.VIEWER
@@ -34,6 +34,7 @@ class ShownKey(Shown):
     prefix: str
     role: str
     scopes: tuple[str, ...]
+    made_with: UUID | None
     created_at: datetime
     last_used_at: datetime | None
     expires_at: datetime | None
@@ -74,9 +75,12 @@ async def create_key(desk: AtDesk, wanted: NewKey) -> CreatedKey:
 
 @router.delete("/api-keys/{key_id}", status_code=204, summary="Revoke a key", **needs(Permission.MANAGE_API_KEYS))
 async def revoke_key(desk: AtDesk, key_id: UUID) -> None:
+    """And every key that was made with it, or with one of those."""
     async with desk.changing("api_key.revoked", key_id) as change:
-        if not await api_keys.revoke(change.transaction, desk.tenant_id, key_id, at=desk.at):
+        count = await api_keys.revoke(change.transaction, desk.tenant_id, key_id, at=desk.at)
+        if not count:
             not_found("live API key")
+        change.detail["keys"] = count
 
 
 def _refuse_more_than_held(desk: Desk, wanted: NewKey) -> None:
@@ -101,6 +105,7 @@ def _shown(key: ApiKey) -> dict[str, object]:
         "prefix": key.prefix,
         "role": key.role.value,
         "scopes": key.scopes,
+        "made_with": key.made_with,
         "created_at": key.created_at,
         "last_used_at": key.last_used_at,
         "expires_at": key.expires_at,

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from mychatflow.rules.role import Role
-from mychatflow.store import members, team
+from mychatflow.store import audit, members, team
 from realtime.accounts.due_mail import DueMail
 from realtime.accounts.invitations import INVITATIONS
 from realtime.channels.resend import Resend
@@ -134,6 +134,33 @@ async def test_a_key_made_with_a_key_goes_with_who_made_the_first(api, shop, sto
     for made in (second, third):
         assert (await api.get("/contacts", headers=bearer(made.json()["api_key"]))).status_code == 401
     assert (await api.get("/contacts")).status_code == 200
+
+
+async def test_a_revoked_key_takes_along_what_was_made_with_it(api, shop, store):
+    first_id, first = await a_key(store, shop.tenant, Role.ADMIN)
+    _, other = await a_key(store, shop.tenant, Role.ADMIN)
+    second = await api.post("/api-keys", json={"name": "second", "role": "admin"}, headers=bearer(first))
+    third = await api.post("/api-keys", json={"name": "third"}, headers=bearer(second.json()["api_key"]))
+    assert second.json()["made_with"] == str(first_id)
+    assert third.json()["made_with"] == second.json()["id"]
+
+    assert (await api.delete(f"/api-keys/{first_id}", headers=bearer(other))).status_code == 204
+
+    for key in (first, second.json()["api_key"], third.json()["api_key"]):
+        assert (await api.get("/contacts", headers=bearer(key))).status_code == 401
+    assert (await api.get("/contacts", headers=bearer(other))).status_code == 200
+    async with store.audit_transaction() as transaction:
+        rows = await audit.page(transaction, shop.tenant.tenant_id, before_id=None, limit=9)
+    assert [row["detail"] for row in rows if row["action"] == "api_key.revoked"] == [{"keys": 3}]
+
+
+async def test_a_key_made_with_a_key_lives_no_longer(api, shop, store):
+    ends_at = datetime.now(UTC) + timedelta(hours=1)
+    _, first = await a_key(store, shop.tenant, Role.ADMIN, expires_at=ends_at)
+    for wanted in (None, ends_at + timedelta(days=1), ends_at - timedelta(minutes=1)):
+        asked = {"name": "second", "expires_at": wanted and wanted.isoformat()}
+        made = await api.post("/api-keys", json=asked, headers=bearer(first))
+        assert datetime.fromisoformat(made.json()["expires_at"]) == min(ends_at, wanted or ends_at)
 
 
 async def test_a_lesser_role_keeps_no_key_of_a_greater_one(api, shop, store):
