@@ -9,6 +9,7 @@ from dashboards import charts, parts, shell, states, wording
 from dashboards.ops import data, door, gauges
 from dashboards.parts import Column, Tone
 from dashboards.viewer import Viewer
+from mychatflow.rules.alerts import LONGEST_SEND, LONGEST_WAIT
 from mychatflow.store.dead_letters import Letter
 from mychatflow.store.operations import Minute, Queue
 from mychatflow.store.watch import Sends
@@ -16,8 +17,6 @@ from mychatflow.store.watch import Sends
 _WINDOW = timedelta(hours=6)
 _QUEUE_LIMIT = 100
 _WAIT_LIMIT_SECONDS = 5.0
-_WAITED_LIMIT = timedelta(seconds=60)
-_SEND_LIMIT = timedelta(seconds=60)
 _SLOT = timedelta(minutes=5)
 
 
@@ -51,7 +50,7 @@ def told(queue: Queue, *, at: datetime) -> tuple[str, Tone]:
     """The state of things, by the numbers below it: what waits for a person, then what mends itself."""
     is_stuck = (
         queue.waiting_count > _QUEUE_LIMIT
-        or _longest_wait(queue, at=at) > _WAITED_LIMIT
+        or _longest_wait(queue, at=at) > LONGEST_WAIT
         or _letter_count(queue) > 0
         or are_late(queue, at=at)
     )
@@ -77,7 +76,7 @@ def _letter_count(queue: Queue) -> int:
 
 def are_late(queue: Queue, *, at: datetime) -> bool:
     """Whether the gateway has not taken an answer for longer than one should wait, for its own sake or its pace."""
-    return queue.oldest_try_at is not None and at - queue.oldest_try_at > _SEND_LIMIT
+    return queue.oldest_try_at is not None and at - queue.oldest_try_at > LONGEST_SEND
 
 
 def tiles(queue: Queue, minutes: list[Minute], *, at: datetime) -> None:
@@ -108,8 +107,8 @@ def tiles(queue: Queue, minutes: list[Minute], *, at: datetime) -> None:
     tile(
         "Oldest waiting",
         wording.age(oldest) if queue.oldest_received_at else "none",
-        delta="limit 60 s",
-        delta_color="red" if oldest > _WAITED_LIMIT else "green",
+        delta=f"limit {LONGEST_WAIT.total_seconds():.0f} s",
+        delta_color="red" if oldest > LONGEST_WAIT else "green",
         help="How long the oldest stored message has waited for its turn.",
     )
     tile(

@@ -7,6 +7,9 @@ from typing import Final, Literal
 
 from mychatflow.rules.alert_conditions import Age, Condition, Count, Level, Measured, Share, Short, Slow
 
+# The pages of the people who run it call it late by the same limits.
+LONGEST_WAIT: Final = timedelta(seconds=30)
+LONGEST_SEND: Final = timedelta(seconds=60)
 Severity = Literal["warning", "critical"]
 # A condition that comes and goes is one alert: it must stay away this long before the alert clears.
 KEPT: Final = timedelta(seconds=60)
@@ -77,14 +80,14 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="critical",
         says="A customer's message has waited for more than 30 s",
         do="Check that workers run and that a model answers.",
-        condition=Level(metric="mychatflow_inbox_oldest_seconds", above=30),
+        condition=Level(metric="mychatflow_inbox_oldest_seconds", above=LONGEST_WAIT.total_seconds()),
     ),
     Rule(
         name="gateway_away",
         severity="critical",
         says="The gateway has not taken a message for more than a minute",
         do="Check the gateway and its session; replies wait, and each is sent once when it is back.",
-        condition=Level(metric="mychatflow_outbox_oldest_seconds", above=60),
+        condition=Level(metric="mychatflow_outbox_oldest_seconds", above=LONGEST_SEND.total_seconds()),
     ),
     Rule(
         name="ambiguous_sends",
