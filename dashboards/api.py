@@ -48,7 +48,7 @@ def _asked(looking: Viewer, method: str, path: str, **request: Any) -> Any:
     settings = configuration.load()
     request["headers"] = request.get("headers", {}) | {"authorization": _authorization(looking, settings)}
     try:
-        answer = httpx.request(method, f"{_address(settings)}/api/v1{path}", trust_env=False, **request)
+        answer = httpx.request(method, f"{address_of(settings)}/api/v1{path}", trust_env=False, **request)
     except httpx.HTTPError as error:
         log.warning("API not reached", path=path, error=type(error).__name__)
         raise ApiRefused("unreachable", "the API does not answer. Try again in a moment.") from error
@@ -81,7 +81,7 @@ def _authorization(looking: Viewer, settings: Settings) -> str:
 
 def fetch(looking: Viewer, path: str) -> bytes:
     """What lies behind a signed link of the API. Raises ApiRefused."""
-    address = f"{_address(configuration.load())}{path}"
+    address = f"{address_of(configuration.load())}{path}"
     try:
         answer = httpx.get(address, timeout=_PATIENCE_SECONDS, trust_env=False)
         answer.raise_for_status()
@@ -91,6 +91,6 @@ def fetch(looking: Viewer, path: str) -> bytes:
     return answer.content
 
 
-def _address(settings: Settings) -> str:
+def address_of(settings: Settings) -> str:
     """Beside us unless an address is set: never through the public door when there is a nearer one."""
     return (settings.web_url or f"http://{settings.web_host}:{settings.web_port}").rstrip("/")

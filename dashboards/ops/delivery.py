@@ -173,7 +173,10 @@ def _webhooks(minutes: list[Minute]) -> None:
     )
     counts = gauges.webhooks()
     if counts is None:
-        states.empty("The web process does not answer", "Its counts appear here again once it does: mychatflow doctor.")
+        states.empty(
+            "The web process tells no counts here",
+            "It is away, which mychatflow doctor would say, or only Prometheus may ask it for them.",
+        )
         return
     if not counts:
         states.empty("No webhook yet", "Answers by kind appear here with the first message.")

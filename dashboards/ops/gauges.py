@@ -3,6 +3,7 @@
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from dashboards import api
 from dashboards.parts import Tone
 from mychatflow import settings as configuration
 
@@ -23,11 +24,10 @@ _QUIET = {"ignored"}
 
 
 def webhooks() -> dict[str, float] | None:
-    """How many webhooks met each fate since the process started; None when it does not answer."""
+    """How many webhooks met each fate since the process started; None when it does not answer, or not us."""
     settings = configuration.load()
-    address = f"http://{settings.web_host}:{settings.web_port}/metrics"
     try:
-        answer = httpx.get(address, timeout=_PATIENCE_SECONDS, trust_env=False)
+        answer = httpx.get(f"{api.address_of(settings)}/metrics", timeout=_PATIENCE_SECONDS, trust_env=False)
         answer.raise_for_status()
     except httpx.HTTPError:
         return None

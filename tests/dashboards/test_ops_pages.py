@@ -1,7 +1,9 @@
 """The operations pages: what is late, stuck, shut off or loud is seen at once, and can be mended from there."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +11,9 @@ import psycopg
 import pytest
 
 from dashboards import shell
-from dashboards.ops import delivery, freshness, providers, tenants
+from dashboards.ops import delivery, freshness, gauges, providers, tenants
+from mychatflow import settings as configuration
+from mychatflow.settings import Settings
 from mychatflow.store.operations import Queue
 from mychatflow.store.watch import Calls, Neighbour
 from tests.dashboards.conftest import HOSTILE, Town
@@ -243,3 +247,25 @@ def a_neighbour(received: int) -> Neighbour:
         waiting_count=0,
         oldest_at=NOW - timedelta(minutes=1),
     )
+
+
+def test_webhooks_are_counted_where_the_web_process_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/metrics" else 404)
+            self.end_headers()
+            self.wfile.write(
+                b"# TYPE mychatflow_webhooks_total counter\n"
+                b'mychatflow_webhooks_total{event="message",outcome="stored"} 7.0\n'
+            )
+
+        def log_message(self, *_: Any) -> None:
+            """Nobody reads it."""
+
+    with HTTPServer(("127.0.0.1", 0), Metrics) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        # As in a container of its own, where nothing listens beside the pages.
+        elsewhere = Settings(_env_file=None, WEB_URL=f"http://127.0.0.1:{server.server_port}/", WEB_PORT=1)
+        monkeypatch.setattr(configuration, "load", lambda: elsewhere)
+
+        assert gauges.webhooks() == {"stored": 7.0}
