@@ -25,6 +25,7 @@ from mychatflow.store.session import unsafe_reason
 
 Verdict = Literal["ok", "warning", "failed", "down"]
 _LEAST_FREE_BYTES: Final = 1_000_000_000
+_LONGEST_SILENCE_SECONDS: Final = 60
 _MOST_CLOCK_DIFFERENCE: Final = 60.0
 _STALE_SECONDS: Final = 3 * 3600
 _WALL = """
@@ -174,9 +175,11 @@ def redis_server(settings: Settings) -> list[Finding]:
 
 
 def processes(settings: Settings) -> list[Finding]:
-    """The ports of our programs: up, or free to take."""
+    """The ports of our programs: up, or free to take; and whether the workers of this data directory run."""
     findings = []
     for program in programs.chosen(settings, frozenset(programs.NAMES)):
+        if program.alive is not None and program.alive.exists():
+            findings.append(_worker(program.name, time.time() - program.alive.stat().st_mtime))
         if program.health is None:
             continue
         try:
@@ -188,6 +191,13 @@ def processes(settings: Settings) -> list[Finding]:
         step = "" if answer.is_success else f"{program.port_variable}: another program may hold that port"
         findings.append(_found(program.name, verdict, f"{program.address} answers {answer.status_code}", step))
     return findings
+
+
+def _worker(name: str, silent_seconds: float) -> Finding:
+    if silent_seconds > _LONGEST_SILENCE_SECONDS:
+        detail = f"killed or stuck: no sign of life for {silent_seconds:.0f} s"
+        return _found(name, "down", detail, "mychatflow up")
+    return _found(name, "ok", "runs")
 
 
 def gateway(settings: Settings) -> list[Finding]:

@@ -1,8 +1,10 @@
 """What the doctor says: of a gateway that lets strangers in, of a frozen server, of alerts nobody hears."""
 
 import http.server
+import os
 import signal
 import threading
+import time
 
 import psycopg
 import pytest
@@ -95,3 +97,17 @@ async def test_what_fires_is_told_with_what_to_do(settings, store):
 
     assert told.verdict == "warning"
     assert "provider" in told.next_step
+
+
+def test_a_worker_that_shows_no_life_is_down(settings, tmp_path):
+    settings = settings.model_copy(update={"data_dir": tmp_path, "workers": 3})
+    (tmp_path / "run").mkdir()
+    for index, age in ((1, 0), (2, 90)):
+        touched = tmp_path / "run" / f"worker-{index}.alive"
+        touched.touch()
+        os.utime(touched, (time.time() - age,) * 2)
+
+    found = {each.check: each.verdict for each in checkup.processes(settings) if each.check.startswith("worker")}
+
+    # The third runs elsewhere, or never did here.
+    assert found == {"worker-1": "ok", "worker-2": "down"}
