@@ -19,6 +19,7 @@ from mychatflow.rules import setting_forms
 Role = Literal["owner", "app", "engine", "pipeline", "audit"]
 ROLES: tuple[Role, ...] = ("owner", "app", "engine", "pipeline", "audit")
 DATABASE = "mychatflow"
+_DATA_DIR = Path(".mychatflow")
 # A unix socket's path holds at most 107 bytes, and Postgres appends `/.s.PGSQL.5432`.
 _LONGEST_SOCKET_DIRECTORY = 80
 
@@ -27,6 +28,9 @@ _Text = Annotated[str | None, BeforeValidator(setting_forms.unless_blank)]
 _Secret = Annotated[SecretStr | None, BeforeValidator(setting_forms.unless_blank)]
 _Rate = Annotated[str, AfterValidator(setting_forms.rate)]
 _Budgets = Annotated[_Text, AfterValidator(setting_forms.daily_budgets)]
+_Url = Annotated[_Text, AfterValidator(setting_forms.web_address)]
+_Folder = Annotated[Path | None, BeforeValidator(setting_forms.unless_blank)]
+_Lake = Annotated[_Text, AfterValidator(setting_forms.warehouse_url)]
 _Bucket = Annotated[_Text, AfterValidator(setting_forms.bucket_url)]
 _Postgres = Annotated[_Secret, AfterValidator(setting_forms.of_a_secret(setting_forms.postgres_url))]
 _Redis = Annotated[_Secret, AfterValidator(setting_forms.of_a_secret(setting_forms.redis_url))]
@@ -41,15 +45,15 @@ class ConfigurationRefused(Exception):
 class Settings(BaseSettings):
     """The environment, checked. Field names are the variables' names in lower case."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", frozen=True)
 
     env: Literal["development", "preview", "production"] = Field(
         "development",
         validation_alias="MYCHATFLOW_ENV",
         description="`production` refuses default secrets, http issuers, open Redis and unsafe database roles.",
     )
-    data_dir: Path = Field(
-        Path(".mychatflow"),
+    data_dir: Annotated[Path, BeforeValidator(lambda given: setting_forms.unless_blank(given) or _DATA_DIR)] = Field(
+        _DATA_DIR,
         validation_alias="MYCHATFLOW_DATA_DIR",
         description="Embedded servers, warehouse, keys, logs, pid files.",
     )
@@ -68,22 +72,22 @@ class Settings(BaseSettings):
     redis_url: _Redis = Field(None, description="A real Redis; the embedded one when unset.")
     web_host: str = Field("127.0.0.1", description="Address the webhook and API listen on.")
     web_port: int = Field(8000, ge=1, le=65535, description="Port of the webhook and API.")
-    web_url: _Text = Field(None, description="Where the gateway and integrators reach the webhook and API.")
+    web_url: _Url = Field(None, description="Where the gateway and integrators reach the webhook and API.")
     dashboards_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboards.")
-    dashboards_url: _Text = Field(None, description="Where people reach the dashboards; OIDC returns there.")
-    analytics_url: _Text = Field(None, description="Where the API finds the numbers; the local dashboards when unset.")
+    dashboards_url: _Url = Field(None, description="Where people reach the dashboards; OIDC returns there.")
+    analytics_url: _Url = Field(None, description="Where the API finds the numbers; the local dashboards when unset.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     phone_port: int = Field(3001, ge=1, le=65535, description="Port of the sandbox phone.")
     web_workers: int = Field(1, ge=1, le=64, description="Web processes.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes.")
-    warehouse_url: _Text = Field(None, description="`duckdb:///file` or a lake (decision 19); else in the data dir.")
-    backup_dir: Path | None = Field(None, description="Where the daily backup goes; no backups when unset.")
-    wal_dir: Path | None = Field(
+    warehouse_url: _Lake = Field(None, description="`duckdb:///file` or a lake (decision 19); else in the data dir.")
+    backup_dir: _Folder = Field(None, description="Where the daily backup goes; no backups when unset.")
+    wal_dir: _Folder = Field(
         None, description="Where the embedded Postgres's log is copied as it is written, on another disk."
     )
     media_url: _Bucket = Field(None, description="`s3://bucket/prefix?endpoint=…&region=…`; the data dir when unset.")
     media_access_key: _Secret = Field(None, description="`ID:SECRET` of the bucket; the machine's role when unset.")
-    waha_base_url: str | None = Field(None, description="A real WAHA gateway; the sandbox phone when unset.")
+    waha_base_url: _Url = Field(None, description="A real WAHA gateway; the sandbox phone when unset.")
     waha_api_key: SecretStr | None = Field(None, description="The gateway's X-Api-Key.")
     waha_engine: Literal["NOWEB", "GOWS", "WEBJS"] = Field("NOWEB", description="The gateway's engine.")
     webhook_secret: SecretStr | None = Field(
@@ -96,11 +100,11 @@ class Settings(BaseSettings):
     webhook_instance_rate: _Rate = Field("6000/minute", description="Signed requests per WhatsApp number.")
     trusted_proxies: int = Field(0, ge=0, le=10, description="How many proxies append to X-Forwarded-For.")
     openai_api_key: _Secret = Field(None, description="A provider without a key is skipped.")
-    openai_base_url: _Text = Field(None, description="The vendor's address when unset.")
+    openai_base_url: _Url = Field(None, description="The vendor's address when unset.")
     anthropic_api_key: _Secret = Field(None, description="A provider without a key is skipped.")
-    anthropic_base_url: _Text = Field(None, description="The vendor's address when unset.")
+    anthropic_base_url: _Url = Field(None, description="The vendor's address when unset.")
     gemini_api_key: _Secret = Field(None, description="A provider without a key is skipped.")
-    gemini_base_url: _Text = Field(None, description="The vendor's address when unset.")
+    gemini_base_url: _Url = Field(None, description="The vendor's address when unset.")
     embedding_model: _Text = Field(None, description="Finds passages by meaning too, e.g. text-embedding-3-small.")
     openai_requests_per_minute: int = Field(
         10_000, ge=0, description="Requests a minute, per key; the next provider takes what is above. 0 is no limit."
@@ -108,7 +112,7 @@ class Settings(BaseSettings):
     anthropic_requests_per_minute: int = Field(4_000, ge=0, description="The same for Anthropic.")
     gemini_requests_per_minute: int = Field(1_500, ge=0, description="The same for Gemini.")
     llm_daily_budgets_usd: _Budgets = Field(None, description="`openai=50,gemini=7.5`: dollars a day on our own keys.")
-    clerk_issuer: _Text = Field(
+    clerk_issuer: _Url = Field(
         None, description="Any OIDC issuer; without one a local owner is signed in, on loopback only."
     )
     clerk_audience: _Text = Field(None, description="Required `aud`; CLERK_CLIENT_ID when no parties are set either.")
@@ -119,18 +123,20 @@ class Settings(BaseSettings):
         None, description="`whsec_…` of the Clerk webhook; several by commas while rotating."
     )
     resend_api_key: _Secret = Field(None, description="Without it e-mails land in the data dir's outbox folder.")
-    resend_api_url: str = Field("https://api.resend.com", description="Resend's address.")
+    resend_api_url: Annotated[str, AfterValidator(setting_forms.web_address)] = Field(
+        "https://api.resend.com", description="Resend's address."
+    )
     email_from: str = Field("MyChatFlow <hello@localhost>", description="Sender of e-mails.")
     alert_emails: str | None = Field(None, description="Who hears of the platform's alerts, separated by commas.")
-    metrics_dir: Path | None = Field(
+    metrics_dir: _Folder = Field(
         None, validation_alias="PROMETHEUS_MULTIPROC_DIR", description="Where processes add up their metrics."
     )
     worker_metrics_port: int | None = Field(None, description="Where worker 1 answers /metrics; off when unset.")
     sentry_dsn: _Secret = Field(None, description="Error reports; off when unset.")
-    otel_exporter_otlp_endpoint: _Text = Field(None, description="Traces; off when unset.")
+    otel_exporter_otlp_endpoint: _Url = Field(None, description="Traces; off when unset.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 
-    @field_validator("data_dir", "backup_dir", "wal_dir")
+    @field_validator("data_dir", "backup_dir", "wal_dir", "metrics_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None

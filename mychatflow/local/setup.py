@@ -30,7 +30,7 @@ def migrate(settings: Settings, *, today: date) -> str:
 def _ensure_roles(settings: Settings, login: str) -> None:
     """DATABASE_URL is an administrative login here; a lesser one must come with roles that somebody else made."""
     try:
-        roles.ensure_roles(settings, _plain(login))
+        roles.ensure_roles(settings, login)
     except psycopg.errors.InsufficientPrivilege as error:
         if settings.database_owner_url is None:
             raise Failure(
@@ -38,12 +38,6 @@ def _ensure_roles(settings: Settings, login: str) -> None:
                 next_step="use an administrative login once, or set DATABASE_OWNER_URL and its sisters",
             ) from error
         say("DATABASE_URL may not make roles; using those of DATABASE_OWNER_URL and its sisters")
-
-
-def _plain(url: str) -> str:
-    """Without SQLAlchemy's name of a driver, which libpq does not know."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme.partition('+')[0]}://{rest}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,15 +16,29 @@ def unless_blank(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def of_a_secret(check: Callable[[str], None]) -> Callable[[SecretStr | None], SecretStr | None]:
+def of_a_secret(check: Callable[[str], str]) -> Callable[[SecretStr | None], SecretStr | None]:
     """The check for a value that never shows itself; one that is not set has no form."""
 
     def checked(value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            check(value.get_secret_value())
-        return value
+        return None if value is None else SecretStr(check(value.get_secret_value()))
 
     return checked
+
+
+def web_address(value: str | None) -> str | None:
+    """Without the spaces around it. Raises ValueError unless a client can call it."""
+    if value is None:
+        return None
+    address = value.strip()
+    parts = urlsplit(address)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not _has_port(address)
+        or re.search(r"\s", address)
+    ):
+        raise ValueError("must look like https://host or http://host:port")
+    return address
 
 
 def rate(value: str) -> str:
@@ -54,18 +68,50 @@ def daily_budgets(value: str | None) -> str | None:
     return value
 
 
-def postgres_url(value: str) -> None:
-    """Raises ValueError unless it is an address of a Postgres; a driver's name, as in postgresql+psycopg, may stay."""
-    parts = urlsplit(value)
-    if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"} or not (parts.netloc or parts.query):
-        raise ValueError("must look like postgresql://login:password@host:5432/database")
+def postgres_url(value: str) -> str:
+    """As libpq reads it, without the name of a driver. Raises ValueError unless it is an address of a Postgres."""
+    scheme, _, rest = value.strip().partition("://")
+    address = f"postgresql://{rest}"
+    login, _, _ = urlsplit(address).netloc.rpartition("@")
+    if (
+        scheme.lower().partition("+")[0] not in {"postgresql", "postgres"}
+        or not (urlsplit(address).netloc or urlsplit(address).query)
+        or not _has_port(address)
+        # Cut short by a sign of the password: libpq and the rest of the world would read different hosts.
+        or "#" in rest
+        or "@" in login
+        or re.search(r"\s|%(?![0-9A-Fa-f]{2})", rest)
+    ):
+        raise ValueError(
+            "must look like postgresql://login:password@host:5432/database, with @ : / # and % of the password as "
+            "%40 %3A %2F %23 and %25"
+        )
+    return address
 
 
-def redis_url(value: str) -> None:
-    """Raises ValueError unless it is an address of a Redis."""
-    parts = urlsplit(value)
-    if not (parts.scheme in {"redis", "rediss"} and parts.hostname) and not (parts.scheme == "unix" and parts.path):
+def redis_url(value: str) -> str:
+    """Without the spaces around it. Raises ValueError unless it is an address of a Redis."""
+    address = value.strip()
+    parts = urlsplit(address)
+    is_host = parts.scheme in {"redis", "rediss"} and parts.hostname and _has_port(address) and not parts.fragment
+    if not is_host and not (parts.scheme == "unix" and parts.path):
         raise ValueError("must look like redis://login:password@host:6379/0 (rediss:// with TLS)")
+    return address
+
+
+def _has_port(address: str) -> bool:
+    """Whether what follows the host is a port, or nothing."""
+    try:
+        return urlsplit(address).port != 0
+    except ValueError:
+        return False
+
+
+def warehouse_url(value: str | None) -> str | None:
+    """Raises ValueError unless it names a file or a lake: another word would quietly mean the data dir."""
+    if value is not None and not value.startswith(("duckdb:///", "ducklake:")):
+        raise ValueError("must look like duckdb:////folder/file.duckdb or ducklake:…")
+    return value
 
 
 def bucket_url(value: str | None) -> str | None:
@@ -79,13 +125,15 @@ def bucket_url(value: str | None) -> str | None:
     return value
 
 
-def signing_secrets(value: str) -> None:
+def signing_secrets(value: str) -> str:
     """Raises ValueError unless each, between commas, is a secret of the Standard Webhooks form."""
     if not all(_SIGNING_SECRET.fullmatch(secret.strip()) for secret in value.split(",")):
         raise ValueError("must be whsec_ and base64; copy it from the endpoint's page at Clerk")
+    return value
 
 
-def hex_key(value: str) -> None:
+def hex_key(value: str) -> str:
     """Raises ValueError unless it is 32 bytes in hex, or several of them between commas."""
     if not re.fullmatch(r"[0-9A-Fa-f]{64}(,[0-9A-Fa-f]{64})*", value):
         raise ValueError("must be 64 hex digits (32 bytes); make one with: openssl rand -hex 32")
+    return value

@@ -99,6 +99,27 @@ def test_a_wrong_variable_is_named_and_refused(tmp_path, name, value):
     assert "Traceback" not in done.stderr
 
 
+def test_a_file_written_on_windows_is_read(tmp_path):
+    (tmp_path / ".env").write_bytes(
+        b"\xef\xbb\xbfWEB_PORT=8123\r\nEMAIL_FROM='Shop <a@example.test>'\r\nWEB_URL=http://h\r\n"
+    )
+
+    shown = json.loads(run(tmp_path, "config", "show", "--json").stdout)
+
+    assert shown["WEB_PORT"] == 8123
+    assert shown["EMAIL_FROM"] == "Shop <a@example.test>"
+    assert shown["WEB_URL"] == "http://h"
+
+
+def test_a_folder_left_blank_is_not_the_one_we_stand_in(tmp_path):
+    blank = dict.fromkeys(("MYCHATFLOW_DATA_DIR", "BACKUP_DIR", "WAL_DIR", "PROMETHEUS_MULTIPROC_DIR"), "")
+
+    shown = json.loads(run(tmp_path, "config", "show", "--json", **blank).stdout)
+
+    assert shown["MYCHATFLOW_DATA_DIR"] == str(tmp_path / ".mychatflow")
+    assert [shown[name] for name in ("BACKUP_DIR", "WAL_DIR", "PROMETHEUS_MULTIPROC_DIR")] == [None, None, None]
+
+
 def test_a_misspelt_setting_is_told_and_nobody_elses(tmp_path):
     (tmp_path / ".env").write_text("WEB_PROT=8001\nWAHA_API_KEYS=x\nLOG_LEVEL=debug\nAPP_PASSWORD=x\nPATH_TO_SHOP=y\n")
 

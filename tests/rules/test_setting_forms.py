@@ -35,3 +35,65 @@ def test_a_signing_secret_has_its_own_form(value):
 
     with pytest.raises(ValueError, match="whsec_"):
         setting_forms.signing_secrets(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("postgres://u:p%40@h/d", "postgresql://u:p%40@h/d"),
+        ("postgresql+psycopg://u:p@h:5432/d?sslmode=require", "postgresql://u:p@h:5432/d?sslmode=require"),
+        (" postgresql://u:p@[::1]:5432/d\r", "postgresql://u:p@[::1]:5432/d"),
+        ("postgresql:///d?host=/var/run/postgresql", "postgresql:///d?host=/var/run/postgresql"),
+    ],
+)
+def test_an_address_of_postgres_is_kept_as_all_its_readers_know_it(value, kept):
+    assert setting_forms.postgres_url(value) == kept
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "host=h dbname=d", "mysql://u@h/d", "postgresql://", '"postgresql://u:p@h/d"', "postgresql://u:p@h:x/d",
+        # libpq takes several hosts with ports, SQLAlchemy does not.
+        "postgresql://u:p@h1:5432,h2:5432/d",
+        "postgresql://u:p#x@h/d", "postgresql://u:p/x@h/d", "postgresql://u:p@x@h/d", "postgresql://u:100%@h/d",
+        "postgresql://u:p x@h/d",
+    ],
+)  # fmt: skip
+def test_other_addresses_of_postgres_are_refused(value):
+    with pytest.raises(ValueError, match="%40"):
+        setting_forms.postgres_url(value)
+
+
+@pytest.mark.parametrize("value", ["redis://:p@h:6379/0 ", "rediss://u:p@[::1]", "unix:///tmp/redis.sock"])
+def test_an_address_of_redis(value):
+    assert setting_forms.redis_url(value) == value.strip()
+
+
+@pytest.mark.parametrize(
+    "value", ["redis://", "h:6379", "redis://h:x", "redis://:p#x@h", "redis+cluster://h", "unix://"]
+)
+def test_other_addresses_of_redis_are_refused(value):
+    with pytest.raises(ValueError, match="redis://login"):
+        setting_forms.redis_url(value)
+
+
+@pytest.mark.parametrize("value", ["https://chat.example.com", "http://[::1]:8000/", " http://h\r"])
+def test_a_web_address_can_be_called(value):
+    assert setting_forms.web_address(value) == value.strip()
+
+
+@pytest.mark.parametrize(
+    "value", ["", "localhost:3000", "ftp://h", "http://", "http://h:x", "https://a b", '"http://h"']
+)
+def test_other_web_addresses_are_refused(value):
+    with pytest.raises(ValueError, match="https://host"):
+        setting_forms.web_address(value)
+
+
+@pytest.mark.parametrize("value", ["warehouse.duckdb", "duckdb://x", "postgresql://u@h/d"])
+def test_a_warehouse_is_a_file_or_a_lake(value):
+    assert setting_forms.warehouse_url("duckdb:////data/x.duckdb") == "duckdb:////data/x.duckdb"
+
+    with pytest.raises(ValueError, match="ducklake"):
+        setting_forms.warehouse_url(value)
