@@ -110,6 +110,8 @@ def postgres(settings: Settings) -> list[Finding]:
     """Reachable, newest schema, a role that cannot look over the tenant wall, and the wall itself."""
     try:
         with psycopg.connect(settings.role_url("app"), connect_timeout=3) as connection:
+            if reason := schema.too_old(connection):
+                return [_found("postgres", "failed", f"DATABASE_URL's server {reason}", "upgrade it")]
             role = connection.execute(_ROLE).fetchone()
             open_tables = [row[0] for row in connection.execute(_WALL)]
             version = connection.execute("select version_num from alembic_version").fetchone()

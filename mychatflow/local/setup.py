@@ -14,8 +14,11 @@ from mychatflow.store import roles, schema
 def migrate(settings: Settings, *, today: date) -> str:
     """Roles where we may make them, then every pending migration; returns the revision reached. Raises Failure."""
     try:
-        if settings.database_url is not None and not settings.is_production:
-            _ensure_roles(settings, settings.database_url.get_secret_value())
+        if settings.database_url is not None:
+            login = settings.database_url.get_secret_value()
+            _refuse_old_server(login)
+            if not settings.is_production:
+                _ensure_roles(settings, login)
         return schema.migrate(settings, today=today)
     except (sqlalchemy.exc.OperationalError, psycopg.OperationalError) as error:
         raise Failure(
@@ -25,6 +28,13 @@ def migrate(settings: Settings, *, today: date) -> str:
         ) from error
     except (sqlalchemy.exc.DBAPIError, psycopg.Error, alembic.util.exc.CommandError) as error:
         raise Failure(f"the migration failed and was rolled back: {_first_line(error)}") from error
+
+
+def _refuse_old_server(login: str) -> None:
+    with psycopg.connect(login, connect_timeout=5) as connection:
+        reason = schema.too_old(connection)
+    if reason:
+        raise Failure(f"the server of DATABASE_URL {reason}", next_step="upgrade it, or name a newer one")
 
 
 def _ensure_roles(settings: Settings, login: str) -> None:

@@ -3,6 +3,7 @@
 import functools
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from alembic import command
@@ -16,6 +17,8 @@ from mychatflow.settings import Settings
 # Why months are kept so, say the migrations that did the same to those before them.
 _STORAGE = {"interactions": sql.SQL(" with (fillfactor = 70)"), "analytics_events": sql.SQL("")}
 PARTITIONED = tuple(_STORAGE)
+# Of an older one, our connections ask for limits that it does not know.
+OLDEST_SERVER = 17
 _WITHIN = sql.SQL("where occurred_at >= {} and occurred_at < {}")
 
 
@@ -26,6 +29,12 @@ def migrate(settings: Settings, *, today: date) -> str:
     command.upgrade(config, "head")
     ensure_months(settings, first=_month(today, -6), last=_month(today, 3))
     return newest_revision()
+
+
+def too_old(connection: psycopg.Connection[Any]) -> str | None:
+    """Why that server cannot serve us, or None."""
+    major = connection.info.server_version // 10_000
+    return f"is Postgres {major}, and {OLDEST_SERVER} or newer is needed" if major < OLDEST_SERVER else None
 
 
 def newest_revision() -> str:

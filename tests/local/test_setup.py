@@ -8,6 +8,7 @@ from mychatflow.local import setup
 from mychatflow.local.commands import database
 from mychatflow.local.console import Failure
 from mychatflow.settings import ConfigurationRefused, Settings
+from mychatflow.store import schema
 from mychatflow.store.session import Store
 from tests.factories import NOON
 
@@ -38,6 +39,16 @@ async def test_an_administrative_login_makes_roles_and_schema(elsewhere):
 
 def test_migrating_twice_changes_nothing(elsewhere):
     assert setup.migrate(elsewhere, today=NOON.date()) == setup.migrate(elsewhere, today=NOON.date())
+
+
+def test_an_older_server_is_told_before_anything_is_made(elsewhere, monkeypatch):
+    monkeypatch.setattr(schema, "OLDEST_SERVER", 99)
+
+    with pytest.raises(Failure, match="is Postgres 18, and 99 or newer is needed"):
+        setup.migrate(elsewhere, today=NOON.date())
+
+    with psycopg.connect(elsewhere.database_url.get_secret_value()) as connection:
+        assert connection.execute("select to_regclass('tenants')").fetchone() == (None,)
 
 
 def test_a_login_that_may_not_make_roles_is_told(elsewhere, settings):
