@@ -12,6 +12,7 @@ from mychatflow.rules import holdout, reply_parts
 from mychatflow.rules.gates import GateDecision
 from mychatflow.rules.guard import GuardReason
 from realtime.agent.drafting import Decision, Draft
+from realtime.agent.outgoing import story_of
 from realtime.agent.scene import Scene
 from realtime.engine.commit import (
     AttemptEntry,
@@ -69,6 +70,7 @@ def outgoing(scene: Scene, *, kind: str, key: str, text: str, draft: Draft | Non
         language=scene.understanding.language,
         waits_since=scene.reading.customer[0].at,
         pause_seconds=quiet_seconds(scene.chat.number, has_media=False),
+        story=story_of(scene, draft),
     )
 
 
@@ -84,6 +86,7 @@ def further(scene: Scene, first: Outgoing, texts: Sequence[str], draft: Draft) -
             wa_message_id=None,
             waits_since=None,
             latency_ms=None,
+            story=None,
             part=number,
             part_of=first.outbox_id,
             first_interaction_id=first.interaction_id,

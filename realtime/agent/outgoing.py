@@ -8,7 +8,7 @@ from realtime.engine.commit import Outgoing
 from realtime.engine.parcel import Parcel
 
 
-def parcel_of(scene: Scene, outgoing: Outgoing, draft: Draft | None) -> Parcel:
+def parcel_of(scene: Scene, outgoing: Outgoing) -> Parcel:
     return Parcel(
         outbox_id=outgoing.outbox_id,
         interaction_id=outgoing.interaction_id,
@@ -23,15 +23,16 @@ def parcel_of(scene: Scene, outgoing: Outgoing, draft: Draft | None) -> Parcel:
         first_try_at=None,
         created_at=outgoing.interaction_at,
         waits_since=outgoing.waits_since,
-        story=_story(scene, draft),
+        # The reply is on disk by now: its step has its time.
+        story=(outgoing.story or {}) | {"steps": scene.trace.milliseconds},
     )
 
 
-def _story(scene: Scene, draft: Draft | None) -> dict[str, Any]:
-    """The parts of message_sent that only this turn knows."""
+def story_of(scene: Scene, draft: Draft | None) -> dict[str, Any]:
+    """The parts of message_sent that only this turn knows, for whichever process sends it in the end."""
     attempts = scene.ledger.attempts
     return {
-        "received_at": scene.reading.customer[0].row.received_at,
+        "received_at": scene.reading.customer[0].row.received_at.isoformat(),
         "provider": draft.provider if draft else None,
         "model": draft.model if draft else None,
         "used_fallback": draft.used_fallback if draft else False,

@@ -222,7 +222,7 @@ class Agent:
             due_at = earlier(end.due_at, queue.again_at)
         if not committed.is_new or queue.is_blocked:
             return await self.claims.release(lease, due_at=due_at)
-        parcel, handed_at = parcel_of(scene, end.outgoing, ended.draft), time.time()
+        parcel, handed_at = parcel_of(scene, end.outgoing), time.time()
         handed = await self.courier.send(ended.chat, parcel, tenant.cipher, releases=True, due_at=due_at)
         telling.sent(scene, handed_at=handed_at)
         return handed.is_due

@@ -46,6 +46,8 @@ class Outgoing(Record, frozen=True, kw_only=True):
     part_of: UUID | None = None
     first_interaction_id: UUID | None = None
     pause_seconds: float = 0.0
+    # The parts of message_sent that only its turn knows.
+    story: dict[str, Any] | None = None
 
 
 class ContactChange(Record, frozen=True, kw_only=True):

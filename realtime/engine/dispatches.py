@@ -69,7 +69,7 @@ def verdict(chat: Chat, parcel: Parcel, outcome: SendOutcome, *, at: datetime) -
 
 def story_of(row: OutboxRow) -> dict[str, Any]:
     """What a message_sent event tells of a message that another turn wrote."""
-    return {
+    return (row.story or {}) | {
         "provider": row.provider,
         "model": row.model,
         "member_id": str(row.member_id) if row.member_id else None,
@@ -94,7 +94,7 @@ def _sent(chat: Chat, parcel: Parcel, outcome: SendOutcome, *, at: datetime) -> 
 
 def _sent_events(chat: Chat, parcel: Parcel, *, at: datetime) -> list[EventEntry]:
     story = dict(parcel.story)
-    received_at = story.pop("received_at", None) or parcel.waits_since
+    received_at = _instant(story.pop("received_at", None)) or parcel.waits_since
     waits_since = parcel.waits_since.isoformat() if parcel.waits_since else None
     properties = {
         "outbox_id": str(parcel.outbox_id),
@@ -114,6 +114,10 @@ def _sent_events(chat: Chat, parcel: Parcel, *, at: datetime) -> list[EventEntry
             named["member_id"] = story.get("member_id")
         events.append(_event(chat, parcel, also, named, at=at))
     return events
+
+
+def _instant(told: str | None) -> datetime | None:
+    return datetime.fromisoformat(told) if told else None
 
 
 def _in_doubt(chat: Chat, parcel: Parcel, outcome: SendOutcome, *, at: datetime) -> Dispatch:

@@ -47,7 +47,7 @@ class InboxRow(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """A message on its way; `provider` to `used_fallback` are what its message_sent event tells."""
+    """A message on its way; `provider` to `story` are what its message_sent event tells."""
 
     id: UUID
     seq: int
@@ -72,6 +72,7 @@ class OutboxRow:
     provider: str | None
     model: str | None
     member_id: UUID | None
+    story: dict[str, Any] | None
 
 
 class Number(Record, frozen=True, kw_only=True):

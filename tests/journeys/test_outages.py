@@ -86,6 +86,29 @@ async def test_a_doubtful_send_reaches_the_customer_once(house: House, fault: st
     assert row["state"] == "sent"
 
 
+async def test_a_reply_that_another_turn_sends_tells_of_the_turn_that_wrote_it(house: House):
+    tenant, chat = await house.a_business(), house.a_customer()
+    house.models.fail("openai", "500")
+    # More than one turn tries, so that the next one starts from what lies on disk.
+    house.gateway.faults.plan("500_before", times=6)
+
+    house.write(tenant, chat, "Hello")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+
+    assert house.gateway.faults.fired["500_before"] == 6
+    (event,) = house.events(tenant, "message_sent")
+    told = event["properties"]
+    spent = "select sum(cost_micro_usd) as cost, sum(input_tokens) as tokens from llm_attempts where tenant_id = %(t)s"
+    (booked,) = house.rows(spent, t=tenant.tenant_id)
+    assert told["used_fallback"] is True
+    assert (told["cost_micro_usd"], told["input_tokens"]) == (booked["cost"], booked["tokens"])
+    assert booked["tokens"] > 0
+    assert told["model_ms"] is not None
+    # From when the message came in to when the reply went out.
+    assert told["latency_ms"] > 1000
+
+
 async def test_a_gateway_that_is_away_is_seen_and_nothing_is_lost(house: House):
     tenant, chat = await house.a_business(), house.a_customer()
     house.gateway.faults.always("reset_before")

@@ -112,7 +112,8 @@ replies as (
 sends as (
     insert into outbox (
         tenant_id, id, instance_id, contact_id, chat_id, interaction_id, interaction_at, inbox_seq, kind,
-        idempotency_key, body, wa_message_id, state, attempts, first_try_at, next_try_at, waits_since, part_of
+        idempotency_key, body, wa_message_id, state, attempts, first_try_at, next_try_at, waits_since, part_of,
+        story
     )
     select
         held.tenant_id, given.outbox_id, held.instance_id, held.contact_id, held.chat_id, given.interaction_id,
@@ -123,11 +124,12 @@ sends as (
         case when given.part_of is null then now() end,
         now() + given.pause_seconds * interval '1 second',
         given.waits_since,
-        given.part_of
+        given.part_of,
+        given.story
     from jsonb_to_recordset(%(outgoing)s::jsonb) as given (
         n integer, outbox_id uuid, interaction_id uuid, interaction_at timestamptz, inbox_seq bigint, kind text,
         idempotency_key text, body text, wa_message_id text, waits_since timestamptz, part integer, part_of uuid,
-        pause_seconds float8
+        pause_seconds float8, story jsonb
     )
     inner join held using (n)
     order by given.n, given.part

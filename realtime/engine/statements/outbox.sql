@@ -24,7 +24,8 @@ select
     outbox.created_at,
     interactions.llm_provider as provider,
     interactions.llm_model as model,
-    interactions.member_id
+    interactions.member_id,
+    outbox.story
 from jsonb_to_recordset(%(chats)s::jsonb) as given (n integer, tenant_id uuid, instance_id uuid, chat_id text)
 -- Chat by chat, as with the open messages.
 cross join lateral (
