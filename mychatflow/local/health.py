@@ -53,6 +53,9 @@ class Health:
         answered_at, silent_since = self._answered_at.get(program.name), self._silent_since.get(program.name)
         if answered_at is None or answered_at < started_at or silent_since is None:
             return False
+        # Not after one vain question, however long ago: we may have been stopped ourselves since.
+        if self._silences[program.name] < _SILENCES_THAT_COUNT:
+            return False
         return time.monotonic() - silent_since > program.longest_silence_seconds
 
     def _ask_for_ever(self) -> None:

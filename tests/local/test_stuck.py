@@ -71,6 +71,23 @@ def test_who_answers_late_is_not_stuck(tmp_path: Path) -> None:
         until(lambda: not health.is_stuck(program, started_at=started_at))
 
 
+def test_one_vain_question_long_ago_kills_nobody(tmp_path: Path) -> None:
+    program, started_at = a_program(tmp_path), time.monotonic()
+    health = Health([program])
+    program.alive.touch()
+    health._ask()
+    program.alive.unlink()
+    health._ask()
+
+    # As when we were stopped ourselves, and go on.
+    time.sleep(0.4)
+
+    assert not health.is_stuck(program, started_at=started_at)
+    health._ask()
+    health._ask()
+    assert health.is_stuck(program, started_at=started_at)
+
+
 class Impatient(Running):
     def start(self, *, only: str = "web,worker,phone") -> subprocess.Popen[str]:
         command = [sys.executable, "-c", _IMPATIENT, "up", "--only", only, "--no-demo"]
