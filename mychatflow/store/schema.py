@@ -1,16 +1,19 @@
 """Brings the operational schema to the newest version, forward only, and keeps the months' partitions ahead."""
 
 import functools
+import itertools
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import sqlalchemy.exc
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from psycopg.errors import CheckViolation
+from psycopg.errors import CheckViolation, DeadlockDetected, LockNotAvailable
 
 from mychatflow.settings import Settings
 
@@ -19,6 +22,9 @@ _STORAGE = {"interactions": sql.SQL(" with (fillfactor = 70)"), "analytics_event
 PARTITIONED = tuple(_STORAGE)
 # Of an older one, our connections ask for limits that it does not know.
 OLDEST_SERVER = 17
+# Each gives up what it waits for after half a second (migrations/env.py): three minutes together.
+_MOST_ATTEMPTS = 120
+_REST_SECONDS = 1.0
 _WITHIN = sql.SQL("where occurred_at >= {} and occurred_at < {}")
 
 
@@ -26,9 +32,21 @@ def migrate(settings: Settings, *, today: date) -> str:
     """Run every pending migration as the owner and make partitions around today; returns the revision reached."""
     config = _config()
     config.attributes["url"] = settings.role_url("owner").replace("postgresql://", "postgresql+psycopg://", 1)
-    command.upgrade(config, "head")
+    _upgrade(config)
     ensure_months(settings, first=_month(today, -6), last=_month(today, 3))
     return newest_revision()
+
+
+def _upgrade(config: Config) -> None:
+    """Beside programs that serve: whoever reads a table for long makes us come again, and nobody wait behind us."""
+    for attempt in itertools.count(1):
+        try:
+            command.upgrade(config, "head")
+            break
+        except sqlalchemy.exc.OperationalError as error:
+            if attempt == _MOST_ATTEMPTS or not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
+                raise
+        time.sleep(_REST_SECONDS)
 
 
 def too_old(connection: psycopg.Connection[Any]) -> str | None:
