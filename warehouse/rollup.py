@@ -14,6 +14,11 @@ from warehouse.publish import Published
 from warehouse.runs import ModelRun, Work
 from warehouse.windows import Window, covering
 
+_COMPUTED_WITHIN = """
+delete from meta.pending_days
+where batch <= $1 and utc_date >= cast($2 as date) and utc_date < cast($3 as date)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledUp:
@@ -38,7 +43,7 @@ def rollup(
     with connection.writer(settings) as warehouse:
         landed = landing.land(settings, warehouse, window=window)
         done = _compute(settings, warehouse, at=at, window=window, only=only)
-        published = publish.publish(settings, warehouse, at=at, data_through=landed.taken_at)
+        published = publish.publish(settings, warehouse, at=at, data_through=_complete_through(warehouse))
     _forget_for_good(settings, published)
     return RolledUp(landed=landed, runs=tuple(done), published=published)
 
@@ -60,7 +65,7 @@ def compute(
 def publish_marts(settings: Settings, *, at: datetime) -> Published:
     """Only publish what is computed."""
     with connection.writer(settings) as warehouse:
-        published = publish.publish(settings, warehouse, at=at, data_through=_newest_landing(warehouse)[1])
+        published = publish.publish(settings, warehouse, at=at, data_through=_complete_through(warehouse))
     _forget_for_good(settings, published)
     return published
 
@@ -85,6 +90,9 @@ def _compute(
         done = runs.run(warehouse, only, work, at=at, data_through=min(taken_at, window.end))
         if any(model.table == reconciliation.COMPARED for model in only):
             _compare_again(settings, warehouse, window, at=at, data_through=taken_at)
+        if all(model in only for model in models.discover() if not model.is_view):
+            computed = work.windows[0]
+            warehouse.execute(_COMPUTED_WITHIN, [batch, computed.start, computed.end])
         return done
     runs.drop_what_no_file_makes(warehouse)
     done = runs.run(warehouse, models.discover(), pending(warehouse, window), at=at, data_through=taken_at)
@@ -107,6 +115,14 @@ def _newest_landing(warehouse: duckdb.DuckDBPyConnection) -> tuple[int, datetime
     if rows[0][0] is None:
         raise NothingLanded
     return int(rows[0][0]), rows[0][1]
+
+
+def _complete_through(warehouse: duckdb.DuckDBPyConnection) -> datetime:
+    """Until when all numbers are complete: not until a landing of which some days are not computed yet."""
+    through: datetime | None = None
+    if pending(warehouse).windows:
+        through = warehouse.execute("select max(data_through) from meta.publications").fetchall()[0][0]
+    return through or _newest_landing(warehouse)[1]
 
 
 def pending(warehouse: duckdb.DuckDBPyConnection, window: Window | None = None) -> Work:

@@ -9,10 +9,11 @@ from mychatflow.events import EventType
 from mychatflow.settings import Settings
 from tests.warehouse import history
 from tests.warehouse.history import NOON
-from warehouse import metric_reads, ops_reads, reads, rollup
+from warehouse import metric_reads, models, ops_reads, reads, rollup
 from warehouse.metric_filter import Filter
 from warehouse.periods import Period
 from warehouse.reader import Reader
+from warehouse.windows import covering
 
 # Every published table that counts by time what the models cost.
 _COUNTING_COST = (
@@ -195,3 +196,25 @@ def _by_day(published: Reader) -> dict[date, tuple[int, int]]:
 def _answers(published: Reader) -> list[tuple[str, int]]:
     rows = published.rows("from response_times_daily order by all")
     return [(row["author"], row["total_ms"]) for row in rows]
+
+
+def test_numbers_are_complete_until_the_landing_that_all_of_them_know(
+    installation: Settings, published: Reader
+) -> None:
+    business = history.a_business(installation)
+    days = covering(NOON - timedelta(days=1), NOON)
+    rollup.rollup(installation, at=NOON)
+    first = reads.as_of(business.tenant_id)
+    message = history.an_event(business, EventType.MESSAGE_RECEIVED, at=NOON - timedelta(hours=3))
+    history.write_events(installation, [message])
+
+    # A backfill of one table lands what is new, and leaves it to the next run.
+    rollup.rollup(installation, at=NOON, window=days, only=models.with_views(["lead_funnel_daily"]))
+    meanwhile = reads.as_of(business.tenant_id)
+    rollup.rollup(installation, at=NOON, window=days, only=models.discover())
+    at_last = reads.as_of(business.tenant_id)
+
+    assert published.rows("select sum(message_received_count)::int as n from analytics_summary_daily") == [{"n": 1}]
+    assert first is not None
+    assert at_last is not None
+    assert first == meanwhile < at_last
