@@ -1,6 +1,6 @@
 """The one way a page changes anything: by permission asked anew, on record, and with a word when it is refused."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,12 @@ Work = Callable[[Change, TenantCipher, Viewer, datetime], Awaitable[Any]]
 
 class NotDone(Exception):
     """The change cannot be made now; its words are for the person who asked."""
+
+
+def refuse_stale(shown: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises NotDone for a row that changed since a form showed it, which would write all of its past over that."""
+    if any(shown[name] != now[name] for name in now if name in shown):
+        raise NotDone("a colleague changed this meanwhile. Close this and open it again to see how it stands now.")
 
 
 def make(looking: Viewer, permission: Permission, action: str, subject: UUID | str | None, work: Work) -> bool:

@@ -104,8 +104,15 @@ def close(looking: Viewer, appointment_id: UUID, status: Literal["completed", "n
     return changes.make(looking, Permission.MANAGE_APPOINTMENTS, "appointment.closed", appointment_id, work)
 
 
-def save(looking: Viewer, table: Table, row_id: UUID | None, values: Mapping[str, Any]) -> bool:
-    """A service or a resource, new or changed."""
+def save(
+    looking: Viewer,
+    table: Table,
+    row_id: UUID | None,
+    values: Mapping[str, Any],
+    *,
+    shown: Mapping[str, Any] | None = None,
+) -> bool:
+    """A service or a resource, new or changed; `shown` is how it stood when somebody began to type."""
 
     async def work(change: Change, cipher: TenantCipher, _by: Viewer, _at: datetime) -> None:
         _refuse_odd(values)
@@ -117,6 +124,7 @@ def save(looking: Viewer, table: Table, row_id: UUID | None, values: Mapping[str
         known = await services.by_id(change.transaction, cipher.tenant_id, table, row_id)
         if known is None:
             raise NotDone("it is gone.")
+        changes.refuse_stale(shown or {}, known)
         # A service that changes ends the offers of before, so that saving nothing must change nothing.
         given = {name: value for name, value in given.items() if value != _plain(known[name])}
         if given:

@@ -136,7 +136,7 @@ def _save_service(looking: Viewer, known: dict[str, Any], mark: str) -> bool:
         "currency": forms.typed(f"currency-{mark}").upper() or None,
         "is_active": bool(forms.value(f"active-{mark}")),
     }
-    return changing.save(looking, "services", known["id"], values)
+    return changing.save(looking, "services", known["id"], values, shown=known)
 
 
 def _resource_form(looking: Viewer, known: dict[str, Any], names: Mapping[Any, str]) -> None:
@@ -181,7 +181,7 @@ def _save_resource(looking: Viewer, known: dict[str, Any], mark: str) -> bool:
         "service_ids": list(forms.value(f"serves-{mark}") or ()),
         "is_active": bool(forms.value(f"active-{mark}")),
     }
-    return changing.save(looking, "resources", known["id"], values)
+    return changing.save(looking, "resources", known["id"], values, shown=known)
 
 
 def read_exceptions(typed: str) -> dict[str, list[list[str]]]:

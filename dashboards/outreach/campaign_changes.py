@@ -71,8 +71,9 @@ class Wanted:
         }
 
 
-def save(looking: Viewer, campaign_id: UUID | None, wanted: Wanted, *, id_of_new: UUID | None = None) -> bool:
+def save(looking: Viewer, shown: Mapping[str, Any], wanted: Wanted) -> bool:
     """A draft, new (by the id its audience was shown for) or changed; nothing is sent."""
+    campaign_id: UUID | None = shown["id"]
 
     async def work(change: Change, cipher: TenantCipher, by: Viewer, _at: datetime) -> None:
         values = await _values(change, looking, wanted)
@@ -82,13 +83,16 @@ def save(looking: Viewer, campaign_id: UUID | None, wanted: Wanted, *, id_of_new
                 cipher.tenant_id,
                 values,
                 created_by=by.workspace.member_id,
-                campaign_id=id_of_new,
+                campaign_id=shown["id_of_new"],
             )
             change.subject = str(made["id"])
             return
+        known = await campaigns.by_id(change.transaction, cipher.tenant_id, campaign_id)
+        if known is None:
+            raise NotDone("somebody deleted this campaign meanwhile.")
+        changes.refuse_stale(shown, known)
         try:
-            if await campaigns.change(change.transaction, cipher.tenant_id, campaign_id, values) is None:
-                raise NotDone("somebody deleted this campaign meanwhile.")
+            await campaigns.change(change.transaction, cipher.tenant_id, campaign_id, values)
         except WrongState as wrong:
             raise NotDone(f"{wrong}.") from wrong
         change.detail["keys"] = sorted(values)

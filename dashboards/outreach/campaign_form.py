@@ -128,8 +128,7 @@ def _wanted(known: dict[str, Any], segments: data.Rows, mark: str) -> Wanted:
 
 
 def _save(looking: Viewer, known: dict[str, Any], segments: data.Rows, mark: str) -> bool:
-    wanted = _wanted(known, segments, mark)
-    return campaign_changes.save(looking, known["id"], wanted, id_of_new=known.get("id_of_new"))
+    return campaign_changes.save(looking, known, _wanted(known, segments, mark))
 
 
 def _counted(

@@ -38,7 +38,7 @@ def open_for(looking: Viewer, row: dict[str, Any] | None) -> None:
 
 def _form(looking: Viewer, row: dict[str, Any] | None) -> None:
     known = row or _NEW
-    mark = shell.keyed("sequence", known.get("id"), known.get("version"))
+    mark = shell.keyed("sequence", known.get("id"), known.get("updated_at"))
     segments = data.saved_segments(looking.tenant_id)
     st.text_input("Name", known["name"], max_chars=200, placeholder="Ask once more", key=f"name-{mark}")
     _beginning(known, mark=mark)
@@ -134,7 +134,7 @@ def _save(looking: Viewer, row: dict[str, Any] | None, segments: data.Rows, mark
             for number in range(int(st.session_state.get(_COUNT, 1)))
         ],
     )
-    return sequences.save(looking, row["id"] if row else None, wanted)
+    return sequences.save(looking, row, wanted)
 
 
 def _known(known: dict[str, Any], number: int) -> dict[str, Any]:

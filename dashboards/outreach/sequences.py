@@ -57,13 +57,14 @@ class Wanted:
         }
 
 
-def save(looking: Viewer, sequence_id: UUID | None, wanted: Wanted) -> bool:
+def save(looking: Viewer, shown: Mapping[str, Any] | None, wanted: Wanted) -> bool:
     """A new sequence begins switched off, so that it can be read once more before anybody gets it."""
+    sequence_id: UUID | None = shown["id"] if shown else None
 
     async def work(change: Change, cipher: TenantCipher, _by: Viewer, _at: datetime) -> None:
         values = wanted.values()
         steps = await _steps(change, cipher.tenant_id, wanted.steps)
-        if sequence_id is None:
+        if shown is None or sequence_id is None:
             made = await follow_up_sequences.create(
                 change.transaction, cipher.tenant_id, values | {"is_active": False}, steps
             )
@@ -72,6 +73,7 @@ def save(looking: Viewer, sequence_id: UUID | None, wanted: Wanted) -> bool:
         known = await follow_up_sequences.by_id(change.transaction, cipher.tenant_id, sequence_id)
         if known is None:
             raise NotDone("somebody deleted this sequence meanwhile.")
+        changes.refuse_stale(shown, known)
         # New steps are a new version, which nobody needs for a new name.
         is_same = [{name: step[name] for name in steps[0]} for step in known["steps"]] == steps
         await follow_up_sequences.change(

@@ -81,19 +81,18 @@ def _text_form(looking: Viewer, row: dict[str, Any] | None) -> None:
     if row:
         st.toggle("In use", row["is_active"], key=f"active-{mark}", help="A resting text answers nobody.")
     with st.container(horizontal=True):
-        st.button("Save", type="primary", key=f"save-{mark}", on_click=_save, args=(looking, row and row["id"]))
+        st.button("Save", type="primary", key=f"save-{mark}", on_click=_save, args=(looking, row))
         if row:
             forget = partial(_forget, looking, row["id"])
             st.button("Delete", icon=":material/delete:", key=f"delete-{mark}", on_click=forget)
 
 
-def _save(looking: Viewer, text_id: UUID | None) -> None:
+def _save(looking: Viewer, row: dict[str, Any] | None) -> None:
     """What stands in the form now."""
-    typed = {name: st.session_state[f"{name}-{text_id or 'new'}"] for name in ("title", "body", "language", "tags")}
-    wanted = teaching.Text(**typed, is_active=st.session_state.get(f"active-{text_id}", True))
-    st.session_state[_DONE] = (
-        teaching.change_text(looking, text_id, wanted) if text_id else teaching.new_text(looking, wanted)
-    )
+    mark = row["id"] if row else "new"
+    typed = {name: st.session_state[f"{name}-{mark}"] for name in ("title", "body", "language", "tags")}
+    wanted = teaching.Text(**typed, is_active=st.session_state.get(f"active-{mark}", True))
+    st.session_state[_DONE] = teaching.change_text(looking, row, wanted) if row else teaching.new_text(looking, wanted)
 
 
 def _forget(looking: Viewer, text_id: UUID) -> None:

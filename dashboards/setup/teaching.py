@@ -1,10 +1,11 @@
 """How a page teaches the agent: each change of the knowledge, by permission and on record."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 from uuid import UUID
 
 from dashboards import changes
@@ -57,13 +58,17 @@ def new_text(looking: Viewer, wanted: Text) -> bool:
     return changes.make(looking, Permission.MANAGE_KNOWLEDGE, "quick_reply.created", None, work)
 
 
-def change_text(looking: Viewer, text_id: UUID, wanted: Text) -> bool:
+def change_text(looking: Viewer, shown: Mapping[str, Any], wanted: Text) -> bool:
+    text_id: UUID = shown["id"]
+
     async def work(change: Change, cipher: TenantCipher, _by: Viewer, _at: datetime) -> None:
-        done = await quick_replies.change(
+        known = await quick_replies.by_id(change.transaction, cipher.tenant_id, text_id)
+        if known is None:
+            raise NotDone("somebody deleted this text meanwhile.")
+        changes.refuse_stale(shown, known)
+        await quick_replies.change(
             change.transaction, cipher.tenant_id, text_id, **wanted.checked(), is_active=wanted.is_active
         )
-        if done is None:
-            raise NotDone("somebody deleted this text meanwhile.")
 
     return changes.make(looking, Permission.MANAGE_KNOWLEDGE, "quick_reply.changed", text_id, work)
 

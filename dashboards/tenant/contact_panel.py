@@ -91,10 +91,12 @@ def _tags(looking: Viewer, contact: Contact) -> None:
 
 def _notes(looking: Viewer, contact_id: UUID) -> None:
     written = data.notes(looking.tenant_id, contact_id, reader=looking.actor)
-    notes = shell.keyed("notes", contact_id, written)
+    notes = turns.field_of_note(contact_id, written)
     with st.form(f"note-{contact_id}", border=False):
-        st.text_area("Internal notes", value=written, key=notes, max_chars=10_000, help="Customers never see these.")
-        keep = partial(turns.note, looking, contact_id, notes)
+        # Not by its `value`: what a refused save left for this field comes first.
+        st.session_state.setdefault(notes, written)
+        st.text_area("Internal notes", key=notes, max_chars=10_000, help="Customers never see these.")
+        keep = partial(turns.note, looking, contact_id, written)
         st.form_submit_button("Save note", on_click=keep, key="save-note")
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import streamlit as st
 
-from dashboards import changes, data, toasts
+from dashboards import changes, data, shell, toasts
 from dashboards.changes import NotDone
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
@@ -65,11 +65,20 @@ def tag(looking: Viewer, contact_id: UUID, shown: Sequence[str], field: str) -> 
         changes.make(looking, Permission.EDIT_CONTACTS, "contact.tagged", contact_id, work)
 
 
-def note(looking: Viewer, contact_id: UUID, field: str) -> None:
-    words = str(st.session_state.get(field) or "").strip()
-    work = partial(_note, contact_id, words or None)
+def field_of_note(contact_id: UUID, shown: str) -> str:
+    """Named by the note it shows first, so that a colleague's replaces what stands in it."""
+    return shell.keyed("notes", contact_id, shown)
+
+
+def note(looking: Viewer, contact_id: UUID, shown: str) -> None:
+    """In place of the note that was shown; a colleague's of the meantime stays, and the field has both."""
+    words = str(st.session_state.get(field_of_note(contact_id, shown)) or "").strip()
+    theirs: list[str] = []
+    work = partial(_note, contact_id, shown, words or None, theirs)
     if changes.make(looking, Permission.EDIT_CONTACTS, "contact.notes_written", contact_id, work):
         toasts.done("Note saved")
+    elif theirs:
+        st.session_state[field_of_note(contact_id, theirs[0])] = f"{theirs[0]}\n\n{words}".strip()
 
 
 def matching(replies: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:
@@ -160,8 +169,19 @@ async def _tag(
 
 
 async def _note(
-    contact_id: UUID, words: str | None, change: Change, cipher: TenantCipher, by: Viewer, at: datetime
+    contact_id: UUID,
+    shown: str,
+    words: str | None,
+    theirs: list[str],
+    change: Change,
+    cipher: TenantCipher,
+    by: Viewer,
+    at: datetime,
 ) -> None:
     del at
     await _found(change, by.tenant_id, contact_id)
+    written = await contact_book.notes(change.transaction, by.tenant_id, contact_id, cipher=cipher) or ""
+    if written != shown:
+        theirs.append(written)
+        raise NotDone("a colleague changed this note meanwhile. Theirs stands above yours now: read it, then save.")
     await contact_book.set_notes(change.transaction, by.tenant_id, contact_id, words, cipher=cipher)
