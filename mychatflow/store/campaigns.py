@@ -189,8 +189,6 @@ async def cancel(
     await transaction.execute(_WITHDRAW, values)
     await campaign_credits.give_back(transaction, values)
     await transaction.execute(_CALL_OFF, values)
-    # No worker looks at it any more: what was stopped before is counted and paid back now or never.
-    await campaign_credits.settle(transaction, values)
     return await _move(transaction, tenant_id, campaign_id, "cancelled", at=at)
 
 

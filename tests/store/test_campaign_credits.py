@@ -24,6 +24,9 @@ async def tenant(store):
     return tenant
 
 
+_SET_FIRST = "update outbox set {} where id = (select id from outbox where state = '{}' limit 1)"
+
+
 async def used(store):
     return [row["used"] for row in await rows(store, "select used from usage_days order by usage_date")]
 
@@ -98,15 +101,17 @@ async def test_a_cancelled_campaign_gives_back_what_it_did_not_send(store, tenan
         await handed_over(store, tenant, campaign_id, at=NOON + timedelta(seconds=second))
     assert await used(store) == [80]
     async with store.platform_transaction() as transaction:
-        in_hand = "update outbox set state = 'sending' where id = (select id from outbox limit 1)"
-        await transaction.execute(text(in_hand))
+        await transaction.execute(text(_SET_FIRST.format("state = 'sending'", "pending")))
+        # Another said stop before the campaign was called off.
+        await transaction.execute(text(_SET_FIRST.format("state = 'cancelled', last_error = 'opted_out'", "pending")))
 
     await step(store, tenant, campaign_id, campaigns.cancel)
-    assert await used(store) == [78]
+    assert await used(store) == [79]
     # The worker that had the third in hand hears of the end as it lets it go.
     async with store.platform_transaction() as transaction:
-        await transaction.execute(text("update outbox set state = 'cancelled', last_error = 'campaign_cancelled'"))
+        ended = "state = 'cancelled', last_error = 'campaign_cancelled'"
+        await transaction.execute(text(_SET_FIRST.format(ended, "sending")))
     await Campaigns(store, lambda: None).turn(at=NOON)
 
-    assert await states(store, campaign_id) == {("skipped", "campaign_cancelled"): 3}
+    assert await states(store, campaign_id) == {("skipped", "campaign_cancelled"): 2, ("skipped", "opted_out"): 1}
     assert await used(store) == [77]

@@ -178,19 +178,6 @@ async def test_a_cancelled_campaign_counts_whom_it_did_not_reach(store, tenant):
         await step(store, tenant, campaign_id, campaigns.resume)
 
 
-async def test_a_cancelled_campaign_leaves_nobody_queued(store, tenant):
-    await a_contact(store, tenant)
-    campaign_id = await started(store, tenant)
-    await frozen(store, tenant, campaign_id)
-    await handed_over(store, tenant, campaign_id)
-    await rows(store, "update outbox set state = 'cancelled', last_error = 'opted_out' returning id")
-
-    await step(store, tenant, campaign_id, campaigns.cancel)
-
-    assert await states(store, campaign_id) == {("skipped", "opted_out"): 1}
-    assert [row["used"] for row in await rows(store, "select used from usage_days")] == [0]
-
-
 async def test_a_number_that_is_not_connected_waits(store, tenant):
     await a_contact(store, tenant)
     campaign_id = await started(store, tenant)
