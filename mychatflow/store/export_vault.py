@@ -26,12 +26,16 @@ class ExportVault:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         total = 0
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            for number, piece in enumerate(iter(lambda: plain.read(_PIECE), b"")):
-                sealed = cipher.encrypt_bytes(piece, row_id=f"{export_id}:{number}")
-                file.write(len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed)
-                total += len(piece)
-        draft.replace(path)
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                for number, piece in enumerate(iter(lambda: plain.read(_PIECE), b"")):
+                    sealed = cipher.encrypt_bytes(piece, row_id=f"{export_id}:{number}")
+                    file.write(len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed)
+                    total += len(piece)
+            draft.replace(path)
+        finally:
+            # Half of a copy, where the disk is full: nobody would ever look for it again.
+            draft.unlink(missing_ok=True)
         return total
 
     def load(self, cipher: TenantCipher, export_id: UUID) -> Iterator[bytes]:

@@ -81,9 +81,13 @@ class Folder:
         place = self.root / path
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = place.with_name(f".{place.name}.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        draft.replace(place)
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(data)
+            draft.replace(place)
+        finally:
+            # Half of a file, where the disk is full: nobody would ever look for it again.
+            draft.unlink(missing_ok=True)
 
     def get(self, path: str) -> bytes | None:
         try:

@@ -1,6 +1,7 @@
 """Files lie sealed in a folder or in a bucket, and go when they must, wherever they lie."""
 
 import io
+import resource
 import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -195,3 +196,21 @@ async def _a_kept_file(store: Store, vault: MediaVault, tenant_id, contact_id, *
             ),
             {"tenant_id": tenant_id, "id": media_id, "contact_id": contact_id, "at": at},
         )
+
+
+async def test_a_full_disk_leaves_no_half_of_a_file(fresh: Settings, store: Store):
+    tenant = await a_tenant(store)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, usual[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            media_vault.opened(fresh).save(cipher, uuid4(), bytes(5_000))
+        with pytest.raises(OSError, match="too large"):
+            Privacy(store, fresh).exports.save(cipher, uuid4(), io.BytesIO(bytes(5_000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+    folders = (fresh.media_dir, fresh.data_dir / "exports")
+    assert [path for folder in folders for path in (folder / str(tenant.tenant_id)).rglob("*") if path.is_file()] == []
