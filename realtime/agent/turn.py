@@ -29,7 +29,7 @@ from realtime.engine.turnstile import Turnstile
 from realtime.engine.work import Chat, Lease
 from realtime.llm.contract import AllProvidersUnavailable
 from realtime.llm.listening import Listener
-from realtime.media.keeper import Keeper
+from realtime.media.keeper import Keeper, Wanted
 
 _COURTESY_SECONDS: Final = 1.0
 
@@ -98,6 +98,7 @@ class Agent:
     async def take_turn(self, chat: Chat, tenant: Tenant, patience: Patience) -> Ended:
         """How the turn ends, unless something changes before it is committed."""
         trace, at = patience.trace, datetime.now(UTC)
+
         # 1 validate
         read = steps.validate(chat, tenant, trace)
 
@@ -158,8 +159,11 @@ class Agent:
         self, chat: Chat, tenant: Tenant, read: reading.Reading, patience: Patience
     ) -> reading.Reading:
         """Fetched and kept whether or not anybody answers: the gateway forgets its files soon."""
-        told = [each for each in read.customer + read.human if each.message.media]
-        wanted = {each.interaction_id: each.message.media.url for each in told if each.message.media}
+        wanted = [
+            Wanted(each.interaction_id, each.row.seq, media.url)
+            for each in read.customer + read.human
+            if (media := each.message.media)
+        ]
         if not wanted:
             return read
         fetch = partial(self.courier.client(chat, tenant.cipher).media, chat.number.session)

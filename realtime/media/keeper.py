@@ -1,7 +1,7 @@
 """Fetches what customers send beside words, from their gateway alone, and keeps it sealed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -16,8 +16,10 @@ from realtime.engine.pool import Pool
 
 _KEEP: Final = """
 insert into media_files (tenant_id, id, contact_id, mimetype, byte_size)
-values (%(tenant_id)s, %(id)s, %(contact_id)s, %(mimetype)s, %(byte_size)s)
-on conflict (tenant_id, id) do nothing
+select tenant_id, %(id)s, %(contact_id)s, %(mimetype)s, %(byte_size)s
+from inbox where tenant_id = %(tenant_id)s and seq = %(seq)s
+for key share
+on conflict (tenant_id, id) do update set mimetype = excluded.mimetype
 """
 log = structlog.get_logger(__name__)
 # Of the session's own files at its gateway; raises GatewayFailed.
@@ -41,46 +43,58 @@ class File:
         return self.data is not None and self.mimetype in file_kinds.PICTURES
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file by its message's interaction and its row of the inbox; `url` is its address at the gateway."""
+
+    media_id: UUID
+    seq: int
+    url: str | None
+
+
 class Keeper:
     def __init__(self, pool: Pool, vault: MediaVault) -> None:
         self._pool = pool
         self._vault = vault
 
     async def take(
-        self, wanted: Mapping[UUID, str | None], fetch: Fetch, cipher: TenantCipher, *, contact_id: UUID
+        self, wanted: Collection[Wanted], fetch: Fetch, cipher: TenantCipher, *, contact_id: UUID
     ) -> dict[UUID, File]:
-        """The files of these messages (interaction id → address at the gateway), each fetched and kept once."""
-        files = await asyncio.gather(*(self._one(key, url, fetch, cipher, contact_id) for key, url in wanted.items()))
-        return dict(zip(wanted, files, strict=True))
+        """Each message's file, fetched and kept once."""
+        files = await asyncio.gather(*(self._one(each, fetch, cipher, contact_id) for each in wanted))
+        return {each.media_id: file for each, file in zip(wanted, files, strict=True)}
 
-    async def _one(self, media_id: UUID, url: str | None, fetch: Fetch, cipher: TenantCipher, contact_id: UUID) -> File:
+    async def _one(self, wanted: Wanted, fetch: Fetch, cipher: TenantCipher, contact_id: UUID) -> File:
         try:
-            known = await asyncio.to_thread(self._vault.load, cipher, media_id)
+            known = await asyncio.to_thread(self._vault.load, cipher, wanted.media_id)
         except (Unreadable, OSError) as error:
             log.warning("kept file unreadable", cause=type(error).__name__)
             known = None
         if known is not None:
             return File(mimetype=file_kinds.of(known), data=known)
-        if url is None:
+        if wanted.url is None:
             return File(problem="not downloaded")
         try:
-            data = await fetch(url)
+            data = await fetch(wanted.url)
         except GatewayFailed as failed:
             log.info("media not fetched", cause=failed.kind, status=failed.status)
             return File(problem=failed.kind)
         if not data:
             return File(problem="empty")
         file = File(mimetype=file_kinds.of(data), data=data)
-        await self._keep(file, data, media_id, cipher, contact_id)
+        await self._keep(file, data, wanted, cipher, contact_id)
         return file
 
-    async def _keep(self, file: File, data: bytes, media_id: UUID, cipher: TenantCipher, contact_id: UUID) -> None:
+    async def _keep(self, file: File, data: bytes, wanted: Wanted, cipher: TenantCipher, contact_id: UUID) -> None:
         """Where the disk is full the customer is answered all the same."""
         try:
-            await asyncio.to_thread(self._vault.save, cipher, media_id, data)
+            await asyncio.to_thread(self._vault.save, cipher, wanted.media_id, data)
         except OSError as error:
             log.warning("media not kept", cause=type(error).__name__)
             return
-        row = {"tenant_id": cipher.tenant_id, "id": media_id, "contact_id": contact_id}
+        row = {"tenant_id": cipher.tenant_id, "id": wanted.media_id, "contact_id": contact_id, "seq": wanted.seq}
         async with self._pool.connection() as connection:
-            await connection.execute(_KEEP, row | {"mimetype": file.mimetype, "byte_size": len(data)})
+            kept = await connection.execute(_KEEP, row | {"mimetype": file.mimetype, "byte_size": len(data)})
+        if kept.rowcount == 0:
+            # An erasure took the message meanwhile, and the person with it: it knew nothing of this file.
+            await asyncio.to_thread(self._vault.remove, cipher.tenant_id, wanted.media_id)
