@@ -53,14 +53,22 @@ _EPISODE = (
 _TOLD_AGAIN = (
     "insert into analytics_events (tenant_id, event_id, occurred_at, event_type, instance_id, contact_id, episode_id,"
     " properties) select tenant_id, event_id, occurred_at + shift, event_type, instance_id, contact_id, episode_id,"
-    " properties from (select * from analytics_events order by md5(event_id::text || %s) limit 8) as picked"
+    " properties from (select * from analytics_events order by md5(event_id::text || %s) limit 4) as picked"
     " cross join unnest(%s::interval[]) as shifts (shift) on conflict do nothing"
+)
+_ANSWERED_BEFORE = (
+    "insert into analytics_events (tenant_id, event_id, occurred_at, event_type, instance_id, contact_id, properties)"
+    " select tenant_id, md5(event_id::text)::uuid, (properties ->> 'waits_since')::timestamptz + interval '1 second',"
+    " event_type, instance_id, contact_id, properties - 'interaction_id' from (select * from analytics_events"
+    " where properties ->> 'author' = 'agent' and properties ? 'waits_since'"
+    " and occurred_at > (properties ->> 'waits_since')::timestamptz + interval '10 hours'"
+    " order by md5(event_id::text || %s) limit 6) as picked on conflict do nothing"
 )
 _LANDS_AGAIN = "ingested_xid = pg_current_xact_id()"
 _CORRECTED = (
     f'update analytics_events set {_LANDS_AGAIN}, properties = properties || \'{{"is_question": true,'
     ' "cost_micro_usd": 999}\' where event_id in (select event_id from analytics_events'
-    " order by md5(event_id::text || %s) limit 8)"
+    " order by md5(event_id::text || %s) limit 4)"
 )
 _MOVED = "update {} set contact_id = %s, " + _LANDS_AGAIN + " where tenant_id = %s and contact_id = %s"
 
@@ -87,21 +95,22 @@ class OddTimes:
             for event in self._turn(each, self._chance.choice([*self._people[each.tenant_id], None]))
         ]
         self._chance.shuffle(self._held)
+        self.arrive()
 
-    def go_on(self) -> list[str]:
-        """Let some things happen, and say which."""
+    def go_on(self, count: int) -> list[str]:
+        """Let so many things happen, and say which."""
         happens = (
             *(self.arrive, self.tell_again, self.correct, self.move_away, self.cool, self.converse, self.end),
-            *(self.spend, self.merge, self.erase),
+            *(self.spend, self.merge, self.erase, self.answer_before),
         )
-        chosen = [self.arrive, *self._chance.sample(happens, k=5)]
+        chosen = self._chance.sample(happens, k=count)
         for happening in chosen:
             happening()
         return [happening.__name__ for happening in chosen]
 
     def arrive(self) -> None:
         """Some of what happened, in no order, and a part of it twice."""
-        count = self._chance.choice([9, len(self._held) // 3, len(self._held) // 2])
+        count = self._chance.choice([4, len(self._held) // 3, len(self._held) // 2])
         now, self._held = self._held[:count], self._held[count:]
         history.write_events(self._settings, [*now, *now[:3]])
 
@@ -109,6 +118,10 @@ class OddTimes:
         """What was seen live comes from history too, at other instants."""
         shifts = self._chance.choice([["-9 hours"], ["30 hours"], ["-1 second", "1 day"]])
         self._execute(_TOLD_AGAIN, str(self._chance.random()), shifts)
+
+    def answer_before(self) -> None:
+        """Replies come to light that were there before those that seemed to be the first."""
+        self._execute(_ANSWERED_BEFORE, str(self._chance.random()))
 
     def correct(self) -> None:
         self._execute(_CORRECTED, str(self._chance.random()))

@@ -12,7 +12,8 @@ from warehouse import models, rollup
 from warehouse.reader import Reader
 from warehouse.windows import of_days
 
-_ROUNDS = 4
+# Busy hours touch every day, and quiet ones show which days are computed for what happens on another.
+_HAPPENINGS = (6, 1, 1, 6, 1, 1)
 _NOTHING: dict[str, Any] = {}
 
 
@@ -34,13 +35,13 @@ def _differences(published: Reader, installation: Settings) -> list[str]:
 
 
 # Another seed is another world; each takes some twenty seconds of CPU.
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", [4])
 def test_every_number_equals_a_plain_recount(installation: Settings, published: Reader, seed: int) -> None:
     world, trail = OddTimes(installation, seed), []
-    for number in range(_ROUNDS):
-        trail.append(world.go_on())
+    for number, count in enumerate(_HAPPENINGS):
+        trail.append(world.go_on(count))
         at = NOW + timedelta(minutes=number)
-        if number == _ROUNDS - 2:
+        if number == 3:
             first = world.some_time().date()
             window = of_days(first, first + timedelta(days=3))
             rollup.rollup(installation, at=at - timedelta(seconds=1), window=window, only=models.discover())
