@@ -115,7 +115,10 @@ def _erasures(looking: Viewer, *, is_held: bool, at: datetime) -> None:
         states.empty("On legal hold", "Nothing may be deleted until an owner ends the hold, below.")
     else:
         contact_id = people.sought(looking, "erase", "Of whom")
-        is_sure = st.checkbox("I know that nobody can bring this back", key="is-sure", disabled=contact_id is None)
+        # By the person, so that what was said of one is not said of the next.
+        is_sure = st.checkbox(
+            "I know that nobody can bring this back", key=f"is-sure-{contact_id}", disabled=contact_id is None
+        )
         st.button(
             "Forget this person",
             icon=":material/person_remove:",
@@ -169,7 +172,7 @@ def _ask(looking: Viewer, kind: Kind, contact_id: UUID | None) -> None:
 
     if changes.make(looking, permission, f"{kind[:-1]}.requested", contact_id, work):
         toasts.done("A worker makes it within seconds; it shows below.")
-        for field in ("is-sure", "export-search", "erase-search"):
+        for field in (f"is-sure-{contact_id}", "export-search", "erase-search"):
             st.session_state.pop(field, None)
 
 

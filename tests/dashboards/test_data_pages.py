@@ -1,10 +1,12 @@
 """An owner sees the plan run out, takes a copy of the data, has a person forgotten, and says how long things stay."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboards import data as shared
 from dashboards.setup import data, usage
@@ -81,7 +83,7 @@ def test_a_person_is_forgotten_after_a_second_word(pages: Town) -> None:
     test = test.run()
     contact_id = test.selectbox(key="erase-contact").value
     assert test.button(key="erase").disabled
-    test.checkbox(key="is-sure").set_value(True)
+    test.checkbox(key=f"is-sure-{contact_id}").set_value(True)
     test.run().button(key="erase").click().run()
 
     (row,) = data.requests(shop.tenant_id, "erasures")
@@ -89,6 +91,26 @@ def test_a_person_is_forgotten_after_a_second_word(pages: Town) -> None:
     shown = html_of(opened("data", workspace=shop.name))
     assert "<img" not in shown
     assert "Being made" in shown
+
+
+def test_another_person_is_forgotten_by_a_word_of_their_own(pages: Town) -> None:
+    shop = pages.dental
+    test = opened("data", workspace=shop.name)
+    test.text_input(key="erase-search").set_value("a").run()
+    first, second = (each.contact_id for each in shared.inbox(shop.tenant_id, search="a")[:2])
+    test.selectbox(key="erase-contact").set_value(first).run()
+    test = _surely(test).set_value(True).run()
+    assert not test.button(key="erase").disabled
+
+    test = test.selectbox(key="erase-contact").set_value(second).run()
+
+    assert test.button(key="erase").disabled
+    test = test.selectbox(key="erase-contact").set_value(first).run()
+    assert not _surely(test).value
+
+
+def _surely(test: AppTest) -> Any:
+    return next(box for box in test.checkbox if str(box.key).startswith("is-sure"))
 
 
 def test_nobody_is_forgotten_on_legal_hold(pages: Town) -> None:
