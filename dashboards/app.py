@@ -47,7 +47,7 @@ app = st.App(
     routes=[Route("/health", _health), Mount(analytics.PREFIX, _ANALYTICS), Mount(files.PREFIX, _FILES)],
     # Streamlit serves its scripts uncompressed; here no proxy is expected to do it.
     middleware=[
-        Middleware(Guarded),
+        Middleware(Guarded, is_https=sign_in.public(configuration.load()).lower().startswith("https:")),
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
         Middleware(assets.Light),
     ],

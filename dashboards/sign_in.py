@@ -5,6 +5,11 @@ from typing import Any
 from mychatflow.settings import ConfigurationRefused, Settings
 
 
+def public(settings: Settings) -> str:
+    """Where people reach the dashboards."""
+    return settings.dashboards_url or f"http://{settings.web_host}:{settings.dashboards_port}"
+
+
 def secrets(settings: Settings) -> dict[str, Any]:
     """The `auth` section of Streamlit's secrets; empty while no issuer is set. Raises ConfigurationRefused."""
     if not settings.clerk_issuer:
@@ -14,11 +19,10 @@ def secrets(settings: Settings) -> dict[str, Any]:
         raise ConfigurationRefused(
             "CLERK_CLIENT_ID and CLERK_CLIENT_SECRET: the dashboards sign people in with them when CLERK_ISSUER is set."
         )
-    public = settings.dashboards_url or f"http://{settings.web_host}:{settings.dashboards_port}"
     issuer = settings.clerk_issuer.rstrip("/")
     return {
         "auth": {
-            "redirect_uri": f"{public.rstrip('/')}/oauth2callback",
+            "redirect_uri": f"{public(settings).rstrip('/')}/oauth2callback",
             "cookie_secret": settings.derived_secret("dashboards cookie"),
             "client_id": client_id,
             "client_secret": settings.clerk_client_secret.get_secret_value(),
