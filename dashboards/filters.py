@@ -97,7 +97,16 @@ def _dates(today: date) -> Period:
             label_visibility="collapsed",
         )
     _keep(dates=chosen)
-    return custom(chosen, today=today)
+    period = custom(chosen, today=today)
+    if chosen and period.since > min(chosen):
+        st.html(parts.warned(f"At most {_LONGEST_DAYS} days at once: shown is {_whole(period)}."))
+    return period
+
+
+def _whole(period: Period) -> str:
+    """With the years, which such a span has two of."""
+    last = period.until - timedelta(days=1)
+    return f"{wording.day(period.since)} {period.since.year} to {wording.day(last)} {last.year}"
 
 
 def _carry_over(page: str) -> None:

@@ -1,14 +1,14 @@
 """Every page, run as the browser would: numbers of the right business, honest states, nothing by chance."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import data, filters, navigation
+from dashboards import data, filters, navigation, wording
 from dashboards.navigation import Place
 from tests.dashboards.conftest import HOSTILE, Town, forget
 
@@ -48,6 +48,19 @@ def test_nonsense_in_the_address_is_ignored(pages: Town, page: str) -> None:
 
     assert not test.exception
     assert "mcf-title" in html_of(test)
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(366, False), (367, True)])
+def test_more_than_a_year_is_cut_and_said(pages: Town, days: int, is_told: bool) -> None:
+    test = opened("overview", range="Custom")
+    last = test.date_input(key="dates").value[1]
+
+    test = test.date_input(key="dates").set_value((last - timedelta(days=days - 1), last)).run()
+
+    assert not test.exception
+    first = last - timedelta(days=365)
+    told = f"At most 366 days at once: shown is {wording.day(first)} {first.year} to {wording.day(last)} {last.year}."
+    assert (told in html_of(test)) is is_told
 
 
 def test_the_overview_counts_what_happened(pages: Town) -> None:
