@@ -42,14 +42,16 @@ _APPLY = text(
     returning id
     """
 )
-# Nothing that was queued may follow somebody who said no; what a colleague wrote by hand may.
+# Nothing that was queued may follow somebody who said no; what a colleague wrote by hand may. What a worker has tried
+# is stopped before its next try, where its credit is given back.
 _SILENCE = text(
     """
     with
 
     silenced as (
         update outbox set state = 'cancelled', last_error = 'opted_out'
-        where tenant_id = :tenant_id and contact_id = :contact_id and state = 'pending' and kind <> 'human'
+        where tenant_id = :tenant_id and contact_id = :contact_id and state = 'pending' and attempts = 0
+            and kind <> 'human'
         returning tenant_id, interaction_id, interaction_at
     ),
 

@@ -140,7 +140,7 @@ class Courier:
             kind = SendKind.REJECTED_RETRY if parcel.attempts < _MOST_OPENINGS else SendKind.REJECTED_FINAL
             return SendOutcome(kind=kind, detail="no key of ours opens it")
         client = self.client(chat, cipher)
-        if not parcel.keeps_id(chat.number) and parcel.attempts > 1:
+        if parcel.is_doubtful and not parcel.keeps_id(chat.number):
             found = await self._found(chat, parcel, client) or await self._doubted(chat, parcel)
             if found is not None:
                 return found
@@ -216,6 +216,7 @@ class Courier:
             is_readable=words is not None,
             wa_message_id=started.wa_message_id,
             attempts=row.attempts + 1,
+            is_doubtful=row.state != "pending",
             first_try_at=row.first_try_at,
             created_at=row.created_at,
             waits_since=row.waits_since,

@@ -182,6 +182,9 @@ def _failed(
 
 def _dispatch(chat: Chat, parcel: Parcel, state: State, *, at: datetime, **changes: Any) -> Dispatch:
     subject = parcel.idempotency_key if parcel.kind in {"reply", "campaign"} else None
+    if state == "sending" and not parcel.is_doubtful and not parcel.keeps_id(chat.number):
+        # Held back or refused, and never in doubt: nobody need look for it in the history.
+        state = "pending"
     return Dispatch(lease=chat.lease, outbox_id=parcel.outbox_id, state=state, at=at, usage_subject=subject, **changes)
 
 

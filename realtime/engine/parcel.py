@@ -30,6 +30,8 @@ class Parcel:
     is_readable: bool = True
     wa_message_id: str | None
     attempts: int
+    # Whether the gateway may have taken it before.
+    is_doubtful: bool = False
     # None until somebody may have tried.
     first_try_at: datetime | None
     created_at: datetime
