@@ -118,7 +118,7 @@ def funnel(steps: Sequence[tuple[str, int]], changes: Sequence[str | int | None]
     rows = []
     before: int | None = None
     for number, (name, count) in enumerate(steps):
-        kept = "100%" if before is None else (f"{count / before:.0%} kept" if before else "–")
+        kept = "100%" if before is None else (f"{wording.share(count / before, digits=0)} kept" if before else "–")
         width = count / widest * 100 if widest else 0
         # A bar is never thinner than its corners, so that nobody at all has none.
         bar = f'<i class="step-{number}" style="width:{width:.1f}%"></i>' if count else ""

@@ -32,10 +32,10 @@ def count(value: float | None) -> str:
     """2,598 or 40.7k or 16.4M."""
     if value is None:
         return NO_DATA
-    for limit, unit in ((1_000_000, "M"), (10_000, "k")):
-        if abs(value) >= limit:
-            return f"{value / (1_000 if unit == 'k' else limit):.1f}{unit}"
-    return f"{value:,.0f}"
+    # By what is shown: 999,990 rounds to 1.0M, not to 1000.0k.
+    if abs(value) >= 999_950:
+        return f"{value / 1_000_000:.1f}M"
+    return f"{value / 1_000:.1f}k" if round(abs(value)) >= 10_000 else f"{value:,.0f}"
 
 
 def seconds(milliseconds: float | None) -> str:
@@ -69,8 +69,15 @@ def small_usd(value: float | None) -> str:
 
 
 def share(value: float | None, *, digits: int = 1) -> str:
-    """A 0-1 fraction as a percentage."""
-    return NO_DATA if value is None else f"{value * 100:.{digits}f}%"
+    """A 0-1 fraction as a percentage; a few are not none, and nearly all are not all."""
+    if value is None:
+        return NO_DATA
+    told, least = f"{value * 100:.{digits}f}%", 10.0**-digits
+    if value > 0 and told == f"{0:.{digits}f}%":
+        return f"under {least:.{digits}f}%"
+    if value < 1 and told == f"{100:.{digits}f}%":
+        return f"over {100 - least:.{digits}f}%"
+    return told
 
 
 def change(now: float | None, before: float | None) -> float | None:

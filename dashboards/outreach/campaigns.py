@@ -155,11 +155,13 @@ def _facts(results: dict[str, Any]) -> list[Fact]:
         *facts,
         Fact(
             name=f"Wrote until a week after, of {chosen} chosen",
-            value=f"{lift.treated_rate:.0%}",
+            value=wording.share(lift.treated_rate, digits=0),
             part="assigned_wrote",
         ),
         Fact(
-            name=f"Wrote unprompted, of {held_out} held out", value=f"{lift.held_out_rate:.0%}", part="held_out_wrote"
+            name=f"Wrote unprompted, of {held_out} held out",
+            value=wording.share(lift.held_out_rate, digits=0),
+            part="held_out_wrote",
         ),
         Fact(name="Brought by it", value=points, explained="The first of these two rates less the second; open those."),
     ]

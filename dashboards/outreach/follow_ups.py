@@ -118,7 +118,7 @@ def _planned(step: dict[str, Any]) -> tuple[str, str, str, parts.Tone]:
 def _results(found: dict[str, Any]) -> list[Fact]:
     """The last line says what it brought, or why nobody can know yet."""
     lift, treated = found["lift"], found["treated"]
-    share = f" ({found['treated_replied'] / treated:.0%})" if treated else ""
+    share = f" ({wording.share(found['treated_replied'] / treated, digits=0)})" if treated else ""
     back = f"{found['treated_replied']:,} of {treated:,}{share}"
     told = [
         Fact(name="Running now", value=f"{found['running']:,}", part="running"),
@@ -127,8 +127,8 @@ def _results(found: dict[str, Any]) -> list[Fact]:
     ]
     if lift is None:
         return [*told, Fact(name="Brought by it", value="not measured: nobody was held out")]
-    chosen = f"{lift.treated_rate:.0%} of {found['assigned']:,} chosen"
-    unprompted = f"{lift.held_out_rate:.0%} of {found['held_out']:,} held out"
+    chosen = f"{wording.share(lift.treated_rate, digits=0)} of {found['assigned']:,} chosen"
+    unprompted = f"{wording.share(lift.held_out_rate, digits=0)} of {found['held_out']:,} held out"
     points = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
     return [
         *told,

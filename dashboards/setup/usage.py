@@ -78,8 +78,9 @@ def bars(used: Mapping[date, int], days: list[date], *, limit: int) -> str:
 
 def _meter(used: int, limit: int, counted: str) -> str:
     share = used / limit if limit else 1.0
+    told = wording.share(share, digits=0)
     return (
-        f'<div class="mcf-rate"><strong>{used:,}</strong><span>of {limit:,} {counted} ({share:.0%})</span></div>'
+        f'<div class="mcf-rate"><strong>{used:,}</strong><span>of {limit:,} {counted} ({told})</span></div>'
         + parts.meter(share, mark=_WARNED_AT, tone=tone(used, limit))
     )
 

@@ -167,10 +167,39 @@ def test_a_parquet_file_keeps_words_and_instants() -> None:
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(0, "0"), (2598, "2,598"), (9999, "9,999"), (40_700, "40.7k"), (16_400_000, "16.4M"), (None, "no data")],
+    [
+        (0, "0"),
+        (2598, "2,598"),
+        (9999, "9,999"),
+        (9999.6, "10.0k"),
+        (40_700, "40.7k"),
+        (999_949, "999.9k"),
+        (999_990, "1.0M"),
+        (-999_990, "-1.0M"),
+        (16_400_000, "16.4M"),
+        (None, "no data"),
+    ],
 )
 def test_counts_read_short(value: float | None, told: str) -> None:
     assert wording.count(value) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "told"),
+    [
+        (0, 0, "0%"),
+        (0.004, 0, "under 1%"),
+        (0.006, 0, "1%"),
+        (0.996, 0, "over 99%"),
+        (1, 0, "100%"),
+        (0.004, 1, "0.4%"),
+        (0.0001, 1, "under 0.1%"),
+        (0.9999, 1, "over 99.9%"),
+        (None, 0, "no data"),
+    ],
+)
+def test_a_few_are_not_none_and_nearly_all_not_all(value: float | None, digits: int, told: str) -> None:
+    assert wording.share(value, digits=digits) == told
 
 
 @pytest.mark.parametrize(
