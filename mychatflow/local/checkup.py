@@ -114,12 +114,13 @@ def postgres(settings: Settings) -> list[Finding]:
                 return [_found("postgres", "failed", f"DATABASE_URL's server {reason}", "upgrade it")]
             role = connection.execute(_ROLE).fetchone()
             open_tables = [row[0] for row in connection.execute(_WALL)]
+            between = pooler(connection.info.backend_pid, connection.execute("select pg_backend_pid()").fetchone())
             version = connection.execute("select version_num from alembic_version").fetchone()
     except psycopg.errors.UndefinedTable:
         return [_found("postgres", "failed", "holds no tables yet", "mychatflow migrate")]
     except psycopg.OperationalError as error:
         return [_found("postgres", "down", str(error).splitlines()[0], leftovers.bring_back(settings, "postgres"))]
-    findings = [_role(role), _wall(open_tables)]
+    findings = [*between, _role(role), _wall(open_tables)]
     revision = version[0] if version else None
     if schema.is_served_by_us(revision):
         findings.append(_found("schema", "ok", f"version {revision}"))
@@ -127,6 +128,14 @@ def postgres(settings: Settings) -> list[Finding]:
         told = f"at {revision}, newest is {schema.newest_revision()}"
         findings.append(_found("schema", "failed", told, "mychatflow migrate"))
     return findings
+
+
+def pooler(told: int, served_by: tuple[int] | None) -> list[Finding]:
+    """Whoever stands between us and the server has told us a process of its own making."""
+    if served_by in {None, (told,)}:
+        return []
+    detail = "a pooler stands before it: one that pools transactions or statements breaks off our prepared statements"
+    return [_found("pooler", "warning", detail, "name the server itself: every program pools by itself")]
 
 
 def _role(role: tuple[bool, bool, bool] | None) -> Finding:
@@ -168,12 +177,24 @@ def redis_server(settings: Settings) -> list[Finding]:
         settings.redis_address, retry=Retry(NoBackoff(), 0), socket_timeout=2, socket_connect_timeout=2
     )
     try:
-        client.ping()
+        client.set("mychatflow:doctor", "1", px=1000)
+        if _is_cluster(client):
+            return [_found("redis", "failed", "is a cluster, whose other nodes we never ask", "name a single Redis")]
+    except redis.ResponseError as error:
+        return [_found("redis", "failed", f"answers, and refuses us: {error}", "check its ACL, memory and role")]
     except redis.RedisError as error:
         return [_found("redis", "down", str(error) or type(error).__name__, leftovers.bring_back(settings, "redis"))]
     finally:
         client.close()
-    return [_found("redis", "ok", "answers")]
+    return [_found("redis", "ok", "answers and takes what we write")]
+
+
+def _is_cluster(client: redis.Redis) -> bool:
+    try:
+        return bool(client.info("cluster").get("cluster_enabled"))
+    except redis.ResponseError:
+        # Nothing but this asks for it, so it may be forbidden to us.
+        return False
 
 
 def processes(settings: Settings) -> list[Finding]:

@@ -8,6 +8,7 @@ import time
 
 import psycopg
 import pytest
+import redis
 from pydantic import SecretStr
 
 from mychatflow.local import checkup
@@ -111,3 +112,22 @@ def test_a_worker_that_shows_no_life_is_down(settings, tmp_path):
 
     # The third runs elsewhere, or never did here.
     assert found == {"worker-1": "ok", "worker-2": "down"}
+
+
+@pytest.mark.parametrize(("forbidden", "verdict"), [("-set", "failed"), ("-info", "ok")])
+def test_a_redis_that_refuses_what_we_need_fails_the_doctor(settings, redis_url, forbidden, verdict):
+    with redis.Redis.from_url(redis_url) as client:
+        client.execute_command("acl", "setuser", "lesser", "on", ">pw", "~*", "&*", "+@all", forbidden)
+        served = client.connection_pool.connection_kwargs["path"]
+    lesser = settings.model_copy(update={"redis_url": SecretStr(f"unix://lesser:pw@{served}")})
+
+    [found] = checkup.redis_server(lesser)
+
+    assert (found.verdict, "no permissions" in found.detail) == (verdict, verdict == "failed")
+
+
+def test_a_pooler_before_postgres_is_told(settings, postgres):
+    assert "pooler" not in {found.check for found in checkup.postgres(settings)}
+    # Poolers make up what they say at the login.
+    [found] = checkup.pooler(1, (2,))
+    assert found.verdict == "warning"
