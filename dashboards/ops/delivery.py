@@ -179,7 +179,7 @@ def _webhooks(minutes: list[Minute]) -> None:
         )
         return
     if not counts:
-        states.empty("No webhook yet", "Answers by kind appear here with the first message.")
+        states.empty("None since the web process started", "Answers by kind appear here with the next message.")
         return
     total = sum(counts.values())
     columns = [

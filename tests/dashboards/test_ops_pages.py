@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from uuid import uuid4
 
+import prometheus_client
 import psycopg
 import pytest
 
@@ -16,7 +17,8 @@ from mychatflow import settings as configuration
 from mychatflow.settings import Settings
 from mychatflow.store.operations import Queue
 from mychatflow.store.watch import Calls, Neighbour
-from tests.dashboards.conftest import HOSTILE, Town
+from tests import ports
+from tests.dashboards.conftest import HOSTILE, Town, forget
 from tests.dashboards.test_pages import html_of, opened
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -269,3 +271,21 @@ def test_webhooks_are_counted_where_the_web_process_is(monkeypatch: pytest.Monke
         monkeypatch.setattr(configuration, "load", lambda: elsewhere)
 
         assert gauges.webhooks() == {"stored": 7.0}
+
+
+def test_a_web_process_that_just_started_does_not_claim_there_never_was_a_webhook(
+    pages: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its counts begin anew, beside six hours of messages that the database knows of."""
+    port = ports.free()
+    monkeypatch.setenv("WEB_PORT", str(port))
+    forget()
+    server, thread = prometheus_client.start_http_server(
+        port, addr="127.0.0.1", registry=prometheus_client.CollectorRegistry()
+    )
+    shown = html_of(opened("delivery"))
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+    assert "None since the web process started" in shown
