@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -9,8 +10,9 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from mychatflow.rules.template import InvalidTemplate
-from mychatflow.store import campaign_freeze, campaign_sends
+from mychatflow.store import audit, campaign_freeze, campaign_sends, campaigns
 from mychatflow.store.campaign_sends import Running
+from mychatflow.store.campaigns import WrongState
 from mychatflow.store.cipher import Unreadable
 from mychatflow.store.session import AWAY, Store
 from realtime import rounds
@@ -45,7 +47,10 @@ class Campaigns:
                 sent += await self._serve(each, at=at)
             except AWAY:
                 raise
-            except (DBAPIError, InvalidTemplate, Unreadable) as error:
+            except InvalidTemplate:
+                # No later look can mend it: the tenant sees it paused, and resumes or cancels it.
+                await self._pause(each, at=at)
+            except (DBAPIError, Unreadable) as error:
                 # One tenant's campaign must not stop the others'; a statement's values belong in no log.
                 log.warning("campaign not served", tenant_id=str(each.tenant_id), cause=type(error).__name__)
         if sent:
@@ -61,6 +66,22 @@ class Campaigns:
         if done.is_finished:
             log.info("campaign finished", tenant_id=str(campaign.tenant_id), campaign_id=str(campaign.id))
         return done.sent
+
+    async def _pause(self, campaign: Running, *, at: datetime) -> None:
+        """Its template names an attribute that was forgotten since the start."""
+        with suppress(WrongState):  # Somebody called it off meanwhile.
+            async with self._store.tenant_transaction(campaign.tenant_id) as transaction:
+                await campaigns.pause(transaction, campaign.tenant_id, campaign.id, at=at)
+                async with self._store.audit_transaction() as record:
+                    await audit.record(
+                        record,
+                        campaign.tenant_id,
+                        actor="system",
+                        action="campaign.paused",
+                        subject=str(campaign.id),
+                        detail={"reason": "invalid_template"},
+                        at=at,
+                    )
 
     async def _freeze(self, campaign: Running, *, at: datetime) -> bool:
         """Whether there is more to freeze in the next turn."""

@@ -2,9 +2,11 @@
 
 from sqlalchemy import text
 
+from mychatflow.rules.attributes import Definition
+from mychatflow.store import audit, contact_attributes
 from realtime.agent.campaigns import Campaigns
 from tests.factories import NOON, a_contact, a_tenant
-from tests.store.campaigning import frozen, started
+from tests.store.campaigning import frozen, rows, started
 
 
 async def test_keys_that_nobody_opens_stop_nobody_elses_campaign(store):
@@ -18,3 +20,23 @@ async def test_keys_that_nobody_opens_stop_nobody_elses_campaign(store):
     store.key_ring.forget(locked.tenant_id)
 
     assert await Campaigns(store, lambda: None).turn(at=NOON) == 1
+
+
+async def test_a_campaign_whose_attribute_was_forgotten_is_paused(store):
+    tenant = await a_tenant(store)
+    await a_contact(store, tenant)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        city = Definition(key="city", type="text", choices=())
+        await contact_attributes.define(transaction, tenant.tenant_id, city, label="City")
+    await started(store, tenant, template="Hi {{city|friend}}")
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        await contact_attributes.forget(transaction, tenant.tenant_id, "city")
+
+    assert await Campaigns(store, lambda: None).turn(at=NOON) == 0
+
+    assert [row["state"] for row in await rows(store, "select state from campaigns")] == ["paused"]
+    async with store.audit_transaction() as transaction:
+        (told,) = await audit.page(transaction, tenant.tenant_id, before_id=None, limit=9)
+    assert told["action"] == "campaign.paused"
+    assert told["actor"] == "system"
+    assert told["detail"]["reason"] == "invalid_template"
