@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.rules import business_hours, holdout, template, wall_time
 from mychatflow.rules.contact_filter import ContactFilter
-from mychatflow.rules.template import Template
+from mychatflow.rules.template import InvalidTemplate, Template
 from mychatflow.store import contact_attributes, contact_filters
 from mychatflow.store.contact_filters import Condition
 
@@ -23,6 +23,10 @@ _BUSINESS = text(
     """
 )
 Part = Literal["audience", "eligible", "held_out", "skipped", "missing"]
+
+
+class ForgottenAttribute(InvalidTemplate):
+    """The audience asks for an attribute that is no more: without it "is not" would reach everybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +56,17 @@ class Preview:
 
 
 async def plan_of(transaction: AsyncConnection, tenant_id: UUID, row: Mapping[str, Any]) -> Plan:
-    """Raises InvalidTemplate for a template whose attribute was deleted since."""
+    """Raises InvalidTemplate for a template, ForgottenAttribute for an audience, whose attribute was deleted since."""
     business = (await transaction.execute(_BUSINESS, {"tenant_id": tenant_id})).one()
     keys = await contact_attributes.keys(transaction, tenant_id)
+    wanted = contact_filters.read(row["audience"])
+    for condition in wanted.attributes:
+        if condition.key not in keys:
+            raise ForgottenAttribute(f"the audience asks for the attribute {condition.key!r}, which is no more")
     return Plan(
         campaign_id=row["id"],
         template=template.parse(row["template"], attributes=keys),
-        wanted=contact_filters.read(row["audience"]),
+        wanted=wanted,
         instance_id=row["instance_id"],
         quiet_from=row["quiet_from"],
         quiet_until=row["quiet_until"],

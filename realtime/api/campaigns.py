@@ -129,9 +129,7 @@ async def test_campaign(desk: AtDesk, campaign_id: UUID, wanted: ToContact) -> T
                 at=desk.at,
             )
         except InvalidTemplate as invalid:
-            raise Problem(
-                409, "invalid_template", f"The template cannot be filled in any more: {invalid}."
-            ) from invalid
+            raise Problem(409, "invalid_template", f"The campaign cannot be sent any more: {invalid}.") from invalid
         if words is None:
             raise Problem(409, "opted_out", "This contact opted out of messages.")
     desk.doors.ring()
@@ -209,7 +207,8 @@ async def _preview(desk: Desk, transaction: AsyncConnection, row: Mapping[str, A
     try:
         plan = await campaign_audience.plan_of(transaction, desk.tenant_id, row)
     except InvalidTemplate as invalid:
-        raise problems.invalid(("body", "template"), str(invalid)) from invalid
+        field = "audience" if isinstance(invalid, campaign_audience.ForgottenAttribute) else "template"
+        raise problems.invalid(("body", field), str(invalid)) from invalid
     found = await campaign_audience.preview(transaction, desk.tenant_id, plan, at=desk.at)
     return ShownPreview.model_validate(asdict(found))
 

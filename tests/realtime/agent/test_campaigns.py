@@ -1,5 +1,6 @@
 """The worker's look at all running campaigns goes on where one of them cannot be served."""
 
+import pytest
 from sqlalchemy import text
 
 from mychatflow.rules.attributes import Definition
@@ -22,13 +23,20 @@ async def test_keys_that_nobody_opens_stop_nobody_elses_campaign(store):
     assert await Campaigns(store, lambda: None).turn(at=NOON) == 1
 
 
-async def test_a_campaign_whose_attribute_was_forgotten_is_paused(store):
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"template": "Hi {{city|friend}}"},
+        {"audience": '{"attributes": [{"key": "city", "comparison": "is_not", "value": "Madrid"}]}'},
+    ],
+)
+async def test_a_campaign_whose_attribute_was_forgotten_is_paused(store, asked):
     tenant = await a_tenant(store)
     await a_contact(store, tenant)
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         city = Definition(key="city", type="text", choices=())
         await contact_attributes.define(transaction, tenant.tenant_id, city, label="City")
-    await started(store, tenant, template="Hi {{city|friend}}")
+    await started(store, tenant, **asked)
     async with store.tenant_transaction(tenant.tenant_id) as transaction:
         await contact_attributes.forget(transaction, tenant.tenant_id, "city")
 
