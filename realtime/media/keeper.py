@@ -65,36 +65,47 @@ class Keeper:
         return {each.media_id: file for each, file in zip(wanted, files, strict=True)}
 
     async def _one(self, wanted: Wanted, fetch: Fetch, cipher: TenantCipher, contact_id: UUID) -> File:
+        data = await self._kept(wanted, cipher)
+        is_new = data is None
+        if data is None:
+            if wanted.url is None:
+                return File(problem="not downloaded")
+            try:
+                data = await fetch(wanted.url)
+            except GatewayFailed as failed:
+                log.info("media not fetched", cause=failed.kind, status=failed.status)
+                return File(problem=failed.kind)
+            if not data:
+                return File(problem="empty")
+        file = File(mimetype=file_kinds.of(data), data=data)
+        if is_new and not await self._save(data, wanted, cipher):
+            return file
+        # Of one that was here too: whoever kept it may have been killed before its row.
+        if await self._note(file, len(data), wanted, cipher.tenant_id, contact_id):
+            return file
+        # An erasure took the message meanwhile, and the person with it: it knew nothing of this file.
+        await asyncio.to_thread(self._vault.remove, cipher.tenant_id, wanted.media_id)
+        return File(problem="erased")
+
+    async def _kept(self, wanted: Wanted, cipher: TenantCipher) -> bytes | None:
         try:
-            known = await asyncio.to_thread(self._vault.load, cipher, wanted.media_id)
+            return await asyncio.to_thread(self._vault.load, cipher, wanted.media_id)
         except (Unreadable, OSError) as error:
             log.warning("kept file unreadable", cause=type(error).__name__)
-            known = None
-        if known is not None:
-            return File(mimetype=file_kinds.of(known), data=known)
-        if wanted.url is None:
-            return File(problem="not downloaded")
-        try:
-            data = await fetch(wanted.url)
-        except GatewayFailed as failed:
-            log.info("media not fetched", cause=failed.kind, status=failed.status)
-            return File(problem=failed.kind)
-        if not data:
-            return File(problem="empty")
-        file = File(mimetype=file_kinds.of(data), data=data)
-        await self._keep(file, data, wanted, cipher, contact_id)
-        return file
+            return None
 
-    async def _keep(self, file: File, data: bytes, wanted: Wanted, cipher: TenantCipher, contact_id: UUID) -> None:
+    async def _save(self, data: bytes, wanted: Wanted, cipher: TenantCipher) -> bool:
         """Where the disk is full the customer is answered all the same."""
         try:
             await asyncio.to_thread(self._vault.save, cipher, wanted.media_id, data)
         except OSError as error:
             log.warning("media not kept", cause=type(error).__name__)
-            return
-        row = {"tenant_id": cipher.tenant_id, "id": wanted.media_id, "contact_id": contact_id, "seq": wanted.seq}
+            return False
+        return True
+
+    async def _note(self, file: File, byte_size: int, wanted: Wanted, tenant_id: UUID, contact_id: UUID) -> bool:
+        """Whether the message that it belongs to is still there; then erasures and retention know the file."""
+        row = {"tenant_id": tenant_id, "id": wanted.media_id, "contact_id": contact_id, "seq": wanted.seq}
         async with self._pool.connection() as connection:
-            kept = await connection.execute(_KEEP, row | {"mimetype": file.mimetype, "byte_size": len(data)})
-        if kept.rowcount == 0:
-            # An erasure took the message meanwhile, and the person with it: it knew nothing of this file.
-            await asyncio.to_thread(self._vault.remove, cipher.tenant_id, wanted.media_id)
+            noted = await connection.execute(_KEEP, row | {"mimetype": file.mimetype, "byte_size": byte_size})
+        return noted.rowcount > 0

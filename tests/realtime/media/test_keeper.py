@@ -52,10 +52,34 @@ async def test_an_erasure_while_a_file_is_fetched_reaches_it(store, fresh, pool,
         return b"%PDF-1.7 what they sent"
 
     wanted = [Wanted(media_id=uuid4(), seq=seq, url="http://gateway.test/file")]
-    await Keeper(pool, media_vault.opened(fresh)).take(wanted, fetch, cipher, contact_id=contact_id)
+    taken = await Keeper(pool, media_vault.opened(fresh)).take(wanted, fetch, cipher, contact_id=contact_id)
 
+    files = [path for path in (fresh.media_dir / str(tenant.tenant_id)).rglob("*") if path.is_file()]
+    assert (await noted(store, tenant), len(files)) == ((0, 0) if is_erased else (1, 1))
+    # Nor does anybody listen to what an erased person said.
+    assert [file.problem for file in taken.values()] == ["erased" if is_erased else ""]
+
+
+async def test_a_file_whose_keeper_was_killed_before_its_row_gets_one(store, fresh, pool):
+    tenant, wa_id = await a_tenant(store), "34600000302@c.us"
+    contact_id = await a_contact(store, tenant, wa_id=wa_id)
+    seq = await a_waiting_message(store, tenant, wa_id)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        cipher = await store.key_ring.for_tenant(tenant.tenant_id, transaction)
+    vault, media_id = media_vault.opened(fresh), uuid4()
+    vault.save(cipher, media_id, b"%PDF-1.7 what they sent")
+
+    async def fetch(_url):
+        raise AssertionError("it is here")
+
+    wanted = [Wanted(media_id=media_id, seq=seq, url="http://gateway.test/file")]
+    taken = await Keeper(pool, vault).take(wanted, fetch, cipher, contact_id=contact_id)
+
+    assert taken[media_id].data == b"%PDF-1.7 what they sent"
+    assert await noted(store, tenant) == 1
+
+
+async def noted(store, tenant):
     async with store.platform_transaction() as transaction:
         question = text("select count(*) from media_files where tenant_id = :tenant_id")
-        rows = (await transaction.execute(question, {"tenant_id": tenant.tenant_id})).scalar_one()
-    files = [path for path in (fresh.media_dir / str(tenant.tenant_id)).rglob("*") if path.is_file()]
-    assert (rows, len(files)) == ((0, 0) if is_erased else (1, 1))
+        return (await transaction.execute(question, {"tenant_id": tenant.tenant_id})).scalar_one()
