@@ -28,20 +28,24 @@ _REST_SECONDS = 1.0
 _WITHIN = sql.SQL("where occurred_at >= {} and occurred_at < {}")
 
 
-def migrate(settings: Settings, *, today: date) -> str:
-    """Run every pending migration as the owner and make partitions around today; returns the revision reached."""
+def migrate(settings: Settings, *, today: date, until: str | None = None) -> str:
+    """Run the pending migrations as the owner and make partitions around today; returns the revision reached.
+
+    `until` is the last one to run, where what a later one would find must be made first.
+    """
+    revision = until or newest_revision()
     config = _config()
     config.attributes["url"] = settings.role_url("owner").replace("postgresql://", "postgresql+psycopg://", 1)
-    _upgrade(config)
+    _upgrade(config, revision)
     ensure_months(settings, first=_month(today, -6), last=_month(today, 3))
-    return newest_revision()
+    return revision
 
 
-def _upgrade(config: Config) -> None:
+def _upgrade(config: Config, revision: str) -> None:
     """Beside programs that serve: whoever reads a table for long makes us come again, and nobody wait behind us."""
     for attempt in itertools.count(1):
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
             break
         except sqlalchemy.exc.OperationalError as error:
             if attempt == _MOST_ATTEMPTS or not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
