@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from mychatflow.rules.template import InvalidTemplate
-from mychatflow.store import audit, campaign_freeze, campaign_sends, campaigns
+from mychatflow.store import campaign_freeze, campaign_sends, campaigns, on_record
 from mychatflow.store.campaign_sends import Running
 from mychatflow.store.campaigns import WrongState
 from mychatflow.store.cipher import Unreadable
@@ -68,20 +68,14 @@ class Campaigns:
         return done.sent
 
     async def _pause(self, campaign: Running, *, at: datetime) -> None:
-        """Its template names an attribute that was forgotten since the start."""
+        """Its template or its audience names an attribute that was forgotten since the start."""
+        paused = on_record.changing(
+            self._store, campaign.tenant_id, actor="system", action="campaign.paused", subject=campaign.id, at=at
+        )
         with suppress(WrongState):  # Somebody called it off meanwhile.
-            async with self._store.tenant_transaction(campaign.tenant_id) as transaction:
-                await campaigns.pause(transaction, campaign.tenant_id, campaign.id, at=at)
-                async with self._store.audit_transaction() as record:
-                    await audit.record(
-                        record,
-                        campaign.tenant_id,
-                        actor="system",
-                        action="campaign.paused",
-                        subject=str(campaign.id),
-                        detail={"reason": "invalid_template"},
-                        at=at,
-                    )
+            async with paused as change:
+                await campaigns.pause(change.transaction, campaign.tenant_id, campaign.id, at=at)
+                change.detail["reason"] = "invalid_template"
 
     async def _freeze(self, campaign: Running, *, at: datetime) -> bool:
         """Whether there is more to freeze in the next turn."""
