@@ -45,7 +45,7 @@ ELSEWHERE = {
     "start": "local/test_up.py",
     "migrate": "local/test_setup.py",
     "backup": "local/test_backup.py",
-    "restore": "local/test_backup.py",
+    "restore": "local/test_restore.py",
     "bench": "local/test_cli.py",
     "keys shred": "local/test_privacy_commands.py",
     # Waits a minute, until every process has heard of the new key.

@@ -4,11 +4,9 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -18,51 +16,15 @@ from sqlalchemy import text
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 from mychatflow.store import alerts as book
-from mychatflow.store import audit, heartbeats, readings
+from mychatflow.store import heartbeats, readings
 from mychatflow.store.session import Store
 from realtime import alerts, metrics
 from realtime.alerts import Alerts
 from realtime.channels.resend import Resend
 from tests.factories import a_tenant
 from tests.journeys.conftest import varied
+from tests.realtime.alerting import firing, kept, later, told
 from tests.realtime.webhooks.conftest import Door, envelope
-
-_WAITING = "select exists (select from pg_locks where relation = 'audit_log'::regclass and not granted)"
-PEOPLE = "duty@example.test, boss@example.test"
-
-
-@pytest.fixture
-async def evaluator(fresh: Settings, store: Store) -> AsyncIterator[Alerts]:
-    settings = varied(fresh, alert_emails=PEOPLE)
-    # What other tests of this process counted is not this one's.
-    alerts._counts().take()
-    async with Resend(settings) as resend:
-        yield Alerts(settings=settings, store=store, resend=resend, process="web")
-
-
-async def firing(store: Store) -> list[tuple[str, str]]:
-    async with store.platform_transaction() as transaction:
-        return [(alert.rule, alert.subject) for alert in await book.firing(transaction)]
-
-
-async def later(store: Store, minutes: float) -> None:
-    """As if all that was written had been written so long ago."""
-    async with store.platform_transaction() as transaction:
-        values = {"ago": timedelta(minutes=minutes)}
-        for change in (
-            "update measured_increments set counted_at = counted_at - :ago",
-            "update alerts set held_at = held_at - :ago, fired_at = fired_at - :ago, emailed_at = emailed_at - :ago",
-        ):
-            await transaction.execute(text(change), values)
-
-
-def kept(settings: Settings) -> set[Path]:
-    """The e-mails about alerts so far, where no key is set: the folder is every test's."""
-    return set((settings.data_dir / "outbox").glob("alert_*.json"))
-
-
-def told(settings: Settings, before: set[Path]) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in kept(settings) - before]
 
 
 async def test_failures_fire_once_and_clear(evaluator: Alerts, store: Store) -> None:
@@ -240,46 +202,6 @@ async def test_a_look_that_fails_is_followed_by_the_next(
         await running
 
     assert len(kept(settings)) == 1
-
-
-async def test_a_changed_audit_row_fires(evaluator: Alerts, store: Store, fresh: Settings) -> None:
-    tenant = await a_tenant(store)
-    async with store.audit_transaction() as transaction:
-        await audit.record(transaction, tenant.tenant_id, actor="ann", action="looked", at=datetime.now(UTC))
-    await evaluator.check_audit(at=datetime.now(UTC))
-    await evaluator.judge()
-    assert await firing(store) == []
-
-    async with store._engine("owner").begin() as transaction:
-        await transaction.execute(text("alter table audit_log no force row level security"))
-        await transaction.execute(text("update audit_log set actor = 'bob'"))
-    async with store.platform_transaction() as transaction:
-        await transaction.execute(text("update heartbeats set beat_at = beat_at - interval '25 hours'"))
-    await evaluator.check_audit(at=datetime.now(UTC))
-    await evaluator.judge()
-
-    assert ("audit_chain_broken", "") in await firing(store)
-
-
-async def test_a_long_look_through_the_audit_log_keeps_nobody_from_judging(
-    evaluator: Alerts, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(alerts, "JUDGED_EVERY", 0.0)
-    monkeypatch.setattr(alerts, "COUNTED_EVERY", 0.05)
-    stopping = asyncio.Event()
-
-    async with store._engine("owner").begin() as blocking, asyncio.timeout(60):
-        await blocking.execute(text("lock table audit_log in access exclusive mode"))
-        running = asyncio.create_task(evaluator.run(stopping))
-        while not (await blocking.execute(text(_WAITING))).scalar_one():  # noqa: ASYNC110  (Postgres tells nobody)
-            await asyncio.sleep(0.05)
-        async with store.platform_transaction() as transaction:
-            await heartbeats.beat(transaction, "backup", at=datetime.now(UTC) - timedelta(hours=27))
-
-        while not await firing(store):  # noqa: ASYNC110  (Postgres tells nobody)
-            await asyncio.sleep(0.05)
-        stopping.set()
-        await running
 
 
 async def test_strangers_page_nobody(door: Door, evaluator: Alerts, store: Store) -> None:
