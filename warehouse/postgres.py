@@ -7,7 +7,6 @@ from typing import Any
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql
 import pyarrow as pa
-from psycopg.conninfo import make_conninfo
 
 from mychatflow.settings import Settings
 from mychatflow.store import silence
@@ -47,7 +46,7 @@ class Reading:
 def reading(settings: Settings) -> Iterator[Reading]:
     """A transaction of its own. Raises PostgresUnreachable."""
     try:
-        database = adbc_driver_postgresql.connect(make_conninfo(settings.role_url("pipeline"), **silence.LIMITS))
+        database = adbc_driver_postgresql.connect(silence.limited(settings.role_url("pipeline")))
         connection = adbc.AdbcConnection(database)
     except adbc.Error as error:
         raise PostgresUnreachable("Postgres does not answer as the pipeline role: `mychatflow doctor`") from error

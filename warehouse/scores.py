@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-from psycopg.conninfo import make_conninfo
 
 from mychatflow.rules import intents, lead_score
 from mychatflow.rules.lead_score import Score
@@ -81,7 +80,7 @@ def rescore(settings: Settings, *, at: datetime) -> Rescored:
         "rules_version": lead_score.RULES_VERSION,
         "extractor_version": intents.EXTRACTOR_VERSION,
     }
-    with psycopg.connect(make_conninfo(settings.role_url("pipeline"), **silence.LIMITS)) as connection:
+    with psycopg.connect(silence.limited(settings.role_url("pipeline"))) as connection:
         connection.execute(_RESCORED)
         scored = _copy(settings, connection, at)
         return Rescored(scored_count=scored, changed_count=connection.execute(_WRITE_BACK, values).rowcount)
