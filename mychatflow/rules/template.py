@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 # What is known of every tenant's contacts; a tenant's own attributes follow as attributes.<key>.
 BUILT_IN: Final = ("name", "first_name", "phone", "business_name")
@@ -15,6 +15,8 @@ _LONGEST_VALUE: Final = 200
 
 class InvalidTemplate(ValueError):
     """A template that nobody can fill in; `variable` names which, where it is one."""
+
+    field: ClassVar = "template"
 
     def __init__(self, fault: str, *, variable: str | None = None) -> None:
         super().__init__(fault)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any, Literal, assert_never
+from typing import Any, ClassVar, Literal, assert_never
 from uuid import UUID
 
 from sqlalchemy import text
@@ -27,6 +27,8 @@ Part = Literal["audience", "eligible", "held_out", "skipped", "missing"]
 
 class ForgottenAttribute(InvalidTemplate):
     """The audience asks for an attribute that is no more: without it "is not" would reach everybody."""
+
+    field: ClassVar = "audience"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

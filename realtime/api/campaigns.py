@@ -207,8 +207,7 @@ async def _preview(desk: Desk, transaction: AsyncConnection, row: Mapping[str, A
     try:
         plan = await campaign_audience.plan_of(transaction, desk.tenant_id, row)
     except InvalidTemplate as invalid:
-        field = "audience" if isinstance(invalid, campaign_audience.ForgottenAttribute) else "template"
-        raise problems.invalid(("body", field), str(invalid)) from invalid
+        raise problems.invalid(("body", invalid.field), str(invalid)) from invalid
     found = await campaign_audience.preview(transaction, desk.tenant_id, plan, at=desk.at)
     return ShownPreview.model_validate(asdict(found))
 
