@@ -13,6 +13,7 @@ from mychatflow.local import backup_manifest, process
 from mychatflow.local.backup_manifest import BackupDamaged, Manifest
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
+from mychatflow.store.forgotten import FILE_NAME
 
 STAMP: Final = "%Y%m%dT%H%M%SZ"
 _SLOT: Final = "mychatflow_wal"
@@ -136,7 +137,7 @@ def _copy_database(settings: Settings, target: Path) -> str:
 def _copy_files(settings: Settings, draft: Path) -> None:
     if settings.media_dir.is_dir():
         shutil.copytree(settings.media_dir, draft / "media")
-    erased = settings.data_dir / "erased.jsonl"
+    erased = settings.data_dir / FILE_NAME
     if erased.is_file():
         shutil.copy2(erased, draft / erased.name)
     published = settings.warehouse_dir / "published" / "current"

@@ -16,6 +16,7 @@ from psycopg import sql
 from mychatflow.local import backup, backup_manifest, leftovers, process
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import DATABASE, Settings
+from mychatflow.store.forgotten import FILE_NAME
 from mychatflow.store.privacy import Privacy
 from mychatflow.store.session import Store
 
@@ -41,7 +42,10 @@ class Restored:
 
 
 def restore(settings: Settings, source: Path, *, wal: Path | None, keys: Path | None, at: datetime) -> Restored:
-    """The server must not run, and does not run afterwards. Raises RestoreRefused, BackupDamaged, ServerFailed."""
+    """The server must not run, and does not run afterwards.
+
+    Raises RestoreRefused, BackupDamaged, ServerFailed; Failure for a server of others that still goes down.
+    """
     began = time.monotonic()
     if not settings.is_embedded_database:
         raise backup.NotOurServer
@@ -157,7 +161,7 @@ def _copy_back(settings: Settings, server: EmbeddedPostgres, source: Path, wal: 
     server.own_all()
     if (source / "media").is_dir():
         shutil.copytree(source / "media", settings.media_dir)
-    told = source / "erased.jsonl"
+    told = source / FILE_NAME
     if told.is_file():
         _add_erased(settings.data_dir / told.name, told)
 

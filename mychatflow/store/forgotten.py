@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+FILE_NAME: Final = "erased.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

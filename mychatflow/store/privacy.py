@@ -12,12 +12,21 @@ from uuid import UUID
 import structlog
 
 from mychatflow.settings import Settings
-from mychatflow.store import audit, contact_book, data_requests, erasure, export, media_vault, tenant_keys, tenants
+from mychatflow.store import (
+    audit,
+    contact_book,
+    data_requests,
+    erasure,
+    export,
+    media_vault,
+    tenant_keys,
+    tenants,
+)
 from mychatflow.store.data_requests import Claimed
 from mychatflow.store.erasure import Erased, OnLegalHold
 from mychatflow.store.export import Exported
 from mychatflow.store.export_vault import ExportVault
-from mychatflow.store.forgotten import ForgottenList
+from mychatflow.store.forgotten import FILE_NAME, ForgottenList
 from mychatflow.store.media_vault import MediaVault
 from mychatflow.store.session import Store
 
@@ -54,7 +63,7 @@ class Privacy:
 
     @property
     def forgotten(self) -> ForgottenList:
-        return ForgottenList(self.settings.data_dir / "erased.jsonl")
+        return ForgottenList(self.settings.data_dir / FILE_NAME)
 
     async def copy(
         self, target: BinaryIO, tenant_id: UUID, contact_id: UUID | None, *, actor: str, at: datetime
