@@ -18,14 +18,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mychatflow.local import leftovers, programs, safety
-from mychatflow.rules.alerts import BY_NAME
+from mychatflow.rules.alerts import BY_NAME, LEAST_FREE_BYTES
 from mychatflow.settings import ConfigurationRefused, Settings
 from mychatflow.store import media_vault, schema
 from mychatflow.store.session import unsafe_reason
 
 Verdict = Literal["ok", "warning", "failed", "down"]
-_LEAST_FREE_BYTES: Final = 1_000_000_000
-_LONGEST_SILENCE_SECONDS: Final = 60
 _MOST_CLOCK_DIFFERENCE: Final = 60.0
 _STALE_SECONDS: Final = 3 * 3600
 _WALL = """
@@ -84,7 +82,7 @@ def keys(settings: Settings) -> list[Finding]:
 
 def disk(settings: Settings) -> list[Finding]:
     free = shutil.disk_usage(_existing(settings.data_dir)).free
-    if free < _LEAST_FREE_BYTES:
+    if free < LEAST_FREE_BYTES:
         return [_found("disk", "failed", f"{free // 10**6:,} MB free", "free some space: writes will be refused")]
     return [_found("disk", "ok", f"{free / 10**9:.0f} GB free")]
 
@@ -202,7 +200,7 @@ def processes(settings: Settings) -> list[Finding]:
     findings = []
     for program in programs.chosen(settings, frozenset(programs.NAMES)):
         if program.alive is not None and program.alive.exists():
-            findings.append(_worker(program.name, time.time() - program.alive.stat().st_mtime))
+            findings.append(_worker(program, time.time() - program.alive.stat().st_mtime))
         if program.health is None:
             continue
         try:
@@ -216,11 +214,11 @@ def processes(settings: Settings) -> list[Finding]:
     return findings
 
 
-def _worker(name: str, silent_seconds: float) -> Finding:
-    if silent_seconds > _LONGEST_SILENCE_SECONDS:
+def _worker(program: programs.Program, silent_seconds: float) -> Finding:
+    if silent_seconds > program.longest_silence_seconds:
         detail = f"killed or stuck: no sign of life for {silent_seconds:.0f} s"
-        return _found(name, "down", detail, "mychatflow up")
-    return _found(name, "ok", "runs")
+        return _found(program.name, "down", detail, "mychatflow up")
+    return _found(program.name, "ok", "runs")
 
 
 def gateway(settings: Settings) -> list[Finding]:

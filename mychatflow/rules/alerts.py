@@ -7,9 +7,10 @@ from typing import Final, Literal
 
 from mychatflow.rules.alert_conditions import Age, Condition, Count, Level, Measured, Share, Short, Slow
 
-# The pages of the people who run it call it late by the same limits.
+# The pages of the people who run it, and doctor, go by the same limits.
 LONGEST_WAIT: Final = timedelta(seconds=30)
 LONGEST_SEND: Final = timedelta(seconds=60)
+LEAST_FREE_BYTES: Final = 1_000_000_000
 Severity = Literal["warning", "critical"]
 # A condition that comes and goes is one alert: it must stay away this long before the alert clears.
 KEPT: Final = timedelta(seconds=60)
@@ -115,7 +116,7 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="critical",
         says="Less than 1 GB is free on the disk of the data folder",
         do="Free some space before writes are refused.",
-        condition=Short(metric="mychatflow_disk_free_bytes", below=1e9),
+        condition=Short(metric="mychatflow_disk_free_bytes", below=LEAST_FREE_BYTES),
     ),
     Rule(
         name="backup_late",
