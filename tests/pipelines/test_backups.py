@@ -16,7 +16,7 @@ from pipelines import schedules
 from pipelines.definitions import defs
 from pipelines.resources import Installation
 from tests.factories import a_tenant
-from tests.local.test_backup import with_store
+from tests.local.backups import with_store
 
 _DUE = datetime(2026, 11, 29, 4, 0, tzinfo=UTC)
 
