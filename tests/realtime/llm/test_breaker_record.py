@@ -12,12 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mychatflow.settings import Settings
 from mychatflow.store import operations
 from mychatflow.store.session import Store
+from realtime.llm.breaker import Breaker
 from realtime.llm.breaker_record import BreakerRecord
 from realtime.llm.contract import BreakerTransition
 from realtime.llm.faults import Verdict
 from tests.realtime.llm.conftest import a_target
 
 OPENAI = a_target("openai")
+
+
+def a_patient(a_breaker) -> Breaker:
+    """One that waits for a Redis without a core for as long as it takes: its own memory would write no history."""
+    return a_breaker(patience=20.0)
 
 
 async def opened(circuit) -> BreakerTransition:
@@ -40,14 +46,15 @@ async def kept(store: Store) -> int:
 
 async def test_a_change_is_shown_before_any_turn_ends(a_breaker, store: Store, settings: Settings) -> None:
     stopping = asyncio.Event()
-    running = asyncio.create_task(BreakerRecord(store, settings.redis_address).run(stopping))
-
-    await opened(a_breaker())
-    async with asyncio.timeout(20):
-        while not await shown(store):  # noqa: ASYNC110  (what is awaited is state, not an event)
-            await asyncio.sleep(0.1)
-    stopping.set()
-    await running
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(BreakerRecord(store, settings.redis_address).run(stopping))
+        try:
+            await opened(a_patient(a_breaker))
+            async with asyncio.timeout(20):
+                while not await shown(store):  # noqa: ASYNC110  (what is awaited is state, not an event)
+                    await asyncio.sleep(0.1)
+        finally:
+            stopping.set()
 
     assert await shown(store) == [(OPENAI.name, "open")]
 
@@ -55,7 +62,7 @@ async def test_a_change_is_shown_before_any_turn_ends(a_breaker, store: Store, s
 async def test_what_a_turn_or_another_worker_brings_too_is_one_row(
     a_breaker, breaker_client, store: Store, settings: Settings
 ) -> None:
-    move = await opened(a_breaker())
+    move = await opened(a_patient(a_breaker))
     row = {"target": move.target, "before": "closed", "after": "open", "reason": move.reason, "at": move.at}
     async with store.platform_transaction() as transaction:
         await transaction.execute(
@@ -91,7 +98,7 @@ class Away(Store):
 async def test_what_postgres_did_not_take_is_read_again(a_breaker, breaker_client, fresh: Any) -> None:
     away = Away(fresh)
     record = BreakerRecord(away, fresh.redis_address)
-    await opened(a_breaker())
+    await opened(a_patient(a_breaker))
 
     with pytest.raises(sqlalchemy.exc.OperationalError):
         await record.keep(breaker_client)
