@@ -21,9 +21,8 @@ from tests.dashboards import browsing
 from tests.dashboards.browsing import CHROMIUM, PATIENCE, Visit
 from tests.dashboards.fake_api import PIXEL
 from tests.factories import Tenant
-from tests.fakes.llm import FakeModels
 from tests.fakes.waha import FakeWaha
-from tests.journeys.conftest import House, a_house, reset, varied, with_vendors
+from tests.journeys.conftest import House, a_house, reset, served_models, varied, with_vendors
 
 pytestmark = [
     pytest.mark.browser,
@@ -67,7 +66,7 @@ def live(
     directory = tmp_path_factory.mktemp("live")
     with ExitStack() as stack:
         fresh = stack.enter_context(conftest.a_database(settings, postgres))
-        models = reset(stack.enter_context(FakeModels().serve()))
+        models = reset(stack.enter_context(served_models()))
         portal = stack.enter_context(start_blocking_portal())
         gateway = stack.enter_context(portal.wrap_async_context_manager(FakeWaha.running()))
         port = ports.free()

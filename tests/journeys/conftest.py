@@ -116,11 +116,21 @@ async def until(is_true: Callable[[], bool], *, within: float = 60.0) -> None:
             await asyncio.sleep(0.02)
 
 
+@contextlib.contextmanager
+def served_models() -> Iterator[FakeModels]:
+    """The fake, with the vendors' packages imported.
+
+    They take seconds, and a loop that stands still for so long loses the connections that its pool has begun: Postgres
+    keeps each for a minute, and drops no database meanwhile.
+    """
+    with FakeModels().serve() as models:
+        Router.from_settings(Settings(_env_file=None, **models.settings()))
+        yield models
+
+
 @pytest.fixture(scope="session")
 def _served_models() -> Iterator[FakeModels]:
-    with FakeModels().serve() as models:
-        # The vendors' packages take seconds to import: once, before any test measures time.
-        Router.from_settings(Settings(_env_file=None, **models.settings()))
+    with served_models() as models:
         yield models
 
 
