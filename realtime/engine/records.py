@@ -21,7 +21,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContactState(Record, frozen=True, kw_only=True):
-    """The contact after these messages."""
+    """The contact after these messages; of a business that scores nobody, the score as it stood.
+
+    How many messages and questions there were is counted where they are stored.
+    """
 
     id: UUID
     wa_id: str
@@ -30,8 +33,7 @@ class ContactState(Record, frozen=True, kw_only=True):
     lead_score: int
     lead_grade: str
     lead_base: int
-    lead_inbound_count: int
-    lead_question_count: int
+    is_scored: bool
     lead_intents: tuple[str, ...]
     lead_reply_latencies: tuple[float, ...]
     lead_awaiting_reply_since: datetime | None

@@ -1,5 +1,8 @@
 """One person is one contact, by phone, by hidden id and with or without Brazil's ninth digit."""
 
+import asyncio
+
+import psycopg
 import pytest
 
 from tests.journeys.conftest import House, until
@@ -57,3 +60,29 @@ async def test_a_message_that_comes_again_under_a_hidden_id_is_answered_once(hou
     assert house.texts(tenant, HIDDEN) == []
     assert len(house.rows("select 1 from interactions where direction = 'incoming'")) == 1
     assert house.contact(tenant, chat)["lead_inbound_count"] == 1
+
+
+async def test_who_writes_from_two_chats_at_once_is_counted_in_both(house: House):
+    """Both turns have read the contact before either writes."""
+    tenant, chat = await house.a_business(), house.a_customer()
+    house.write(tenant, chat, "Hello")
+    await house.answers(tenant, chat, 1)
+    await house.quiet(tenant)
+    hidden = (
+        "insert into contact_identities (tenant_id, contact_id, kind, value)"
+        " select tenant_id, id, 'lid', %(hidden)s from contacts where tenant_id = %(t)s"
+    )
+    await house.execute(hidden, t=tenant.tenant_id, hidden=HIDDEN)
+
+    with psycopg.connect(house.settings.role_url("engine")) as held:
+        held.execute("select 1 from contacts for update")
+        house.write(tenant, chat, "What does it cost?")
+        house.write(tenant, HIDDEN, "Can I book for tomorrow?")
+        await until(lambda: len(house.rows("select 1 from chat_leases where leased_until is not null")) == 2)
+        # What is claimed is read at once.
+        await asyncio.sleep(1)
+    await house.quiet(tenant)
+
+    contact = house.contact(tenant, chat)
+    assert (contact["lead_inbound_count"], contact["lead_question_count"]) == (3, 2)
+    assert contact["lead_intents"] == ["price_inquiry", "scheduling_request"]

@@ -17,6 +17,43 @@ held as materialized (
     where chat_leases.fence = given.fence
 ),
 
+messages as (
+    insert into interactions (
+        tenant_id, id, occurred_at, contact_id, instance_id, episode_id, message_id, direction, type, author,
+        content, content_length, media_url, media, reply_to, status, status_at, language, language_evidence,
+        is_countable, is_question, intents, hits, extractor_version, token_hashes, received_at
+    )
+    select
+        held.tenant_id, given.id, given.occurred_at, given.contact_id, held.instance_id, given.episode_id,
+        given.message_id, given.direction, given.type, given.author, decode(given.content, 'base64'),
+        given.content_length, given.media_url, given.media, given.reply_to, given.status, given.occurred_at,
+        given.language, given.language_evidence, given.is_countable, given.is_question, given.intents, given.hits,
+        given.extractor_version, given.token_hashes, given.received_at
+    from jsonb_to_recordset(%(messages)s::jsonb) as given (
+        n integer, id uuid, occurred_at timestamptz, contact_id uuid, episode_id uuid, message_id text,
+        direction text, type text, author text, content text, content_length integer, media_url text, media jsonb,
+        reply_to text, status text, language text, language_evidence jsonb, is_countable boolean,
+        is_question boolean, intents text[], hits jsonb, extractor_version text, token_hashes bigint[],
+        received_at timestamptz
+    )
+    inner join held using (n)
+    on conflict (tenant_id, id, occurred_at) do nothing
+    returning tenant_id, contact_id, episode_id, direction, occurred_at, is_countable, is_question
+),
+
+-- A message counts when it is stored, so it does once: a statement that is repeated, or stands beside another turn of
+-- the same person in a second chat, adds what is new to whatever stands there by then.
+told as (
+    select
+        tenant_id,
+        contact_id,
+        count(*) filter (where is_countable)::integer as inbound_count,
+        count(*) filter (where is_countable and is_question)::integer as question_count
+    from messages
+    where direction = 'incoming'
+    group by tenant_id, contact_id
+),
+
 people as (
     insert into contacts (
         tenant_id, id, instance_id, wa_id, chat_id, name, phone,
@@ -27,21 +64,24 @@ people as (
     )
     select
         held.tenant_id, given.id, held.instance_id, given.wa_id, held.chat_id, given.name, given.phone,
-        given.lead_score, given.lead_grade, given.lead_base, given.lead_inbound_count, given.lead_question_count,
+        given.lead_score, given.lead_grade, given.lead_base,
+        case when given.is_scored then coalesce(told.inbound_count, 0) else 0 end,
+        case when given.is_scored then coalesce(told.question_count, 0) else 0 end,
         given.lead_intents, given.lead_reply_latencies, given.lead_awaiting_reply_since,
         given.lead_last_inbound_at, given.lead_scored_at,
         given.owner, given.paused_until, given.preferred_language, given.language_locked_at,
         given.first_message_at, given.last_message_at, given.last_inbound_at, given.last_outgoing_at
     from jsonb_to_recordset(%(contacts)s::jsonb) as given (
         n integer, id uuid, wa_id text, name text, phone text,
-        lead_score integer, lead_grade text, lead_base integer, lead_inbound_count integer,
-        lead_question_count integer, lead_intents text[], lead_reply_latencies float8[],
+        lead_score integer, lead_grade text, lead_base integer, is_scored boolean, lead_intents text[],
+        lead_reply_latencies float8[],
         lead_awaiting_reply_since timestamptz, lead_last_inbound_at timestamptz, lead_scored_at timestamptz,
         owner text, paused_until timestamptz, preferred_language text, language_locked_at timestamptz,
         first_message_at timestamptz, last_message_at timestamptz, last_inbound_at timestamptz,
         last_outgoing_at timestamptz
     )
     inner join held using (n)
+    left join told on told.tenant_id = held.tenant_id and told.contact_id = given.id
     order by held.tenant_id, given.id
     on conflict (tenant_id, id) do update set
         instance_id = excluded.instance_id,
@@ -51,9 +91,12 @@ people as (
         lead_score = excluded.lead_score,
         lead_grade = excluded.lead_grade,
         lead_base = excluded.lead_base,
-        lead_inbound_count = excluded.lead_inbound_count,
-        lead_question_count = excluded.lead_question_count,
-        lead_intents = excluded.lead_intents,
+        lead_inbound_count = contacts.lead_inbound_count + excluded.lead_inbound_count,
+        lead_question_count = contacts.lead_question_count + excluded.lead_question_count,
+        lead_intents = case
+            when excluded.lead_intents @> contacts.lead_intents then excluded.lead_intents
+            else array(select distinct unnest(contacts.lead_intents || excluded.lead_intents) order by 1)
+        end,
         lead_reply_latencies = excluded.lead_reply_latencies,
         lead_awaiting_reply_since = excluded.lead_awaiting_reply_since,
         lead_last_inbound_at = excluded.lead_last_inbound_at,
@@ -83,30 +126,6 @@ identities as (
     inner join held using (n)
     order by held.tenant_id, given.kind, given.value
     on conflict (tenant_id, kind, value) do nothing
-),
-
-messages as (
-    insert into interactions (
-        tenant_id, id, occurred_at, contact_id, instance_id, episode_id, message_id, direction, type, author,
-        content, content_length, media_url, media, reply_to, status, status_at, language, language_evidence,
-        is_countable, is_question, intents, hits, extractor_version, token_hashes, received_at
-    )
-    select
-        held.tenant_id, given.id, given.occurred_at, given.contact_id, held.instance_id, given.episode_id,
-        given.message_id, given.direction, given.type, given.author, decode(given.content, 'base64'),
-        given.content_length, given.media_url, given.media, given.reply_to, given.status, given.occurred_at,
-        given.language, given.language_evidence, given.is_countable, given.is_question, given.intents, given.hits,
-        given.extractor_version, given.token_hashes, given.received_at
-    from jsonb_to_recordset(%(messages)s::jsonb) as given (
-        n integer, id uuid, occurred_at timestamptz, contact_id uuid, episode_id uuid, message_id text,
-        direction text, type text, author text, content text, content_length integer, media_url text, media jsonb,
-        reply_to text, status text, language text, language_evidence jsonb, is_countable boolean,
-        is_question boolean, intents text[], hits jsonb, extractor_version text, token_hashes bigint[],
-        received_at timestamptz
-    )
-    inner join held using (n)
-    on conflict (tenant_id, id, occurred_at) do nothing
-    returning tenant_id, episode_id, direction, occurred_at
 ),
 
 counted as (
