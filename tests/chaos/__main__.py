@@ -22,7 +22,8 @@ examples:
   python -m tests.chaos --control                                must double, or a silent run proves nothing
 
 A table goes to stderr, the whole outcome as one line of JSON to stdout. Exit code 0: nothing lost, doubled or out of
-order, the warehouse reconciles, and the run struck at least 20 times (with --control: something doubled).
+order, every count right, the warehouse reconciles, and the run struck at least 20 times (with --control: something
+doubled).
 """
 )
 
@@ -94,6 +95,7 @@ def _table(outcome: Outcome) -> str:
         ("on record as ambiguous", outcome.in_doubt),
         ("out of order", len(verdict.order_breaks)),
         ("late to reach us", len(verdict.late)),
+        ("counts that are off", len(outcome.miscounted)),
         ("gateway answers lost", outcome.lost_answers),
         ("sent again with the same id", outcome.resends),
         ("seconds", round(outcome.seconds)),
@@ -105,7 +107,9 @@ def _table(outcome: Outcome) -> str:
         rows.append(("events in the warehouse", counts.warehouse_count))
         rows.append(("missing or surplus there", counts.missing + counts.surplus))
     told = "".join(f"{name:<28}{count:>8}\n" for name, count in rows)
-    return told + "".join(f"order break {case}\n" for case in verdict.order_breaks)
+    cases = [f"order break {case}" for case in verdict.order_breaks]
+    cases += [f"off: the {name}" for name in outcome.miscounted]
+    return told + "".join(f"{case}\n" for case in cases)
 
 
 if __name__ == "__main__":

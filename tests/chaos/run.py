@@ -68,6 +68,7 @@ class Outcome:
     hazards: dict[str, int]
     reconciled: Reconciled | None
     in_doubt: int
+    miscounted: tuple[str, ...]
     seconds: float
 
     @property
@@ -80,7 +81,7 @@ class Outcome:
         """Without ids of ours a message that was in doubt may have come twice, and nothing else may."""
         verdict = self.verdict
         doubled = len(verdict.doubled) - self.in_doubt
-        numbers_hold = self.reconciled is None or self.reconciled.is_exact
+        numbers_hold = not self.miscounted and (self.reconciled is None or self.reconciled.is_exact)
         return not (verdict.lost or verdict.order_breaks or doubled > 0) and numbers_hold
 
 
@@ -128,6 +129,7 @@ async def run(plan: Plan) -> Outcome:
             hazards=dict(hazards.struck),
             reconciled=reconciled,
             in_doubt=_messages_in_doubt(settings),
+            miscounted=witness.miscounted(settings),
             seconds=time.monotonic() - began,
         )
 

@@ -20,6 +20,7 @@ def an_outcome(replies, **changes) -> Outcome:
         "hazards": {},
         "reconciled": EXACT,
         "in_doubt": 0,
+        "miscounted": (),
         "seconds": 60.0,
     }
     return Outcome(**(usual | changes))
@@ -35,6 +36,7 @@ def an_outcome(replies, **changes) -> Outcome:
         (["#1", "#1", "#2", "#2"], {"in_doubt": 1}, False),
         (["#1"], {"in_doubt": 5}, False),
         (["#2", "#1"], {"in_doubt": 5}, False),
+        (["#1", "#2"], {"miscounted": ("messages of a",)}, False),
         (["#1", "#2"], {"reconciled": Reconciled(postgres_count=9, warehouse_count=8, missing=1, surplus=0)}, False),
         (["#1", "#2"], {"reconciled": Reconciled(postgres_count=9, warehouse_count=9, missing=1, surplus=1)}, False),
     ],

@@ -1,4 +1,4 @@
-"""What Postgres itself knows of each message: when it was on disk, and when its answer was, by commit timestamps."""
+"""What Postgres itself knows: when each message and its answer were on disk, and whether what it counts is right."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -32,6 +32,56 @@ from chaos.marks as stored
 left join chaos.marks as answered on answered.message_id = stored.message_id and answered.step = 'answered'
 where stored.step = 'stored'
 """
+# What is counted while it happens, beside what it counts: whoever of them is off, and by which count.
+_MISCOUNTED = """
+with
+
+told as (
+    select
+        tenant_id, contact_id,
+        count(*) filter (where is_countable) as inbound_count,
+        count(*) filter (where is_countable and is_question) as question_count
+    from interactions where direction = 'incoming' group by tenant_id, contact_id
+),
+
+heard as (
+    select tenant_id, episode_id, count(*) as inbound_count
+    from interactions where direction = 'incoming' group by tenant_id, episode_id
+),
+
+answered as (
+    select tenant_id, contact_id, count(*) as reply_count
+    from outbox where kind = 'reply' and part_of is null and state = 'sent' group by tenant_id, contact_id
+),
+
+replies as (
+    select tenant_id, contact_id, sum(agent_reply_count) as reply_count from episodes group by tenant_id, contact_id
+),
+
+credits as (
+    select
+        tenant_id, usage_date,
+        count(*) filter (where kind = 'reserve') - count(*) filter (where kind = 'release') as used
+    from usage_ledger group by tenant_id, usage_date
+)
+
+select 'messages of ' || contacts.chat_id from contacts left join told
+    on told.tenant_id = contacts.tenant_id and told.contact_id = contacts.id
+where (lead_inbound_count, lead_question_count) <> (coalesce(inbound_count, 0), coalesce(question_count, 0))
+union all
+select 'messages of episode ' || episodes.id from episodes left join heard
+    on heard.tenant_id = episodes.tenant_id and heard.episode_id = episodes.id
+where episodes.inbound_count <> coalesce(heard.inbound_count, 0)
+union all
+select 'replies to ' || contacts.chat_id from contacts
+left join answered on answered.tenant_id = contacts.tenant_id and answered.contact_id = contacts.id
+left join replies on replies.tenant_id = contacts.tenant_id and replies.contact_id = contacts.id
+where coalesce(answered.reply_count, 0) <> coalesce(replies.reply_count, 0)
+union all
+select 'credits of ' || usage_days.usage_date from usage_days left join credits
+    on credits.tenant_id = usage_days.tenant_id and credits.usage_date = usage_days.usage_date
+where usage_days.used <> coalesce(credits.used, 0)
+"""
 
 
 def let_postgres_tell_time(settings: Settings) -> None:
@@ -58,3 +108,9 @@ def moments(settings: Settings, ids: Mapping[str, int]) -> dict[int, Moments]:
         for message_id, stored_at, answered_at in rows
         if message_id in ids
     }
+
+
+def miscounted(settings: Settings) -> tuple[str, ...]:
+    """Which running count is not what stands in the rows that it counts, once all is quiet."""
+    with psycopg.connect(EmbeddedPostgres(settings).admin_url(DATABASE)) as connection:
+        return tuple(name for (name,) in connection.execute(_MISCOUNTED).fetchall())
