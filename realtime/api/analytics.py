@@ -34,10 +34,18 @@ _QUESTIONS: Final = {
     "facts": "The facts behind a number, newest first",
     "export": "All facts behind a number, as CSV, XLSX or Parquet",
 }
-_FIELDS: Final = (
-    "from", "to", "timezone", "metric", "by", "of", "format", "limit", "instance_id", "language", "grade", "provider",
-    "model", "outcome", "stage", "campaign_id", "sequence_id",
+_USUAL: Final = (
+    "from", "to", "timezone", "instance_id", "language", "grade", "provider", "model", "outcome", "stage",
+    "campaign_id", "sequence_id",
 )  # fmt: skip
+_FIELDS: Final = {
+    "metrics": (),
+    "value": ("metric", *_USUAL),
+    "series": ("metric", *_USUAL),
+    "parts": ("metric", "by", *_USUAL),
+    "facts": ("metric", "of", "limit", *_USUAL),
+    "export": ("metric", "of", "format", *_USUAL),
+}
 
 
 async def ask(request: Request) -> Response:
@@ -77,7 +85,8 @@ async def _answered(numbers: httpx.AsyncClient, question: httpx.Request) -> http
 for _path, _summary in _QUESTIONS.items():
     _rule = needs(Permission.EXPORT_DATA if _path == "export" else Permission.VIEW_ANALYTICS)
     _rule["openapi_extra"]["parameters"] = [
-        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in _FIELDS
+        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+        for name in _FIELDS.get(_path, _USUAL)
     ]
     router.add_api_route(
         f"/analytics/{_path}",

@@ -1,10 +1,12 @@
 """The way into every route of the tenant API: who is asking, may they, how often, and was it asked before."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -66,6 +68,8 @@ class TenantRoute(APIRoute):
         permission = self.permission
         takes_files = self.takes_files
         asked = self.asked
+        named = {each["name"] for each in (self.openapi_extra or {}).get("parameters", ())}
+        known = frozenset(named | _parameters(self.dependant))
 
         async def handler(request: Request) -> Response:
             headers: Mapping[str, str] = {}
@@ -84,6 +88,7 @@ class TenantRoute(APIRoute):
                         raise gate.spent(left)
                     async with opened.crowds.turn(token, caller):
                         await _refuse_others(caller, permission, request, opened)
+                        _refuse_unknown(request, known)
                         request.state.caller = caller
                         whole = await _whole(request, takes_files=takes_files)
                         response = await idempotency.once(whole, opened, caller, handle)
@@ -209,6 +214,22 @@ def _token(request: Request) -> str:
             headers={"www-authenticate": "Bearer"},
         )
     return token
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    """What the route reads of a query, by its own arguments and those of what it depends on."""
+    own = {each.alias for each in dependant.query_params}
+    return own.union(*map(_parameters, dependant.dependencies))
+
+
+def _refuse_unknown(request: Request, known: Collection[str]) -> None:
+    """A misspelt parameter would be ignored, and the answer taken for what was asked."""
+    for name in request.query_params if request.scope["query_string"] else ():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"the closest is {close[0]}" if close else f"it takes {', '.join(sorted(known)) or 'none'}"
+            fault = f"this route has no such parameter; {hint}"
+            raise problems.invalid(("query", name), fault, kind="extra_forbidden")
 
 
 async def _refuse_others(caller: Identity, permission: Permission, request: Request, opened: Doors) -> None:

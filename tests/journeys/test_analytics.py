@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -21,6 +22,7 @@ from mychatflow.rules.role import Role
 from mychatflow.settings import Settings
 from mychatflow.store import api_keys
 from mychatflow.store.session import Store
+from realtime.api import analytics
 from tests import ports
 from tests.realtime.webhooks.conftest import LoopServer, serving
 from tests.warehouse import history
@@ -97,6 +99,22 @@ async def test_a_number_travels_from_postgres_to_the_api(installation: Settings,
     assert file.headers["content-type"] == "text/csv; charset=utf-8"
     assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
     assert refused.status_code == 403
+
+
+def test_the_api_takes_each_parameter_that_the_numbers_know_and_no_other() -> None:
+    """It refuses what it does not know, before the dashboards are asked."""
+    numbers = {
+        f"{routes.PREFIX}{path}": {each["name"] for each in methods["get"].get("parameters", ())}
+        for path, methods in routes.app().openapi()["paths"].items()
+    }
+
+    taken = {
+        each.path: {parameter["name"] for parameter in (each.openapi_extra or {})["parameters"]}
+        for each in analytics.router.routes
+        if isinstance(each, APIRoute)
+    }
+
+    assert taken == numbers
 
 
 async def test_without_dashboards_the_api_says_so_at_once(installation: Settings, store: Store) -> None:

@@ -67,9 +67,9 @@ BODIES = {
     ("POST", "/appointments/{appointment_id}/close"): {"status": "completed"},
 }
 QUERIES = {
-    "/live": {"seconds": 1},
-    "/appointments/slots": {"service_id": str(UUID(int=1))},
-    "/documents": {"title": "t"},
+    ("GET", "/live"): {"seconds": 1},
+    ("GET", "/appointments/slots"): {"service_id": str(UUID(int=1))},
+    ("POST", "/documents"): {"title": "t"},
 }
 FILES = {
     ("POST", "/documents"): ("text/plain", b"words"),
@@ -99,7 +99,7 @@ async def call(client, method, path, ids, key=None):
         path.format(**ids),
         json=BODIES.get((method, path)),
         content=content,
-        params=QUERIES.get(path),
+        params=QUERIES.get((method, path)),
         headers=headers,
         follow_redirects=False,
     )
