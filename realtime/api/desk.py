@@ -11,8 +11,9 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.identity import Identity
-from mychatflow.store import on_record
+from mychatflow.store import idempotency_keys, on_record
 from mychatflow.store.cipher import TenantCipher
+from mychatflow.store.idempotency_keys import Claim
 from mychatflow.store.on_record import Change
 from realtime.api import doors
 from realtime.api.doors import Doors
@@ -21,11 +22,12 @@ from realtime.api.problems import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One request of one caller; `at` is the moment it came in."""
+    """One request of one caller; `at` is the moment it came in, `claim` what its Idempotency-Key gave it."""
 
     doors: Doors
     caller: Identity
     at: datetime
+    claim: Claim | None
 
     @property
     def tenant_id(self) -> UUID:
@@ -41,11 +43,13 @@ class Desk:
 
     @asynccontextmanager
     async def changing(self, action: str, subject: UUID | str | None = None) -> AsyncIterator[Change]:
-        """The audit row is written last and committed first: nothing changes without one."""
+        """The audit row is written last and committed first: nothing changes without one, or twice under one key."""
         async with on_record.changing(
             self.doors.store, self.tenant_id, actor=self.caller.actor, action=action, subject=subject, at=self.at
         ) as change:
             yield change
+            if self.claim and not await idempotency_keys.mark_done(change.transaction, self.claim):
+                raise Problem(409, "still_running", "This took so long that another with its key was begun meanwhile.")
 
     async def opens(self, what: str, contact_id: UUID) -> None:
         """On record before that person's words are shown."""
@@ -64,7 +68,8 @@ def not_found(what: str) -> Never:
 
 # A plain function would be called in a thread: two changes of thread for nothing.
 async def _desk(request: Request) -> Desk:
-    return Desk(doors=doors.of(request), caller=request.state.caller, at=datetime.now(UTC))
+    state = request.state
+    return Desk(doors=doors.of(request), caller=state.caller, at=datetime.now(UTC), claim=getattr(state, "claim", None))
 
 
 AtDesk = Annotated[Desk, Depends(_desk)]

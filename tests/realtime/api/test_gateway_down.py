@@ -2,14 +2,18 @@
 
 from pydantic import SecretStr
 
+from mychatflow.settings import Settings
 from tests.realtime.api.conftest import bearer, served
+
+
+def unreachable(settings: Settings) -> Settings:
+    return settings.model_copy(update={"waha_base_url": "http://127.0.0.1:9", "waha_api_key": SecretStr("k")})
 
 
 async def test_an_absent_gateway_is_named(fresh, shop, redis_client):
     assert await redis_client.ping()
-    settings = fresh.model_copy(update={"waha_base_url": "http://127.0.0.1:9", "waha_api_key": SecretStr("k")})
 
-    async with served(settings) as client:
+    async with served(unreachable(fresh)) as client:
         answer = await client.post(f"/instances/{shop.tenant.instance_id}/start", headers=bearer(shop.key))
 
     assert answer.status_code == 503
