@@ -25,7 +25,10 @@ class NotDone(Exception):
 
 
 def refuse_stale(shown: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises NotDone for a row that changed since a form showed it, which would write all of its past over that."""
+    """Raises NotDone for a row that changed since a form showed it, which would write all of its past over that.
+
+    Read `now` of a row that is held (row_lock), or two who save at once both pass.
+    """
     if any(shown[name] != now[name] for name in now if name in shown):
         raise NotDone("a colleague changed this meanwhile. Close this and open it again to see how it stands now.")
 

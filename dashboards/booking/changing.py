@@ -15,7 +15,7 @@ from mychatflow.rules.appointment_text import Occasion
 from mychatflow.rules.booking import ForgedSlot
 from mychatflow.rules.business_hours import InvalidHours
 from mychatflow.rules.role import Permission
-from mychatflow.store import appointment_notices, appointments, contact_book, services
+from mychatflow.store import appointment_notices, appointments, contact_book, row_lock, services
 from mychatflow.store.appointments import Appointment, Gone
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
@@ -121,6 +121,7 @@ def save(
             made = await services.create(change.transaction, cipher.tenant_id, table, given)
             change.subject = str(made["id"])
             return
+        await row_lock.hold(change.transaction, cipher.tenant_id, table, row_id)
         known = await services.by_id(change.transaction, cipher.tenant_id, table, row_id)
         if known is None:
             raise NotDone("it is gone.")

@@ -22,6 +22,7 @@ from mychatflow.store import (
     campaigns,
     contact_attributes,
     contact_filters,
+    row_lock,
 )
 from mychatflow.store.campaigns import WrongState
 from mychatflow.store.cipher import TenantCipher
@@ -87,6 +88,7 @@ def save(looking: Viewer, shown: Mapping[str, Any], wanted: Wanted) -> bool:
             )
             change.subject = str(made["id"])
             return
+        await row_lock.hold(change.transaction, cipher.tenant_id, "campaigns", campaign_id)
         known = await campaigns.by_id(change.transaction, cipher.tenant_id, campaign_id)
         if known is None:
             raise NotDone("somebody deleted this campaign meanwhile.")

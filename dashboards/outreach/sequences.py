@@ -14,7 +14,7 @@ from dashboards.viewer import Viewer
 from mychatflow.rules import template
 from mychatflow.rules.role import Permission
 from mychatflow.rules.template import InvalidTemplate
-from mychatflow.store import contact_attributes, contact_filters, follow_up_runs, follow_up_sequences
+from mychatflow.store import contact_attributes, contact_filters, follow_up_runs, follow_up_sequences, row_lock
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
 
@@ -70,6 +70,7 @@ def save(looking: Viewer, shown: Mapping[str, Any] | None, wanted: Wanted) -> bo
             )
             change.subject = str(made["id"])
             return
+        await row_lock.hold(change.transaction, cipher.tenant_id, "follow_up_sequences", sequence_id)
         known = await follow_up_sequences.by_id(change.transaction, cipher.tenant_id, sequence_id)
         if known is None:
             raise NotDone("somebody deleted this sequence meanwhile.")

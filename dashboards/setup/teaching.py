@@ -12,7 +12,7 @@ from dashboards import changes
 from dashboards.changes import NotDone
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
-from mychatflow.store import documents, quick_replies, unanswered
+from mychatflow.store import documents, quick_replies, row_lock, unanswered
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
 
@@ -62,6 +62,7 @@ def change_text(looking: Viewer, shown: Mapping[str, Any], wanted: Text) -> bool
     text_id: UUID = shown["id"]
 
     async def work(change: Change, cipher: TenantCipher, _by: Viewer, _at: datetime) -> None:
+        await row_lock.hold(change.transaction, cipher.tenant_id, "quick_replies", text_id)
         known = await quick_replies.by_id(change.transaction, cipher.tenant_id, text_id)
         if known is None:
             raise NotDone("somebody deleted this text meanwhile.")

@@ -12,7 +12,7 @@ from dashboards import changes, data, shell, toasts
 from dashboards.changes import NotDone
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
-from mychatflow.store import colleagues, contact_book, desk, ownership
+from mychatflow.store import colleagues, contact_book, desk, ownership, row_lock
 from mychatflow.store.cipher import TenantCipher
 from mychatflow.store.on_record import Change
 
@@ -179,6 +179,7 @@ async def _note(
     at: datetime,
 ) -> None:
     del at
+    await row_lock.hold(change.transaction, by.tenant_id, "contacts", contact_id)
     await _found(change, by.tenant_id, contact_id)
     written = await contact_book.notes(change.transaction, by.tenant_id, contact_id, cipher=cipher) or ""
     if written != shown:
