@@ -117,9 +117,12 @@ def _edit_one(rows: Rows, name: str, edit: Any) -> None:
 def _service_form(looking: Viewer, known: dict[str, Any]) -> None:
     mark = shell.keyed("service", *known.values())
     st.text_input("Name", known["name"], max_chars=200, key=f"name-{mark}", placeholder="Cleaning")
-    columns = st.columns(2)
     for number, (name, label, least, most, told) in enumerate(_MINUTES):
+        if number % 2 == 0:
+            # A row of its own: beneath one another, and from key to key, they follow as they are read.
+            columns = st.columns(2)
         forms.number(label, least, most, known[name], within=columns[number % 2], key=f"{name}-{mark}", help=told)
+    columns = st.columns(2)
     price = known["price_cents"]
     shown = None if price is None else price / 100
     forms.number("Price", 0.0, 20_000_000.0, shown, within=columns[0], key=f"price-{mark}", empty="not shown")

@@ -87,6 +87,8 @@ def _when(looking: Viewer, known: dict[str, Any], *, mark: str) -> None:
     first.date_input("Starts on", local.date() if local else None, key=f"day-{mark}", help="Empty: when you start it.")
     second.time_input("at", local.time() if local else time(10), key=f"hour-{mark}")
     forms.number("Messages a minute", 1, 600, known["messages_per_minute"], within=third, key=f"pace-{mark}")
+    # A row of its own: beneath one another, and from key to key, they follow as they are read.
+    first, second, third = st.columns(3)
     first.time_input("Quiet from", known["quiet_from"], key=f"from-{mark}", help="By each contact's own clock.")
     second.time_input("Quiet until", known["quiet_until"], key=f"until-{mark}")
     forms.number(

@@ -83,6 +83,7 @@ def _beginning(known: dict[str, Any], *, mark: str) -> None:
         key=f"held-out-{mark}",
         help="So many people get nothing. Only against them can anybody know what the messages brought.",
     )
+    left, right = st.columns(2)
     left.time_input("Quiet from", known["quiet_from"], key=f"from-{mark}", help="By the contact's own clock.")
     right.time_input("Quiet until", known["quiet_until"], key=f"until-{mark}")
 

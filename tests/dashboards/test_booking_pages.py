@@ -157,3 +157,11 @@ def test_the_week_shows_names_as_text_on_the_local_day() -> None:
 
     assert "<img" not in shown
     assert shown.index("Wed 25") < shown.index("00:30") < shown.index("Thu 26")
+
+
+def test_the_fields_of_a_service_follow_as_they_are_read(pages: Town) -> None:
+    """In the order of the page, which is that of the keyboard and of a phone."""
+    test = opened("services", workspace=pages.dental.name).button(key="new-service").click().run()
+
+    told = [field.label.partition(",")[0] for field in test.number_input]
+    assert told[:4] == ["It takes", "Starts every … minutes", "Minutes before", "Minutes after"]

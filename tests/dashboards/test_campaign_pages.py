@@ -173,3 +173,10 @@ def _forget_a_name(pages: Town, shop: Shop) -> None:
             " (select tenant_id, id from contacts where tenant_id = %s and not is_handed_off order by id limit 1)",
             (shop.tenant_id,),
         )
+
+
+def test_the_hours_of_a_campaign_follow_as_they_are_read(pages: Town) -> None:
+    """In the order of the page, which is that of the keyboard and of a phone."""
+    test = opened("campaigns", workspace=pages.dental.name).button(key="new-campaign").click().run()
+
+    assert [field.label for field in test.time_input] == ["at", "Quiet from", "Quiet until"]
