@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dashboards import changes
+from dashboards import changes, wording
 from dashboards.changes import NotDone
 from dashboards.outreach import audience
 from dashboards.viewer import Viewer
@@ -159,10 +159,10 @@ async def _refuse_unknown_variables(change: Change, tenant_id: UUID, campaign_id
         raise NotDone(f"{invalid}.") from invalid
     missing = (await campaign_audience.preview(change.transaction, tenant_id, plan, at=at)).missing
     if missing:
-        named = ", ".join(f"{name} of {count:,}" for name, count in missing.items())
-        raise NotDone(
-            f"not known: {named} contacts. State a default, like {{{{name|friend}}}}, or narrow the audience."
+        named = ", ".join(
+            f"{name} of {wording.counted(count, 'contact', 'contacts')}" for name, count in missing.items()
         )
+        raise NotDone(f"not known: {named}. State a default, like {{{{name|friend}}}}, or narrow the audience.")
 
 
 async def _values(change: Change, looking: Viewer, wanted: Wanted) -> dict[str, Any]:

@@ -50,7 +50,10 @@ def _campaign(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
         st.html(parts.card_title(row["name"], _about(row, looking.timezone)), width="content")
         with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
             st.html(parts.chip(wording.words(row["state"]), _TONES.get(row["state"], "quiet")), width="content")
-            _actions(looking, row, at=at)
+            fault = data.fault(looking.tenant_id, row) if row["state"] == "paused" else None
+            _actions(looking, row, can_go_on=not fault, at=at)
+    if fault:
+        st.html(parts.warned(f"It cannot go on: {fault}. Define it again and resume, or cancel the campaign."))
     left, right = st.columns([1, 1.2])
     left.html(f'<div class="mcf-bubble out mcf-sample">{wording.escaped(row["template"])}</div>')
     left.caption(f"To {shell.plain(audience.told(row['audience']))}")
@@ -88,7 +91,7 @@ def _about(row: dict[str, Any], timezone: str) -> str:
     return f"{when} · {row['messages_per_minute']} a minute · {quiet} · {row['holdout_share']:.0%} held out"
 
 
-def _actions(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
+def _actions(looking: Viewer, row: dict[str, Any], *, can_go_on: bool, at: datetime) -> None:
     mark, state = row["id"], row["state"]
     if state in ("draft", "scheduled", "running", "paused") and st.button("Test", key=f"test-{mark}"):
         campaign_form.test(looking, row)
@@ -102,7 +105,12 @@ def _actions(looking: Viewer, row: dict[str, Any], *, at: datetime) -> None:
         st.button("Pause", icon=":material/pause:", key=f"pause-{mark}", on_click=_move, args=(looking, mark, "pause"))
     if state == "paused":
         st.button(
-            "Resume", icon=":material/play_arrow:", key=f"resume-{mark}", on_click=_move, args=(looking, mark, "resume")
+            "Resume",
+            icon=":material/play_arrow:",
+            key=f"resume-{mark}",
+            disabled=not can_go_on,
+            on_click=_move,
+            args=(looking, mark, "resume"),
         )
     if state in ("scheduled", "running", "paused"):
         with st.popover("Cancel", type="tertiary", key=f"cancelling-{mark}"):
@@ -123,7 +131,10 @@ def _progress(looking: Viewer, campaign_id: UUID, shown: str, *, at: datetime) -
         st.rerun()
     results = found["results"]
     if not results["recipients"]:
-        states.empty("The audience is being written down", "Numbers appear with the first people.")
+        if shown == "running":
+            states.empty("The audience is being written down", "Numbers appear with the first people.")
+        else:
+            states.empty("Nobody was written to", "It was stopped before the first message.")
         return
     drawn = parts.funnel([(word, results[state]) for state, word in _REACHED.items()])
     for (state, word), step in zip(_REACHED.items(), drawn, strict=True):

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dashboards.operational import bridge
+from mychatflow.rules.template import InvalidTemplate
 from mychatflow.store import (
     campaign_audience,
     campaign_results,
@@ -75,6 +76,15 @@ def audience_now(tenant_id: UUID, row: Mapping[str, Any], *, at: datetime) -> Pr
         return await campaign_audience.preview(transaction, tenant_id, plan, at=at)
 
     return bridge().in_tenant(tenant_id, read)
+
+
+def fault(tenant_id: UUID, row: Mapping[str, Any]) -> str | None:
+    """Why no worker can go on with the campaign: an attribute that it asks for was forgotten."""
+    try:
+        bridge().in_tenant(tenant_id, partial(campaign_audience.plan_of, tenant_id=tenant_id, row=row))
+    except InvalidTemplate as invalid:
+        return f"its message names {invalid.variable}, which is no more" if invalid.variable else str(invalid)
+    return None
 
 
 def audience_behind(tenant_id: UUID, row: Mapping[str, Any], part: str, of: str | None, *, at: datetime) -> Rows:

@@ -1,5 +1,6 @@
 """An admin drafts a campaign, sees whom it reaches, tries it, starts it, stops it: on record, in one workspace."""
 
+import html
 from dataclasses import replace
 from typing import Any
 
@@ -138,8 +139,54 @@ def test_a_start_is_refused_while_a_variable_is_unknown_of_somebody(pages: Town)
 
     test = pressed(shop, "start", "start-campaign")
 
-    assert shell.plain("not known: name of 1 contacts") in test.toast[0].value
+    assert shell.plain("not known: name of 1 contact.") in test.toast[0].value
     assert newest(shop)["state"] == "draft"
+
+
+@pytest.mark.parametrize(
+    ("text", "audience", "told"),
+    [
+        ("Your {{attributes.plan|usual}}", "{}", "its message names attributes.plan, which is no more"),
+        (
+            "Hello",
+            '{"attributes": [{"key": "plan", "comparison": "is", "value": "gold"}]}',
+            "the audience asks for the attribute 'plan', which is no more",
+        ),
+    ],
+)
+def test_a_campaign_paused_for_a_forgotten_attribute_says_why(pages: Town, text: str, audience: str, told: str) -> None:
+    shop = pages.dental
+    drafted(shop, name="Forgotten", text="Hello")
+    row = newest(shop)
+    with psycopg.connect(pages.settings.role_url("engine")) as connection:
+        connection.execute(
+            "update campaigns set state = 'paused', template = %s, audience = %s, started_at = created_at"
+            " where id = %s",
+            (text, audience, row["id"]),
+        )
+
+    test = opened("campaigns", workspace=shop.name)
+
+    shown = html.unescape(html_of(test))
+    assert told in shown
+    assert "Nobody was written to" in shown
+    assert test.button(key=f"resume-{row['id']}").disabled
+    pressed(shop, "cancel")
+    assert newest(shop)["state"] == "cancelled"
+
+
+def test_a_campaign_that_somebody_paused_may_go_on(pages: Town) -> None:
+    shop = pages.dental
+    drafted(shop, name="Rests", text="Hello")
+    for key, then in (("start", "start-campaign"), ("pause", None)):
+        pressed(shop, key, then)
+
+    test = opened("campaigns", workspace=shop.name)
+    is_closed = test.button(key=f"resume-{newest(shop)['id']}").disabled
+    pressed(shop, "cancel")
+
+    assert not is_closed
+    assert "cannot go on" not in html_of(test)
 
 
 def test_a_draft_without_words_is_refused(pages: Town) -> None:
