@@ -1,6 +1,7 @@
 """Numbers, times and names as people read them: one wording on tiles, charts, tables and exports."""
 
 import html
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -8,6 +9,8 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE as _COUNTRIES
+
+from mychatflow.rules.lift import Lift
 
 NO_DATA = "no data"
 _MARK_LENGTH = 6
@@ -78,6 +81,12 @@ def share(value: float | None, *, digits: int = 1) -> str:
     if value < 1 and told == f"{100:.{digits}f}%":
         return f"over {100 - least:.{digits}f}%"
     return told
+
+
+def points(lift: Lift) -> str:
+    """A difference of two shares that stand beside it as whole percents, and what it may be: rounded outwards."""
+    between = round(lift.treated_rate * 100) - round(lift.held_out_rate * 100)
+    return f"{between:+d} points ({math.floor(lift.low * 100):+d} to {math.ceil(lift.high * 100):+d})"
 
 
 def change(now: float | None, before: float | None) -> float | None:

@@ -85,7 +85,8 @@ def _measured(rows: list[Calls]) -> str:
         return "no calls"
     slowest = max((row.p95_ms for row in rows if row.p95_ms is not None), default=None)
     share = sum(row.ok_count for row in rows) / attempts
-    return f"{wording.share(share, digits=2)} ok · p95 {wording.seconds(slowest)}"
+    told = wording.share(share, digits=0 if share in {0, 1} else 1)
+    return f"{told} ok · p95 {wording.seconds(slowest)}"
 
 
 def _calls(rows: list[Calls]) -> None:

@@ -161,7 +161,6 @@ def _facts(results: dict[str, Any]) -> list[Fact]:
     if lift is None:
         return [*facts, Fact(name="Brought by it", value="not measured: nobody was held out")]
     chosen, held_out = (f"{results[name]:,}" for name in ("assigned", "held_out"))
-    points = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
     return [
         *facts,
         Fact(
@@ -174,7 +173,11 @@ def _facts(results: dict[str, Any]) -> list[Fact]:
             value=wording.share(lift.held_out_rate, digits=0),
             part="held_out_wrote",
         ),
-        Fact(name="Brought by it", value=points, explained="The first of these two rates less the second; open those."),
+        Fact(
+            name="Brought by it",
+            value=wording.points(lift),
+            explained="The first of these two rates less the second; open those.",
+        ),
     ]
 
 

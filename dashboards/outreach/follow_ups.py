@@ -129,12 +129,15 @@ def _results(found: dict[str, Any]) -> list[Fact]:
         return [*told, Fact(name="Brought by it", value="not measured: nobody was held out")]
     chosen = f"{wording.share(lift.treated_rate, digits=0)} of {found['assigned']:,} chosen"
     unprompted = f"{wording.share(lift.held_out_rate, digits=0)} of {found['held_out']:,} held out"
-    points = f"{lift.difference * 100:+.0f} points ({lift.low * 100:+.0f} to {lift.high * 100:+.0f})"
     return [
         *told,
         Fact(name="Wrote within 7 days of the start", value=chosen, part="assigned_replied"),
         Fact(name="Wrote unprompted", value=unprompted, part="held_out_replied"),
-        Fact(name="Brought by it", value=points, explained="The first of these two rates less the second; open those."),
+        Fact(
+            name="Brought by it",
+            value=wording.points(lift),
+            explained="The first of these two rates less the second; open those.",
+        ),
     ]
 
 

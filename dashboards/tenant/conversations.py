@@ -159,7 +159,7 @@ def _table(rows: data.Rows, *, timezone: str) -> int | None:
         alt=f"Table of {len(rows)} conversations with outcome, reason and times.",
         column_config={
             "Reason": column.TextColumn(width=150),
-            "Began": column.DatetimeColumn(format="D MMM, HH:mm", timezone=timezone, width="small"),
+            "Began": column.DatetimeColumn(format="D MMM, HH:mm", timezone=timezone, width=120),
             "Messages": column.NumberColumn(width="small"),
             "Language": column.TextColumn(width="small"),
         },

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dashboards import chat, exports, parts, people, shell, wording
 from dashboards.parts import Column
 from mychatflow.rules import spreadsheet
+from mychatflow.rules.lift import lift
 from mychatflow.store.chats import Message
 from mychatflow.store.contacts import Contact
 
@@ -200,6 +201,24 @@ def test_counts_read_short(value: float | None, told: str) -> None:
 )
 def test_a_few_are_not_none_and_nearly_all_not_all(value: float | None, digits: int, told: str) -> None:
     assert wording.share(value, digits=digits) == told
+
+
+@pytest.mark.parametrize(
+    ("treated", "held_out", "told"),
+    [
+        # Each rounded alone would read 23%, 12% and +10 points.
+        ((226, 1000), (121, 1000), "+11 points (+7 to +14)"),
+        ((0, 40), (20, 40), "-50 points (-65 to -32)"),
+        ((7, 10), (7, 10), "+0 points (-36 to +36)"),
+    ],
+)
+def test_a_difference_of_shares_agrees_with_the_shares_beside_it(
+    treated: tuple[int, int], held_out: tuple[int, int], told: str
+) -> None:
+    found = lift(treated=treated[1], treated_replied=treated[0], held_out=held_out[1], held_out_replied=held_out[0])
+
+    assert found is not None
+    assert wording.points(found) == told
 
 
 @pytest.mark.parametrize(
