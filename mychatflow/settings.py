@@ -29,6 +29,9 @@ _Secret = Annotated[SecretStr | None, BeforeValidator(setting_forms.unless_blank
 _Rate = Annotated[str, AfterValidator(setting_forms.rate)]
 _Budgets = Annotated[_Text, AfterValidator(setting_forms.daily_budgets)]
 _Url = Annotated[_Text, AfterValidator(setting_forms.web_address)]
+_Address = Annotated[str, AfterValidator(setting_forms.web_address)]
+_Mails = Annotated[_Text, AfterValidator(setting_forms.mail_addresses)]
+_Port = Annotated[Annotated[int, Field(ge=1, le=65535)] | None, BeforeValidator(setting_forms.unless_blank)]
 _Folder = Annotated[Path | None, BeforeValidator(setting_forms.unless_blank)]
 _Lake = Annotated[_Text, AfterValidator(setting_forms.warehouse_url)]
 _Bucket = Annotated[_Text, AfterValidator(setting_forms.bucket_url)]
@@ -123,15 +126,13 @@ class Settings(BaseSettings):
         None, description="`whsec_…` of the Clerk webhook; several by commas while rotating."
     )
     resend_api_key: _Secret = Field(None, description="Without it e-mails land in the data dir's outbox folder.")
-    resend_api_url: Annotated[str, AfterValidator(setting_forms.web_address)] = Field(
-        "https://api.resend.com", description="Resend's address."
-    )
+    resend_api_url: _Address = Field("https://api.resend.com", description="Resend's address.")
     email_from: str = Field("MyChatFlow <hello@localhost>", description="Sender of e-mails.")
-    alert_emails: str | None = Field(None, description="Who hears of the platform's alerts, separated by commas.")
+    alert_emails: _Mails = Field(None, description="Who hears of the platform's alerts, separated by commas.")
     metrics_dir: _Folder = Field(
         None, validation_alias="PROMETHEUS_MULTIPROC_DIR", description="Where processes add up their metrics."
     )
-    worker_metrics_port: int | None = Field(None, description="Where worker 1 answers /metrics; off when unset.")
+    worker_metrics_port: _Port = Field(None, description="Where worker 1 answers /metrics; off when unset.")
     sentry_dsn: _Secret = Field(None, description="Error reports; off when unset.")
     otel_exporter_otlp_endpoint: _Url = Field(None, description="Traces; off when unset.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")

@@ -29,6 +29,9 @@ def test_settings_are_shown_without_secrets(tmp_path):
         ("DATABASE_ENGINE_URL", "me:hush-hush@host/shop"),
         ("REDIS_URL", "cache.example:6379"),
         ("REDIS_URL", "redis://"),
+        ("WORKER_METRICS_PORT", "0"),
+        ("WORKER_METRICS_PORT", "99999"),
+        ("ALERT_EMAILS", "ana@example.com; hush-hush@example.com"),
     ],
 )
 def test_a_wrong_variable_is_named_and_refused(tmp_path, name, value):

@@ -16,6 +16,14 @@ def test_other_rates_are_refused(value):
         setting_forms.rate(value)
 
 
+@pytest.mark.parametrize("value", ["ana", "ana@", "a@b;c@d", "Ana <a@b>", "a@b,", "a@b c@d", "a@b@c"])
+def test_whom_alerts_go_to_are_addresses_between_commas(value):
+    assert setting_forms.mail_addresses("a@b.example, ops@localhost") == "a@b.example, ops@localhost"
+
+    with pytest.raises(ValueError, match="ana@example"):
+        setting_forms.mail_addresses(value)
+
+
 @pytest.mark.parametrize(("value", "kept"), [("", None), ("  ", None), ("sk-1", "sk-1"), (None, None), (0, 0)])
 def test_a_blank_setting_is_unset(value, kept):
     assert setting_forms.unless_blank(value) == kept
