@@ -32,6 +32,36 @@ _FORGET_VALUES = text(
     where tenant_id = :tenant_id and jsonb_exists(attributes, :key)
     """
 )
+# Of a sequence, the steps of its runs and of new ones; what finished or was cancelled asks for nothing any more.
+_USES = text(
+    """
+    select 'campaigns' as kind, id, name from campaigns
+    where tenant_id = :tenant_id
+        and state in ('draft', 'scheduled', 'running', 'paused')
+        and (template ~ :named or audience @> cast(:asked as jsonb))
+    union all
+    select 'segments', id, name from segments where tenant_id = :tenant_id and filter @> cast(:asked as jsonb)
+    union all
+    select 'follow_up_sequences', id, name from follow_up_sequences
+    where tenant_id = :tenant_id and exists (
+        select 1 from follow_up_steps as steps
+        where steps.tenant_id = follow_up_sequences.tenant_id
+            and steps.sequence_id = follow_up_sequences.id
+            and (
+                steps.version = follow_up_sequences.version
+                or exists (
+                    select 1 from follow_up_runs as runs
+                    where runs.tenant_id = steps.tenant_id
+                        and runs.sequence_id = steps.sequence_id
+                        and runs.version = steps.version
+                        and runs.state = 'running'
+                )
+            )
+            and (steps.template ~ :named or steps.condition @> cast(:asked as jsonb))
+    )
+    order by kind, name, id
+    """
+)
 _SET = text(
     """
     update contacts set
@@ -70,6 +100,20 @@ async def define(
     }
     row = (await transaction.execute(_DEFINE, values)).mappings().one_or_none()
     return None if row is None else dict(row)
+
+
+async def uses(transaction: AsyncConnection, tenant_id: UUID, key: str) -> dict[str, list[dict[str, str]]]:
+    """The campaigns, segments and follow-up sequences that ask for it, by kind, each with id and name."""
+    values = {
+        "tenant_id": tenant_id,
+        # As `rules.template` reads a variable.
+        "named": rf"\{{\s*attributes\.{key}\s*[|}}]",
+        "asked": json.dumps({"attributes": [{"key": key}]}),
+    }
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in await transaction.execute(_USES, values):
+        found.setdefault(row.kind, []).append({"id": str(row.id), "name": row.name})
+    return found
 
 
 async def forget(transaction: AsyncConnection, tenant_id: UUID, key: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
 from mychatflow.rules.attributes import AttributeType, Definition
@@ -124,10 +124,23 @@ async def define_attribute(desk: AtDesk, wanted: NewAttribute) -> Attribute:
 @router.delete(
     "/contact-attributes/{attribute_key}", status_code=204, summary="Forget an attribute and its values", **_EDIT
 )
-async def forget_attribute(desk: AtDesk, attribute_key: Annotated[str, Path(pattern=_KEY)]) -> None:
+async def forget_attribute(
+    desk: AtDesk,
+    attribute_key: Annotated[str, Path(pattern=_KEY)],
+    force: Annotated[bool, Query(description="Also one that is in use.")] = False,
+) -> None:
+    """409 `in_use` with the `uses` that ask for it: a campaign then stops, and a filter on it means nobody.
+
+    With `force` it goes all the same.
+    """
     async with desk.changing("contact_attribute.forgotten", attribute_key) as change:
+        uses = await contact_attributes.uses(change.transaction, desk.tenant_id, attribute_key)
         if not await contact_attributes.forget(change.transaction, desk.tenant_id, attribute_key):
             not_found("attribute")
+        if uses and not force:
+            named = ", ".join(f"{len(each)} {kind.replace('_', ' ')}" for kind, each in uses.items())
+            raise Problem(409, "in_use", f"Asked for by {named}: change those, or send `force=true`.", uses=uses)
+        change.detail["used_by"] = {kind: [each["id"] for each in found] for kind, found in uses.items()}
 
 
 @router.get("/segments", summary="Saved filters", **_SEE)

@@ -1,9 +1,11 @@
 """What a tenant knows of its contacts: attributes with types, saved filters, notes with authors, consents."""
 
+import json
+
 import pytest
 from sqlalchemy import text
 
-from tests.factories import a_contact
+from tests.factories import a_campaign, a_contact, a_sequence
 
 
 @pytest.fixture
@@ -60,6 +62,34 @@ async def test_a_forgotten_attribute_leaves_no_value(api, shop, attributes, rows
     assert (await api.delete("/contact-attributes/city")).status_code == 404
     taken = await api.post("/contact-attributes", json={"key": "visits", "label": "v", "type": "text"})
     assert (taken.status_code, taken.json()["code"]) == (409, "taken")
+
+
+async def test_an_attribute_in_use_is_forgotten_on_purpose_alone(api, shop, store, attributes, rows):
+    asks = json.dumps({"attributes": [{"key": "city", "value": "Madrid"}]})
+    tenant = shop.tenant
+    by_text = await a_campaign(store, tenant, name="A", template="In {{ attributes.city | town }}")
+    by_audience = await a_campaign(store, tenant, name="B", audience=asks)
+    await a_campaign(store, tenant, name="C", template="{{attributes.visits|0}} attributes.city")
+    over = await a_campaign(store, tenant, name="D", audience=asks)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        await transaction.execute(text("update campaigns set state = 'finished' where id = :id"), {"id": over})
+    steps = await a_sequence(store, tenant, "Hello {attributes.city}", name="S")
+    segment = await api.post("/segments", json={"name": "Madrid", "filter": json.loads(asks)})
+    await api.patch(f"/contacts/{shop.contact_id}", json={"attributes": {"city": "Madrid"}})
+
+    refused = await api.delete("/contact-attributes/city")
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "in_use")
+    assert refused.json()["uses"] == {
+        "campaigns": [{"id": str(by_text), "name": "A"}, {"id": str(by_audience), "name": "B"}],
+        "follow_up_sequences": [{"id": str(steps), "name": "S"}],
+        "segments": [{"id": segment.json()["id"], "name": "Madrid"}],
+    }
+    assert rows("select attributes from contacts")[0]["attributes"] == {"city": "Madrid"}
+    assert (await api.delete("/contact-attributes/city", params={"force": True})).status_code == 204
+    assert rows("select attributes from contacts")[0]["attributes"] == {}
+    [record] = rows("select detail from audit_log where action = 'contact_attribute.forgotten'")
+    assert record["detail"]["used_by"]["follow_up_sequences"] == [str(steps)]
 
 
 async def test_a_segment_means_whoever_fits_when_it_is_asked(api, shop, store, attributes):
