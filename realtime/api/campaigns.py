@@ -23,7 +23,7 @@ from mychatflow.store import (
     tenant_settings,
 )
 from mychatflow.store.campaigns import WrongState
-from realtime.api import pages, problems
+from realtime.api import filters, pages, problems
 from realtime.api.campaign_shapes import (
     Campaign,
     CampaignChange,
@@ -233,6 +233,7 @@ async def _values(desk: Desk, transaction: AsyncConnection, wanted: CampaignChan
         except InvalidTemplate as invalid:
             raise problems.invalid(("body", "template"), str(invalid)) from invalid
     if "audience" in values:
+        await filters.refuse_unknown(transaction, desk.tenant_id, wanted.audience, where=("body", "audience"))
         values["audience"] = contact_filters.written(wanted.audience)
     if wanted.instance_id is not None and not await instances.by_id(transaction, desk.tenant_id, wanted.instance_id):
         not_found("instance")

@@ -12,7 +12,7 @@ from mychatflow.rules.attributes import AttributeType, Definition
 from mychatflow.rules.contact_filter import ContactFilter
 from mychatflow.rules.role import Permission
 from mychatflow.store import consents, contact_attributes, contact_book, contact_filters, segments
-from realtime.api import pages, problems
+from realtime.api import filters, pages, problems
 from realtime.api.bodies import Body, Line, Shown, Tag
 from realtime.api.contacts import Contact, must_find
 from realtime.api.desk import AtDesk, not_found
@@ -129,9 +129,9 @@ async def forget_attribute(
     attribute_key: Annotated[str, Path(pattern=_KEY)],
     force: Annotated[bool, Query(description="Also one that is in use.")] = False,
 ) -> None:
-    """409 `in_use` with the `uses` that ask for it: a campaign then stops, and a filter on it means nobody.
+    """409 `in_use` with the `uses` that ask for it; with `force` it goes all the same.
 
-    With `force` it goes all the same.
+    A campaign that asks for it then stops, and a filter asks for a value that nobody has.
     """
     async with desk.changing("contact_attribute.forgotten", attribute_key) as change:
         uses = await contact_attributes.uses(change.transaction, desk.tenant_id, attribute_key)
@@ -153,6 +153,7 @@ async def list_segments(desk: AtDesk) -> SegmentList:
 @router.post("/segments", status_code=201, summary="Save a filter", **needs(Permission.EDIT_CONTACTS))
 async def create_segment(desk: AtDesk, wanted: NewSegment) -> Segment:
     async with desk.changing("segment.created") as change:
+        await filters.refuse_unknown(change.transaction, desk.tenant_id, wanted.filter, where=("body", "filter"))
         made = await segments.create(
             change.transaction,
             desk.tenant_id,
@@ -173,6 +174,8 @@ async def read_segment(desk: AtDesk, segment_id: UUID) -> Segment:
 @router.patch("/segments/{segment_id}", summary="Change a saved filter", **needs(Permission.EDIT_CONTACTS))
 async def change_segment(desk: AtDesk, segment_id: UUID, wanted: SegmentChange) -> Segment:
     async with desk.changing("segment.changed", segment_id) as change:
+        if wanted.filter is not None:
+            await filters.refuse_unknown(change.transaction, desk.tenant_id, wanted.filter, where=("body", "filter"))
         try:
             now = await segments.change(
                 change.transaction,

@@ -11,7 +11,7 @@ from mychatflow.rules import template
 from mychatflow.rules.role import Permission
 from mychatflow.rules.template import InvalidTemplate
 from mychatflow.store import contact_attributes, follow_up_runs, follow_up_sequences
-from realtime.api import pages
+from realtime.api import filters, pages
 from realtime.api.contacts import must_find
 from realtime.api.desk import AtDesk, Desk, not_found
 from realtime.api.follow_up_shapes import (
@@ -177,4 +177,6 @@ async def _steps(desk: Desk, transaction: AsyncConnection, steps: tuple[Step, ..
             where = ["body", "steps", number, "template"]
             errors = [{"where": where, "problem": str(invalid), "kind": "value_error"}]
             raise Problem(422, "invalid", f"steps[{number}].template: {invalid}", errors=errors) from invalid
+        place = ("body", "steps", number, "condition")
+        await filters.refuse_unknown(transaction, desk.tenant_id, step.condition, where=place)
     return [{"condition": {}} | step.model_dump(mode="json", exclude_defaults=True) for step in steps]

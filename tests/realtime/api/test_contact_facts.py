@@ -92,6 +92,31 @@ async def test_an_attribute_in_use_is_forgotten_on_purpose_alone(api, shop, stor
     assert record["detail"]["used_by"]["follow_up_sequences"] == [str(steps)]
 
 
+async def test_a_filter_asks_for_what_there_is(api, shop, attributes):
+    odd = [
+        ({"key": "citi", "comparison": "is_not", "value": "Madrid"}, "there is no such attribute"),
+        ({"key": "citi", "comparison": "is_set"}, "there is no such attribute"),
+        ({"key": "visits", "comparison": "at_least", "value": "3"}, "must be a number"),
+        ({"key": "since", "comparison": "at_most", "value": "01.12.2026"}, "must be a date"),
+        ({"key": "size", "value": "XXL"}, "must be one of"),
+    ]
+    for condition, fault in odd:
+        asked = {"attributes": [{"key": "city", "value": "Madrid"}, condition]}
+        step = {"delay_minutes": 1, "template": "Hello", "condition": asked}
+        answers = {
+            "filter": await api.post("/segments", json={"name": "n", "filter": asked}),
+            "audience": await api.post("/campaigns", json={"name": "n", "template": "Hello", "audience": asked}),
+            "steps[0].condition": await api.post("/follow-up-sequences", json={"name": "n", "steps": [step]}),
+            "change": await api.patch(f"/segments/{shop.segment_id}", json={"filter": asked}),
+        }
+        for where, answer in answers.items():
+            assert answer.status_code == 422, (where, condition)
+            assert fault in answer.json()["detail"]
+            assert answer.json()["errors"][0]["where"][-2:] == ["attributes", 1]
+    good = [{"key": "visits", "comparison": "at_least", "value": 3}, {"key": "size", "comparison": "is_set"}]
+    assert (await api.post("/segments", json={"name": "n", "filter": {"attributes": good}})).status_code == 201
+
+
 async def test_a_segment_means_whoever_fits_when_it_is_asked(api, shop, store, attributes):
     other = await a_contact(store, shop.tenant, name="Bob", tags=["new"])
     made = await api.post(
