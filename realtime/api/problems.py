@@ -105,7 +105,8 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         raise error
     errors = [{"where": list(item["loc"]), "problem": item["msg"], "kind": item["type"]} for item in error.errors()]
     if any(item["type"] == "json_invalid" for item in error.errors()):
-        return answer(400, "malformed", "The body is not valid JSON.", errors=errors)
+        fault = next(item["ctx"]["error"] for item in error.errors() if item["type"] == "json_invalid")
+        return answer(400, "malformed", f"The body is not valid JSON: {fault}.", errors=errors)
     is_json = "json" in request.headers.get("content-type", "")
     if not is_json and any(item["type"] == "model_attributes_type" for item in error.errors()):
         # What curl sends unless told is taken for a form, which no route of ours reads.

@@ -58,6 +58,14 @@ async def test_a_number_without_an_end_is_no_value(api, shop, visits):
         await refused(api, "PATCH", f"/contacts/{shop.contact_id}", body, "attributes.visits")
 
 
+async def test_a_field_that_stands_twice_is_refused(api, rows):
+    for body in ('{"name": "k", "role": "viewer", "role": "owner"}', '{"name": "k", "x": {"a": 1, "\\u0061": 2}}'):
+        answer = await api.post("/api-keys", content=body, headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+        assert answer.json()["detail"] == "The body is not valid JSON: a field stands twice."
+    assert rows("select 1 from api_keys where name = 'k'") == []
+
+
 async def test_days_that_no_calendar_reaches_are_refused_by_field(api, shop):
     for since, until, field in (
         ("9999-12-31", None, "from"),
