@@ -245,9 +245,13 @@ async def _values(desk: Desk, transaction: AsyncConnection, wanted: CampaignChan
 async def _instant(desk: Desk, transaction: AsyncConnection, given: datetime) -> datetime:
     settings = await tenant_settings.read(transaction, desk.tenant_id) or {}
     try:
-        return wall_time.instant(given, timezone=settings.get("timezone", "UTC"))
+        found = wall_time.instant(given, timezone=settings.get("timezone", "UTC"))
     except NoSuchTime as skipped:
         raise problems.invalid(("body", "scheduled_at"), str(skipped)) from skipped
+    # A year that was mistyped would write to everybody at once.
+    if found <= desk.at:
+        raise problems.invalid(("body", "scheduled_at"), "is past; leave it out to start at once", kind="past")
+    return found
 
 
 def _conflict(wrong: WrongState) -> Problem:

@@ -42,6 +42,18 @@ async def test_an_hour_without_offset_is_the_tenants(api):
     assert (await api.post(f"/campaigns/{made['id']}/cancel")).json()["state"] == "cancelled"
 
 
+async def test_an_hour_that_is_past_is_refused(api):
+    made = await drafted(api)
+    # A number is read as seconds since 1970.
+    for past in ("2024-12-01T10:00:00Z", "2024-12-01T10:00:00", -1):
+        drawn = await api.post("/campaigns", json={"name": "n", "template": "t", "scheduled_at": past})
+        moved = await api.patch(f"/campaigns/{made['id']}", json={"scheduled_at": past})
+        for answer in (drawn, moved):
+            assert answer.status_code == 422, past
+            assert answer.json()["detail"] == "scheduled_at: is past; leave it out to start at once."
+    assert (await api.patch(f"/campaigns/{made['id']}", json={"scheduled_at": None})).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
