@@ -238,8 +238,11 @@ def _parameters(dependant: Dependant) -> set[str]:
 
 
 def _refuse_unknown(request: Request, known: Collection[str]) -> None:
-    """A misspelt parameter would be ignored, and the answer taken for what was asked."""
-    for name in request.query_params if request.scope["query_string"] else ():
+    """A misspelt parameter would be ignored, and so the first of two: the answer would be taken for what was asked."""
+    names = [name for name, _ in request.query_params.multi_items()] if request.scope["query_string"] else []
+    for name in names:
+        if names.count(name) > 1:
+            raise problems.invalid(("query", name), "stands more than once", kind="repeated")
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"the closest is {close[0]}" if close else f"it takes {', '.join(sorted(known)) or 'none'}"

@@ -64,6 +64,8 @@ async def test_a_field_that_stands_twice_is_refused(api, rows):
         assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
         assert answer.json()["detail"] == "The body is not valid JSON: a field stands twice."
     assert rows("select 1 from api_keys where name = 'k'") == []
+    asked = await api.get("/contacts?limit=1&limit=2")
+    assert (asked.status_code, asked.json()["detail"]) == (422, "limit: stands more than once.")
 
 
 async def test_days_that_no_calendar_reaches_are_refused_by_field(api, shop):
