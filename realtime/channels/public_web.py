@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +15,9 @@ WEB_PORTS: Final = frozenset({80, 443})
 # Of a provider's or a translator's own network, and global to Python: 192.0.0.192 gives out a cloud's credentials, and
 # 168.63.129.16 another's.
 _OWN: Final = ("64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24", "168.63.129.16/32")
+# What a name server may be asked for; an underscore is in some names, a space in none.
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME: Final = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?", re.IGNORECASE)
 _INNER: Final = tuple(map(ipaddress.ip_network, _OWN))
 
 
@@ -50,7 +54,7 @@ def check(url: str, *, allows: Callable[[Address], bool] = is_public, ports: fro
     literal = _literal(host)
     if literal is not None and not allows(literal):
         raise AddressRefused("the address lies in a private network")
-    if literal is None and (":" in host or host.replace(".", "").isdigit()):
+    if literal is None and (not _NAME.fullmatch(host) or host.replace(".", "").isdigit()):
         raise AddressRefused("this is not a web address")
 
 

@@ -45,6 +45,11 @@ def test_the_web_is_public(address):
         ("http://①②⑦.⓪.⓪.①/", "private"),
         ("http://127.0.0.1./", "private"),
         ("http://[half", "not a web address"),
+        ("http://exa mple.com/", "not a web address"),
+        ("http://./", "not a web address"),
+        ("http://-.example.com/", "not a web address"),
+        (f"http://{'a' * 64}.example.com/", "not a web address"),
+        (f"http://{'a.' * 130}com/", "not a web address"),
     ],
 )
 async def test_inner_places_are_never_asked(url, why):
