@@ -123,3 +123,13 @@ async def test_nobody_there_is_a_plain_failure(fresh):
     answer = await sent(fresh, "http://127.0.0.1:9/")
 
     assert (answer.status, answer.error) == (None, "connection_failed")
+
+
+async def test_a_name_that_cannot_be_asked_for_is_an_answer_too(settings):
+    """Raised instead, it was tried each minute for good, and its endpoint never switched off."""
+    async with Post(settings) as opened:
+        answer = await opened.send(
+            f"https://{'a' * 64}.example.com/", b"{}", event_id=uuid4(), keys=[b"k" * 32], at=datetime.now(UTC)
+        )
+
+    assert (answer.status, answer.error) == (None, "address_refused")
