@@ -1,11 +1,17 @@
-"""How a worker shows that it is not stuck: a file that its loop touches, for whoever would start it again."""
+"""How a worker shows that it is not stuck: a file for whoever would start it again, a row for whoever looks on."""
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from mychatflow.store import heartbeats
+from mychatflow.store.session import Store
+from realtime.rounds import keep_looking
+
 _EVERY_SECONDS: Final = 2.0
+_TOLD_EVERY_SECONDS: Final = 15.0
 
 
 async def show(path: Path, *, stopping: asyncio.Event) -> None:
@@ -21,3 +27,15 @@ async def show(path: Path, *, stopping: asyncio.Event) -> None:
         # Whoever ended in order is neither killed nor stuck.
         with suppress(OSError):
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - as above
+
+
+async def tell(store: Store, *, stopping: asyncio.Event) -> None:
+    """Until told to stop, for the dashboards: they may run on another machine, and the last worker of all is meant."""
+
+    async def beat() -> None:
+        async with store.platform_transaction() as transaction:
+            await heartbeats.beat(transaction, "worker", at=datetime.now(UTC))
+
+    await keep_looking(
+        beat, seconds=_TOLD_EVERY_SECONDS, stopping=stopping, while_away="sign of life waits for Postgres"
+    )

@@ -121,6 +121,7 @@ class Worker:
             tasks.create_task(ReportMails(self.store, self._settings).run(self.stopping))
             tasks.create_task(Deliveries(self.store, self._settings).run(self.stopping))
             tasks.create_task(DataRequests(self.store, self._settings).run(self.stopping))
+            tasks.create_task(sign_of_life.tell(self.store, stopping=self.stopping))
             if self._alive is not None:
                 tasks.create_task(sign_of_life.show(self._alive, stopping=self.stopping))
             gc.collect()

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards.operational import bridge
 from mychatflow import settings as configuration
 from mychatflow.local import replay as replaying
-from mychatflow.store import alerts, operations, traces, watch
+from mychatflow.store import alerts, heartbeats, operations, traces, watch
 from mychatflow.store import dead_letters as letters
 from mychatflow.store.alerts import Alert
 from mychatflow.store.dead_letters import Letter
@@ -49,6 +49,12 @@ def provider_health(since: datetime) -> Rows:
 
 def queue() -> Queue:
     return bridge().across_tenants(operations.queue)
+
+
+def worker_seen_at() -> datetime | None:
+    """When any worker last said that it runs."""
+    beat = bridge().across_tenants(heartbeats.last).get("worker")
+    return beat[0] if beat else None
 
 
 def minutes(since: datetime, until: datetime) -> list[Minute]:

@@ -18,6 +18,8 @@ _WINDOW = timedelta(hours=6)
 _QUEUE_LIMIT = 100
 _WAIT_LIMIT_SECONDS = 5.0
 _SLOT = timedelta(minutes=5)
+# A worker says four times in this that it runs.
+_LONGEST_SILENCE = timedelta(minutes=1)
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -30,7 +32,11 @@ def _live() -> None:
     until = shell.now()
     since = (until - _WINDOW).replace(second=0, microsecond=0)
     queue, minutes, letters = data.queue(), data.minutes(since, until), data.dead_letters()
-    door.head("Delivery", "All workspaces, last 6 hours · refreshes every 5 seconds", *told(queue, at=until))
+    door.head(
+        "Delivery",
+        "All workspaces, last 6 hours · refreshes every 5 seconds",
+        *told(queue, data.worker_seen_at(), at=until),
+    )
     tiles(queue, minutes, at=until)
     left, right = st.columns(2)
     with left.container(border=True, height="stretch", key="card-queue"):
@@ -46,15 +52,22 @@ def _live() -> None:
         _dead_letters(letters, at=until)
 
 
-def told(queue: Queue, *, at: datetime) -> tuple[str, Tone]:
-    """The state of things, by the numbers below it: what waits for a person, then what mends itself."""
+def told(queue: Queue, worker_seen_at: datetime | None, *, at: datetime) -> tuple[str, Tone]:
+    """The state of things: whether anybody works, what waits for a person by the numbers below, what mends itself."""
+    said = []
+    if worker_seen_at is None:
+        said.append("No worker has run yet")
+    elif at - worker_seen_at > _LONGEST_SILENCE:
+        said.append(f"No worker runs, last seen {wording.ago(worker_seen_at, at=at)}")
+    tone: Tone = "bad" if said else "warn"
     is_stuck = (
         queue.waiting_count > _QUEUE_LIMIT
         or _longest_wait(queue, at=at) > LONGEST_WAIT
         or _letter_count(queue) > 0
         or are_late(queue, at=at)
     )
-    said = ["Somebody should look"] if is_stuck else []
+    if is_stuck:
+        said.append("Somebody should look")
     if queue.ambiguous_count:
         said.append(
             wording.counted(
@@ -63,7 +76,7 @@ def told(queue: Queue, *, at: datetime) -> tuple[str, Tone]:
                 "sends are in doubt: they are checked and go out again by themselves",
             )
         )
-    return (" · ".join(said), "warn") if said else ("Everything flows", "good")
+    return (" · ".join(said), tone) if said else ("Everything flows", "good")
 
 
 def _longest_wait(queue: Queue, *, at: datetime) -> timedelta:

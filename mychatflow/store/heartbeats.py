@@ -1,4 +1,4 @@
-"""When each job of the platform last ended well: backups, streams, published numbers, checks of the audit log."""
+"""When each job of the platform last ended well: backups, streams, published numbers, audits, a worker's look round."""
 
 from datetime import datetime
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Job = Literal["backup", "wal_stream", "snapshot", "analytics", "audit_chain"]
+Job = Literal["backup", "wal_stream", "snapshot", "analytics", "audit_chain", "worker"]
 _BEAT = text(
     """
     insert into heartbeats (job, beat_at, value) values (:job, :at, :value)

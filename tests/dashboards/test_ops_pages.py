@@ -200,11 +200,31 @@ def test_answers_that_wait_are_not_called_flowing(waited: int | None, is_late: b
     ],
 )
 def test_the_headline_says_what_the_numbers_say(numbers: dict[str, Any], told: tuple[str, str]) -> None:
-    assert delivery.told(a_queue(**numbers), at=NOW) == told
+    assert delivery.told(a_queue(**numbers), NOW - timedelta(seconds=60), at=NOW) == told
+
+
+def test_nothing_flows_where_no_worker_runs() -> None:
+    silent = NOW - timedelta(seconds=61)
+
+    assert delivery.told(a_queue(), None, at=NOW) == ("No worker has run yet", "bad")
+    assert delivery.told(a_queue(), silent, at=NOW) == ("No worker runs, last seen 1 min ago", "bad")
+    assert delivery.told(a_queue(parked_count=1), silent, at=NOW)[0].endswith(" · Somebody should look")
+
+
+def test_the_page_knows_a_worker_by_its_last_sign_of_life(pages: Town) -> None:
+    assert "No worker has run yet" in html_of(opened("delivery"))
+
+    with psycopg.connect(pages.settings.role_url("engine")) as connection:
+        connection.execute("insert into heartbeats (job, beat_at) values ('worker', now())")
+    shown = html_of(opened("delivery"))
+    with psycopg.connect(pages.settings.role_url("engine")) as connection:
+        connection.execute("delete from heartbeats where job = 'worker'")
+
+    assert "No worker" not in shown
 
 
 def test_a_send_in_doubt_hides_no_dead_letter() -> None:
-    said, tone = delivery.told(a_queue(ambiguous_count=2, dead_letter_count=1), at=NOW)
+    said, tone = delivery.told(a_queue(ambiguous_count=2, dead_letter_count=1), NOW, at=NOW)
 
     assert said.startswith("Somebody should look · 2 sends are in doubt")
     assert tone == "warn"
