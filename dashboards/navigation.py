@@ -8,16 +8,22 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboards import shell, states, toasts
+from dashboards import parts, shell, states, toasts
 from dashboards.booking import appointments, services
 from dashboards.ops import alerts, delivery, freshness, message_trace, providers, tenants
 from dashboards.outreach import campaigns, follow_ups
-from dashboards.setup import agent, knowledge, numbers, privacy, record, team, usage, webhooks
+from dashboards.setup import agent, data, knowledge, numbers, privacy, record, team, usage, webhooks
 from dashboards.tenant import ai_agent, conversations, inbox, leads, overview
 from dashboards.viewer import Viewer
 
 Least = Literal["viewer", "agent", "admin", "owner", "staff"]
 _FIRST = "overview"
+# The groups whose pages are filled by what customers write.
+_FED = frozenset({"Analytics", "Work"})
+_FIRST_STEPS = (
+    "Pair your phone under Numbers, write your prices and hours under Knowledge, and try a message under Agent "
+    "settings: an admin may. Until then nobody's message arrives here."
+)
 # What Streamlit calls the page of the bare address; nobody sees the word.
 _BARE = "home"
 
@@ -68,8 +74,7 @@ def pages(looking: Viewer, *, at: datetime) -> dict[str, list[st.Page]]:
     """The menu of that person; a page they may not open is not in it, and says so to who knows its address."""
     groups: dict[str, list[st.Page]] = {}
     for place in PLACES:
-        is_open = place.opens_for(looking)
-        show = partial(place.show, looking, at=at) if is_open else partial(states.forbidden, place.title, place.least)
+        is_open, show = place.opens_for(looking), content(place, looking, at=at)
         # A group of hidden pages alone would leave its heading behind.
         group = groups.setdefault(place.group if is_open else PLACES[0].group, [])
         if place.path == _FIRST:
@@ -79,6 +84,22 @@ def pages(looking: Viewer, *, at: datetime) -> dict[str, list[st.Page]]:
         else:
             group.append(_page(place, show, path=place.path, is_shown=is_open))
     return groups
+
+
+def content(place: Place, looking: Viewer, *, at: datetime) -> Callable[[], None]:
+    """What stands on the page for that person."""
+    if not place.opens_for(looking):
+        return partial(states.forbidden, place.title, place.least)
+    show = partial(place.show, looking, at=at)
+    return partial(_begun, looking, show) if place.group in _FED else show
+
+
+def _begun(looking: Viewer, show: Callable[[], None]) -> None:
+    """Without a number nothing can ever come: what to do first stands above a page that is only empty."""
+    if not data.numbers(looking.tenant_id):
+        with st.container(border=True, key="card-begin"):
+            st.html(parts.card_title("Begin with a number", _FIRST_STEPS))
+    show()
 
 
 def _lead_to(page: st.Page) -> None:

@@ -177,7 +177,9 @@ def _waterfall(looking: Viewer, choice: Choice, *, at: datetime) -> None:
 
 def _failovers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     kpis = data.overview_kpis(looking.tenant_id, choice.period)
-    told = f"Another model wrote {wording.share(kpis['fallback_rate'])} of replies ({kpis['fallback_count']:,})"
+    told = "Replies that another model wrote"
+    if kpis["fallback_rate"] is not None:
+        told = f"Another model wrote {wording.share(kpis['fallback_rate'])} of replies ({kpis['fallback_count']:,})"
     st.html(parts.card_title("Failover", told, metrics.help_text("failover")))
     if kpis["fallback_count"] and st.button("Read these replies", key="backup-replies", type="tertiary", icon=_ONWARD):
         behind.open_dialog(looking, behind.backups(looking, choice.period), choice.period, at=at)

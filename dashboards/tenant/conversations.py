@@ -66,23 +66,20 @@ def _per_day(looking: Viewer, choice: Choice, *, at: datetime) -> None:
 
 
 def _totals(looking: Viewer, choice: Choice, *, at: datetime) -> None:
-    kpis = data.overview_kpis(looking.tenant_id, choice.period)
-    rate = wording.share(kpis["auto_resolution_rate"])
-    st.html(
-        parts.card_title(
-            "Resolved without help",
-            f"{rate} of conversations the agent took part in{_compared(looking, choice)}",
-            metrics.help_text("auto_resolution"),
-        )
-    )
+    rate = data.overview_kpis(looking.tenant_id, choice.period)["auto_resolution_rate"]
+    told = "Of conversations the agent took part in" if rate is None else _of_taken(rate) + _compared(looking, choice)
+    st.html(parts.card_title("Resolved without help", told, metrics.help_text("auto_resolution")))
     rows = data.outcomes(looking.tenant_id, choice.period)
+    total = sum(row["episode_count"] for row in rows)
+    if not total:
+        states.empty("No outcome yet", "How many needed nobody, and how the others went, stands here.")
+        return
     before = data.outcomes(looking.tenant_id, choice.previous) if choice.previous else []
     earlier = {row["outcome"]: row["episode_count"] for row in before}
-    total = sum(row["episode_count"] for row in rows)
     shown = colours(shell.palette())
     for row in sorted(rows, key=lambda row: _OUTCOMES.index(row["outcome"])):
         name = wording.words(row["outcome"])
-        share = wording.share(row["episode_count"] / total if total else None, digits=0)
+        share = wording.share(row["episode_count"] / total, digits=0)
         drawn, is_pressed = shell.covered(row["outcome"], f"{name}: which conversations")
         change = wording.change(row["episode_count"], earlier.get(row["outcome"]))
         drawn.html(
@@ -93,6 +90,10 @@ def _totals(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         if is_pressed:
             found = behind.episodes(looking, choice.period, title=name, outcome=row["outcome"])
             behind.open_dialog(looking, found, choice.period, at=at)
+
+
+def _of_taken(rate: float) -> str:
+    return f"{wording.share(rate)} of conversations the agent took part in"
 
 
 def _compared(looking: Viewer, choice: Choice) -> str:

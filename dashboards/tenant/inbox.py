@@ -1,6 +1,7 @@
 """The chats as they are this second: who waits, what was said, how each AI answer came about, and our own word."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -13,7 +14,7 @@ from dashboards.tenant import attaching, contact_panel, turns, watching
 from dashboards.viewer import Viewer
 from mychatflow.rules.role import Permission
 from mychatflow.store.chats import Message
-from mychatflow.store.contacts import PAGE, ChatFilter, Contact
+from mychatflow.store.contacts import EVERY_CHAT, PAGE, ChatFilter, Contact
 
 _OWNERS = {"human": "With a person", "agent": "With the assistant"}
 _GRADES = ("A", "B", "C", "D", "F")
@@ -111,7 +112,10 @@ def _chats(looking: Viewer, search: str, wanted: ChatFilter) -> None:
     limit: int = st.session_state.get(listed, PAGE)
     contacts = data.inbox(looking.tenant_id, search=search, where=wanted, limit=limit)
     if not contacts:
-        states.empty("No chat matches", "New chats appear here by themselves.")
+        if search or replace(wanted, reader_id=None) != EVERY_CHAT:
+            states.empty("No chat matches", "Clear the search or a filter. New chats appear here by themselves.")
+        else:
+            states.empty("No chat yet", "The first appears here by itself, as soon as somebody writes.")
         return
     chosen = _chosen(looking)
     if chosen is None:

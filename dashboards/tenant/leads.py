@@ -141,7 +141,10 @@ def _contacts(looking: Viewer, choice: Choice, *, at: datetime) -> None:
         rows = people.named(looking, data.lead_list(looking.tenant_id, choice.period, grade=grade, limit=limit))
     rows = [row for row in rows if (wanted or "").casefold() in row["name"].casefold()][:_SHOWN]
     if not rows:
-        states.empty("Nobody matches", "Clear the grade or the name, or choose a longer period.")
+        if grade or wanted:
+            states.empty("Nobody matches", "Clear the grade or the name, or choose a longer period.")
+        else:
+            states.empty("Nobody wrote in this period", "Choose a longer one.")
         return
     chosen = _table(rows, timezone=looking.timezone)
     exports.of_page(looking, "leads", sheets.leads(looking, choice, rows), choice.period)

@@ -89,7 +89,8 @@ def _reply_time(looking: Viewer, choice: Choice, marks: Rows, *, at: datetime) -
     with states.reading(420):
         rows = data.reply_time_per_day(looking.tenant_id, choice.period)
     p95 = data.overview_kpis(looking.tenant_id, choice.period)["reply_p95_ms"]
-    subtitle = f"p95 {wording.seconds(p95)} · target {_TARGET_SECONDS:.0f} s"
+    target = f"target {_TARGET_SECONDS:.0f} s"
+    subtitle = f"p95 {wording.seconds(p95)} · {target}" if p95 is not None else target.capitalize()
     st.html(parts.card_title("Reply time", subtitle, f"{metrics.help_text('reply_time')} {_WAITED}"))
     if p95 is None:
         states.empty("No replies in this period", "Reply times appear after the assistant's first answer.")
@@ -156,7 +157,10 @@ def _providers(looking: Viewer, choice: Choice, *, at: datetime) -> None:
     with states.reading(391):
         usage = data.provider_usage(looking.tenant_id, choice.period)
     kpis = data.overview_kpis(looking.tenant_id, choice.period)
-    subtitle = f"Backup model answered {wording.share(kpis['fallback_rate'])} of messages"
+    backups = kpis["fallback_rate"]
+    subtitle = "Who answers, how fast and at what price"
+    if backups is not None:
+        subtitle = f"Backup model answered {wording.share(backups)} of messages"
     st.html(parts.card_title("AI providers", subtitle, metrics.help_text("provider_share")))
     if not usage:
         states.empty("No model was asked in this period", "Shares, speed and cost by provider appear here.")

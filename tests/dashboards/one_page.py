@@ -1,7 +1,6 @@
 """One page as the browser would load it, chosen by `?page=`: AppTest can only switch between files."""
 
 from dataclasses import replace
-from functools import partial
 from uuid import UUID
 
 import streamlit as st
@@ -23,9 +22,7 @@ def run() -> None:
         looking = looking.looking_at(replace(looking.workspace, member_id=UUID(member)))
     toasts.say_later()
     place = _PLACES[st.query_params["page"]]
-    is_open = place.opens_for(looking)
-    show = partial(place.show, looking, at=shell.now()) if is_open else partial(states.forbidden, place.title, "staff")
-    states.guarded(show)
+    states.guarded(navigation.content(place, looking, at=shell.now()))
 
 
 def _in_role(looking: Viewer, role: str | None) -> Viewer:
