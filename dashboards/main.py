@@ -14,7 +14,7 @@ def run() -> None:
     if isinstance(found, Viewer):
         st.navigation(navigation.pages(shell.sidebar(found), at=shell.now()), expanded=True).run()
     else:
-        st.navigation([st.Page(shell.named(partial(states.refused, found), "sign_in"), title="Sign in")]).run()
+        st.navigation([st.Page(shell.named(partial(navigation.refused, found), "sign_in"), title="Sign in")]).run()
 
 
 shell.dress()

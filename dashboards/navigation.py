@@ -8,11 +8,12 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboards import parts, shell, states, toasts
+from dashboards import parts, shell, states, toasts, viewer
 from dashboards.booking import appointments, services
 from dashboards.ops import alerts, delivery, freshness, message_trace, providers, tenants
 from dashboards.outreach import campaigns, follow_ups
 from dashboards.setup import agent, data, knowledge, numbers, privacy, record, team, usage, webhooks
+from dashboards.states import Refusal
 from dashboards.tenant import ai_agent, conversations, inbox, leads, overview
 from dashboards.viewer import Viewer
 
@@ -92,6 +93,18 @@ def content(place: Place, looking: Viewer, *, at: datetime) -> Callable[[], None
         return partial(states.forbidden, place.title, place.least)
     show = partial(place.show, looking, at=at)
     return partial(_begun, looking, show) if place.group in _FED else show
+
+
+def refused(reason: Refusal) -> None:
+    """The page of somebody who may see none; the demo's workspaces are written while people already look."""
+    states.refused(reason)
+    if reason == "nothing_here":
+        states.live(_look_again, every="3s")
+
+
+def _look_again() -> None:
+    if viewer.look() != "nothing_here":
+        st.rerun()
 
 
 def _begun(looking: Viewer, show: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ def run() -> None:
     # AppTest has no connection whose address could be checked; the refusals are tested as rules.
     found = st.query_params.get("refusal") or viewer.local_owner()
     if not isinstance(found, Viewer):
-        states.refused(found)  # type: ignore[arg-type]  # a test's own word
+        navigation.refused(found)  # type: ignore[arg-type]  # a test's own word
         return
     looking = _in_role(shell.sidebar(found), st.query_params.get("role"))
     if member := st.query_params.get("member"):

@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from dashboards import navigation
+from dashboards import navigation, viewer
 from tests.dashboards.conftest import Town, forget
 from tests.dashboards.test_pages import html_of, opened
 
@@ -50,3 +50,16 @@ def test_an_inbox_that_nobody_searched_calls_nothing_a_match(new: str) -> None:
 
     assert "No chat yet" in shown
     assert "No chat matches" not in shown
+
+
+def test_the_first_workspace_appears_by_itself(pages: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pages.settings
+    owner = viewer.local_owner()
+    before = iter(["nothing_here"])
+    monkeypatch.setattr(viewer, "local_owner", lambda: next(before, owner))
+    monkeypatch.setattr(viewer, "look", lambda: owner)
+
+    test = opened("overview")
+
+    assert not test.exception
+    assert [tile.label for tile in test.metric]

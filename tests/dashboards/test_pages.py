@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import data, filters, navigation, wording
+from dashboards import data, filters, navigation, viewer, wording
 from dashboards.navigation import Place
 from tests.dashboards.conftest import HOSTILE, Town, forget
 
@@ -229,7 +229,9 @@ def test_before_the_first_publication_every_page_says_so(
     assert "The first numbers are on their way" in html_of(test)
 
 
-def test_an_installation_without_workspace_says_what_makes_one(pages: Town) -> None:
+def test_an_installation_without_workspace_says_what_makes_one(pages: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pages.settings
+    monkeypatch.setattr(viewer, "look", lambda: "nothing_here")
     assert "mychatflow demo" in html_of(opened("overview", refusal="nothing_here"))
 
 
