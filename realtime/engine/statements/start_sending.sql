@@ -14,7 +14,9 @@ judged as materialized (
         given.wa_message_id,
         given.quiet_seconds,
         case
-            when outbox.kind in ('human', 'confirmation') then null
+            when outbox.kind = 'human' then null
+            -- A stop is confirmed after it, and the start before it no more.
+            when outbox.kind = 'confirmation' and outbox.idempotency_key like 'opt_out:%%' then null
             when contacts.opted_out_at is not null then 'opted_out'
             when outbox.kind in ('reply', 'follow_up', 'campaign') and contacts.is_handed_off then 'handed_off'
             when outbox.kind in ('reply', 'follow_up') and (
