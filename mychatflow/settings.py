@@ -31,7 +31,8 @@ _Budgets = Annotated[_Text, AfterValidator(setting_forms.daily_budgets)]
 _Url = Annotated[_Text, AfterValidator(setting_forms.web_address)]
 _Address = Annotated[str, AfterValidator(setting_forms.web_address)]
 _Mails = Annotated[_Text, AfterValidator(setting_forms.mail_addresses)]
-_Port = Annotated[Annotated[int, Field(ge=1, le=65535)] | None, BeforeValidator(setting_forms.unless_blank)]
+# Worker 64 answers 63 ports above the first.
+_MetricsPort = Annotated[Annotated[int, Field(ge=1, le=65472)] | None, BeforeValidator(setting_forms.unless_blank)]
 _Folder = Annotated[Path | None, BeforeValidator(setting_forms.unless_blank)]
 _Lake = Annotated[_Text, AfterValidator(setting_forms.warehouse_url)]
 _Bucket = Annotated[_Text, AfterValidator(setting_forms.bucket_url)]
@@ -85,9 +86,7 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Worker processes.")
     warehouse_url: _Lake = Field(None, description="`duckdb:///file` or a lake (decision 19); else in the data dir.")
     backup_dir: _Folder = Field(None, description="Where the daily backup goes; no backups when unset.")
-    wal_dir: _Folder = Field(
-        None, description="Where the embedded Postgres's log is copied as it is written, on another disk."
-    )
+    wal_dir: _Folder = Field(None, description="Where the embedded Postgres's log is copied, on another disk.")
     media_url: _Bucket = Field(None, description="`s3://bucket/prefix?endpoint=…&region=…`; the data dir when unset.")
     media_access_key: _Secret = Field(None, description="`ID:SECRET` of the bucket; the machine's role when unset.")
     waha_base_url: _Url = Field(None, description="A real WAHA gateway; the sandbox phone when unset.")
@@ -115,9 +114,7 @@ class Settings(BaseSettings):
     anthropic_requests_per_minute: int = Field(4_000, ge=0, description="The same for Anthropic.")
     gemini_requests_per_minute: int = Field(1_500, ge=0, description="The same for Gemini.")
     llm_daily_budgets_usd: _Budgets = Field(None, description="`openai=50,gemini=7.5`: dollars a day on our own keys.")
-    clerk_issuer: _Url = Field(
-        None, description="Any OIDC issuer; without one a local owner is signed in, on loopback only."
-    )
+    clerk_issuer: _Url = Field(None, description="Any OIDC issuer; without one a local owner, on loopback only.")
     clerk_audience: _Text = Field(None, description="Required `aud`; CLERK_CLIENT_ID when no parties are set either.")
     clerk_authorized_parties: _Text = Field(None, description="Allowed `azp`, separated by commas.")
     clerk_client_id: _Text = Field(None, description="OIDC client of the dashboards; CLERK_AUDIENCE when unset.")
@@ -132,7 +129,7 @@ class Settings(BaseSettings):
     metrics_dir: _Folder = Field(
         None, validation_alias="PROMETHEUS_MULTIPROC_DIR", description="Where processes add up their metrics."
     )
-    worker_metrics_port: _Port = Field(None, description="Where worker 1 answers /metrics; off when unset.")
+    worker_metrics_port: _MetricsPort = Field(None, description="Where worker 1 answers /metrics; off when unset.")
     sentry_dsn: _Secret = Field(None, description="Error reports; off when unset.")
     otel_exporter_otlp_endpoint: _Url = Field(None, description="Traces; off when unset.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
@@ -259,6 +256,8 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         raise ConfigurationRefused(explain(error)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationRefused(".env: is not UTF-8; save it as UTF-8 text") from error
 
 
 def environment(settings: Settings) -> dict[str, str]:

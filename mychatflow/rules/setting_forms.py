@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import SecretStr
 
 _PROVIDERS: Final = frozenset({"openai", "gemini", "anthropic"})
-_MAIL_ADDRESS: Final = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
+_MAIL_ADDRESS: Final = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+|[^@,;<>]+ <[^\s@,;<>]+@[^\s@,;<>]+>")
 _SIGNING_SECRET: Final = re.compile(r"whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
@@ -43,7 +43,7 @@ def web_address(value: str | None) -> str | None:
 
 
 def mail_addresses(value: str | None) -> str | None:
-    """Raises ValueError unless each, between commas, is an address alone: nobody hears of an alert at another."""
+    """Raises ValueError unless each, between commas, is one address: nobody hears of an alert at another."""
     if value is not None and not all(_MAIL_ADDRESS.fullmatch(address.strip()) for address in value.split(",")):
         raise ValueError("must look like ana@example.com,ops@example.com")
     return value

@@ -30,7 +30,7 @@ def test_settings_are_shown_without_secrets(tmp_path):
         ("REDIS_URL", "cache.example:6379"),
         ("REDIS_URL", "redis://"),
         ("WORKER_METRICS_PORT", "0"),
-        ("WORKER_METRICS_PORT", "99999"),
+        ("WORKER_METRICS_PORT", "65473"),
         ("ALERT_EMAILS", "ana@example.com; hush-hush@example.com"),
     ],
 )
@@ -53,6 +53,16 @@ def test_a_file_written_on_windows_is_read(tmp_path):
     assert shown["WEB_PORT"] == 8123
     assert shown["EMAIL_FROM"] == "Shop <a@example.test>"
     assert shown["WEB_URL"] == "http://h"
+
+
+def test_a_file_in_another_encoding_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / ".env").write_bytes("EMAIL_FROM='Señor <a@example.test>'\n".encode("latin-1"))
+
+    done = run(tmp_path, "config", "check")
+
+    assert done.returncode == 78
+    assert "UTF-8" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_left_blank_is_not_the_one_we_stand_in(tmp_path):

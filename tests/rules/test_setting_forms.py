@@ -16,9 +16,10 @@ def test_other_rates_are_refused(value):
         setting_forms.rate(value)
 
 
-@pytest.mark.parametrize("value", ["ana", "ana@", "a@b;c@d", "Ana <a@b>", "a@b,", "a@b c@d", "a@b@c"])
+@pytest.mark.parametrize("value", ["ana", "ana@", "a@b;c@d", "Ana a@b", "a@b,", "a@b c@d", "a@b@c"])
 def test_whom_alerts_go_to_are_addresses_between_commas(value):
-    assert setting_forms.mail_addresses("a@b.example, ops@localhost") == "a@b.example, ops@localhost"
+    known = "Ana <ana@b.example>, ops@localhost"
+    assert setting_forms.mail_addresses(known) == known
 
     with pytest.raises(ValueError, match="ana@example"):
         setting_forms.mail_addresses(value)
