@@ -44,7 +44,7 @@ def place(chat: Chat, contact_id: UUID, *, first_at: datetime, first_id: UUID, l
     if episode is None:
         return Placed(entry=entry)
     closed_at = _last_at(episode) + SILENCE
-    closing = EpisodeClosing(tenant_id=tenant_id, id=episode.id, outcome=outcome_of(episode), closed_at=closed_at)
+    closing = EpisodeClosing(id=episode.id, outcome=outcome_of(episode), closed_at=closed_at)
     closed = EventEntry(
         event_id=event_id(EventType.EPISODE_CLOSED, tenant_id, str(episode.id)),
         occurred_at=closed_at,

@@ -68,9 +68,9 @@ class FactWriter:
     async def _write(self, batch: list[Facts]) -> Sequence[Stored | Exception]:
         turns = sql.numbered((n, facts.lease) for n, facts in enumerate(batch))
         steps: list[sql.Step] = [("lock", {"turns": turns})]
-        closings = [facts.closing for facts in batch if facts.closing]
-        if closings:
-            steps.append(("close_episodes", {"closings": sql.rows(closings)}))
+        if any(facts.closing for facts in batch):
+            closings = _one((n, facts.closing) for n, facts in enumerate(batch))
+            steps.append(("close_episodes", {"turns": turns, "closings": closings}))
         days = {(facts.lease.tenant_id, facts.reservation.day) for facts in batch if facts.reservation}
         if days:
             steps.append(("usage_days", {"days": sql.rows([{"tenant_id": key[0], "day": key[1]} for key in days])}))

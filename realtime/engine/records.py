@@ -108,7 +108,6 @@ class EpisodeEntry(Record, frozen=True, kw_only=True):
 
 
 class EpisodeClosing(Record, frozen=True, kw_only=True):
-    tenant_id: UUID
     id: UUID
     outcome: str
     closed_at: datetime
