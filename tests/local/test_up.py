@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -24,12 +25,14 @@ _HTTP = build_opener(ProxyHandler({}))
 
 
 class Running:
-    """One `up` with the sandbox phone and web alone, on ports of its own."""
+    """An installation for `up` with the sandbox phone and web alone, on ports of its own unless some are given."""
 
-    def __init__(self, data_dir: Path) -> None:
+    process: subprocess.Popen[str]
+
+    def __init__(self, data_dir: Path, *, given: dict[str, str] | None = None) -> None:
+        names = ("WEB_PORT", "PHONE_PORT", "DASHBOARDS_PORT", "DAGSTER_PORT")
         self.data_dir = data_dir
-        self.ports = {name: str(ports.free()) for name in ("WEB_PORT", "PHONE_PORT", "DASHBOARDS_PORT", "DAGSTER_PORT")}
-        self.process = self.start()
+        self.ports = given or {name: str(ports.free()) for name in names}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -71,18 +74,31 @@ def until(is_so: Callable[[], bool], *, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
+@contextmanager
+def an_installation() -> Iterator[Running]:
     directory = Path(tempfile.mkdtemp(prefix="mcf-up-"))
-    started = Running(directory)
-    until(lambda: bool(started.addresses))
-    yield started
-    started.process.kill()
-    started.process.communicate()
     try:
+        yield Running(directory)
         private_words.refuse_in(directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with an_installation() as started:
+        started.process = started.start()
+        until(lambda: bool(started.addresses))
+        yield started
+        started.process.kill()
+        started.process.communicate()
+
+
+@pytest.fixture
+def resting() -> Iterator[Running]:
+    """One that nobody has started yet."""
+    with an_installation() as found:
+        yield found
 
 
 def test_every_process_writes_its_pid(running):
@@ -103,8 +119,7 @@ def test_a_second_start_is_told_about_the_first(running):
 
 
 def test_a_busy_port_is_named_with_its_holder(running, tmp_path):
-    other = Running.__new__(Running)
-    other.data_dir, other.ports = tmp_path, running.ports
+    other = Running(tmp_path, given=running.ports)
 
     _, said = other.start().communicate(timeout=60)
 
@@ -146,30 +161,31 @@ def test_an_interrupt_ends_everything(running):
     assert running.addresses == {}
 
 
-def test_a_stale_pid_file_disturbs_no_start(running):
+def test_a_stale_pid_file_disturbs_no_start(resting):
+    (resting.data_dir / "run").mkdir()
     for name in ("postgres", "redis", "web"):
-        (running.data_dir / "run" / f"{name}.pid").write_text(f"{os.getpid()}\n")
+        (resting.data_dir / "run" / f"{name}.pid").write_text(f"{os.getpid()}\n")
 
-    again = running.start()
-    until(lambda: bool(running.addresses))
+    again = resting.start()
+    until(lambda: bool(resting.addresses))
 
     again.send_signal(signal.SIGTERM)
     again.communicate(timeout=60)
     assert again.returncode == 0
 
 
-def test_servers_of_a_killed_start_end_with_it(running):
-    first = running.start(only="phone")
-    until(lambda: bool(running.addresses))
+def test_servers_of_a_killed_start_end_with_it(resting):
+    first = resting.start(only="phone")
+    until(lambda: bool(resting.addresses))
     family = psutil.Process(first.pid).children(recursive=True)
 
     first.kill()
     first.communicate()
 
     until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family))
-    second = running.start(only="phone")
-    (running.data_dir / "run" / "addresses.json").unlink(missing_ok=True)
-    until(lambda: bool(running.addresses))
+    (resting.data_dir / "run" / "addresses.json").unlink(missing_ok=True)
+    second = resting.start(only="phone")
+    until(lambda: bool(resting.addresses))
     second.send_signal(signal.SIGINT)
     second.communicate(timeout=60)
     assert second.returncode == 0
