@@ -60,11 +60,6 @@ class Reader:
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def arrow(self, sql: str, parameters: Parameters = None) -> pa.Table:
-        """The query's rows as an Arrow table, for what is large."""
-        with self.cursor() as cursor:
-            return cursor.execute(sql, parameters).to_arrow_table()
-
     @contextmanager
     def batches(self, sql: str, parameters: Parameters = None, *, rows: int = 10_000) -> Iterator[pa.RecordBatchReader]:
         """The query's rows as Arrow batches, read as they are asked for."""

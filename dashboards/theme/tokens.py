@@ -88,7 +88,6 @@ DARK = Palette(
     bubble="#17332A",
     heat=("#15201C", "#183029", "#1B5543", "#1F7E61", "#37B88F", "#7FD8BC"),
 )
-PALETTES: dict[ThemeName, Palette] = {"light": LIGHT, "dark": DARK}
 
 
 def provider_colour(palette: Palette, provider: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from mychatflow.rules import clauses, keywords, lexicon, normalisation
+from mychatflow.rules import clauses, lexicon, normalisation
 from mychatflow.rules.clauses import Clauses
 from mychatflow.rules.lexicon import KINDS, Kind, Lexicon, Request, Rule, Veto
 from mychatflow.rules.normalisation import Normalised
@@ -94,11 +94,6 @@ def extract(text: str) -> Signals:
 
 def normalise(text: str) -> str:
     return normalisation.normalise(text).text
-
-
-def match_keywords(text: str, wanted: Iterable[str]) -> str | None:
-    """The first of a tenant's keywords that the message holds; literals, never patterns."""
-    return keywords.match(text, wanted)
 
 
 def _in_order(found: Iterable[Hit]) -> tuple[Hit, ...]:

@@ -27,14 +27,5 @@ def campaign_messages(plan: Plan) -> int:
     return DAILY_MESSAGES[plan] * _CAMPAIGNS_PERCENT // 100
 
 
-def remaining_messages(plan: Plan, *, used: int, reserved: int = 0) -> int:
-    """How many messages the day still holds; what is reserved counts as spent until it is released."""
-    return max(0, DAILY_MESSAGES[plan] - used - reserved)
-
-
-def may_send(plan: Plan, *, used: int, reserved: int = 0) -> bool:
-    return remaining_messages(plan, used=used, reserved=reserved) > 0
-
-
 def may_invite(plan: Plan, *, users: int) -> bool:
     return users < USERS[plan]

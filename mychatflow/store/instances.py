@@ -24,14 +24,6 @@ _CONNECTED = text(
     where tenant_id = :tenant_id and id = :instance_id
     """
 )
-_DEMO = text(
-    """
-    select instances.tenant_id, instances.id as instance_id, session, instances.name, phone_number, webhook_secret
-    from instances join tenants on tenants.id = instances.tenant_id
-    where tenants.is_demo and tenants.deleted_at is null and instances.base_url is null
-    order by instances.name
-    """
-)
 _SHOWN = """
     id, session, name, phone_number, wa_id, status, session_status, engine, webhook_configured, sends_per_minute,
     restricted_until, last_event_at, created_at
@@ -169,9 +161,3 @@ async def changes(
     """How the number's connection came and went, newest first."""
     values = {"tenant_id": tenant_id, "instance_id": instance_id, "limit": limit}
     return [dict(row) for row in (await transaction.execute(_CHANGES, values)).mappings()]
-
-
-async def of_demo_tenants(transaction: AsyncConnection) -> list[Instance]:
-    """The numbers that live at the sandbox phone (platform transaction)."""
-    found = await transaction.execute(_DEMO)
-    return [Instance(**row) for row in found.mappings()]

@@ -65,14 +65,6 @@ class Store:
             yield connection
 
     @asynccontextmanager
-    async def pipeline_transaction(self) -> AsyncIterator[AsyncConnection]:
-        """As the pipeline role (reads everything), under one repeatable-read snapshot."""
-        async with self._engine("pipeline").connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                yield connection
-
-    @asynccontextmanager
     async def audit_transaction(self) -> AsyncIterator[AsyncConnection]:
         """As the audit writer, which may append and read but never change."""
         async with self._engine("audit").begin() as transaction:

@@ -1,7 +1,6 @@
 """One message through every step, for support: facts and decisions, never its text."""
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -109,11 +108,6 @@ def _answers_of(interactions: list[dict[str, Any]]) -> list[str]:
     """What the turns say they sent: a notice or an away message hangs on no message of the inbox."""
     steps = [step for row in interactions for step in row["trace"] or () if isinstance(step, dict)]
     return sorted({step["why"] for step in steps if step.get("step") == "send" and step.get("why")})
-
-
-def tenants_of(trace: dict[str, list[dict[str, Any]]]) -> set[UUID]:
-    """The tenants to whom any of it belongs."""
-    return {row["tenant_id"] for rows in trace.values() for row in rows}
 
 
 async def _rows(transaction: AsyncConnection, statement: Any, values: dict[str, Any]) -> list[dict[str, Any]]:

@@ -99,17 +99,12 @@ class SessionChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 Incoming = IncomingMessage | Acknowledgement | SessionChange
 
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final[msgspec.json.Decoder[Incoming]] = msgspec.json.Decoder(Incoming)
 _MESSAGE_DECODER: Final = msgspec.json.Decoder(IncomingMessage)
 
 
 def encode(message: Incoming) -> str:
     """Compact JSON, the plain form of inbox.body."""
     return _ENCODER.encode(message).decode()
-
-
-def decode(plain: str) -> Incoming:
-    return _DECODER.decode(plain)
 
 
 def row_id(session: str, inbox_id: str) -> str:
@@ -119,11 +114,6 @@ def row_id(session: str, inbox_id: str) -> str:
 
 def seal(message: Incoming, cipher: TenantCipher, *, session: str) -> bytes:
     return cipher.encrypt(encode(message), row_id=row_id(session, message.inbox_id))
-
-
-def unseal(body: bytes, cipher: TenantCipher, *, session: str, inbox_id: str) -> Incoming:
-    """Raises cipher.Unreadable."""
-    return decode(cipher.decrypt(body, row_id=row_id(session, inbox_id)))
 
 
 def unseal_message(body: bytes, cipher: TenantCipher, *, session: str, inbox_id: str) -> IncomingMessage:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mychatflow.rules import intents, intents_in_words, lexicon
+from mychatflow.rules import intents, intents_in_words, keywords, lexicon
 from tests.rules import scoring
 
 LABELLED = scoring.rows("intents_labelled.jsonl")
@@ -152,7 +152,7 @@ def test_traps_are_stepped_over(text, kinds):
 
 
 @pytest.mark.parametrize(
-    ("text", "keywords", "matched"),
+    ("text", "wanted", "matched"),
     [
         ("quiero hablar con un HUMANO", ["human"], None),
         ("I need a human", ["human"], "human"),
@@ -170,8 +170,8 @@ def test_traps_are_stepped_over(text, kinds):
         ("do you have bookng", ["booking"], "booking"),
     ],
 )
-def test_tenant_keywords_are_literals(text, keywords, matched):
-    assert intents.match_keywords(text, keywords) == matched
+def test_tenant_keywords_are_literals(text, wanted, matched):
+    assert keywords.match(text, wanted) == matched
 
 
 @settings(deadline=None)

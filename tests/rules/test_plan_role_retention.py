@@ -20,11 +20,6 @@ def test_each_plan_has_its_limits(name, messages, users):
     assert (plan.DAILY_MESSAGES[name], plan.USERS[name]) == (messages, users)
 
 
-@pytest.mark.parametrize(("used", "reserved", "may"), [(0, 0, True), (99, 0, True), (98, 1, True), (99, 1, False)])
-def test_reserved_messages_count_as_spent(used, reserved, may):
-    assert plan.may_send(Plan.FREE, used=used, reserved=reserved) is may
-
-
 def test_the_last_seat_is_the_last():
     assert plan.may_invite(Plan.STARTER, users=9)
     assert not plan.may_invite(Plan.STARTER, users=10)

@@ -36,7 +36,7 @@ async def main() -> dict[str, float]:
             await connection.execute("select 1")
 
     async def of_the_api() -> None:
-        async with store.pipeline_transaction() as transaction:
+        async with store.platform_transaction() as transaction:
             await transaction.execute(text(_LONG))
 
     def of_the_warehouse() -> None:
