@@ -226,14 +226,16 @@ async def _moved(desk: Desk, campaign_id: UUID, action: str, move: Move) -> Camp
 async def _values(desk: Desk, transaction: AsyncConnection, wanted: CampaignChange) -> dict[str, Any]:
     """As they are stored, each checked against the tenant's own things."""
     values = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+    definitions = {}
+    if values.keys() & {"template", "audience"}:
+        definitions = await contact_attributes.definitions(transaction, desk.tenant_id)
     if "template" in values:
-        keys = await contact_attributes.keys(transaction, desk.tenant_id)
         try:
-            template.parse(wanted.template, attributes=keys)
+            template.parse(wanted.template, attributes=definitions)
         except InvalidTemplate as invalid:
             raise problems.invalid(("body", "template"), str(invalid)) from invalid
     if "audience" in values:
-        await filters.refuse_unknown(transaction, desk.tenant_id, wanted.audience, where=("body", "audience"))
+        filters.refuse_unknown(definitions, wanted.audience, where=("body", "audience"))
         values["audience"] = contact_filters.written(wanted.audience)
     if wanted.instance_id is not None and not await instances.by_id(transaction, desk.tenant_id, wanted.instance_id):
         not_found("instance")

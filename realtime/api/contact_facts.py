@@ -153,7 +153,8 @@ async def list_segments(desk: AtDesk) -> SegmentList:
 @router.post("/segments", status_code=201, summary="Save a filter", **needs(Permission.EDIT_CONTACTS))
 async def create_segment(desk: AtDesk, wanted: NewSegment) -> Segment:
     async with desk.changing("segment.created") as change:
-        await filters.refuse_unknown(change.transaction, desk.tenant_id, wanted.filter, where=("body", "filter"))
+        definitions = await contact_attributes.definitions(change.transaction, desk.tenant_id)
+        filters.refuse_unknown(definitions, wanted.filter, where=("body", "filter"))
         made = await segments.create(
             change.transaction,
             desk.tenant_id,
@@ -175,7 +176,8 @@ async def read_segment(desk: AtDesk, segment_id: UUID) -> Segment:
 async def change_segment(desk: AtDesk, segment_id: UUID, wanted: SegmentChange) -> Segment:
     async with desk.changing("segment.changed", segment_id) as change:
         if wanted.filter is not None:
-            await filters.refuse_unknown(change.transaction, desk.tenant_id, wanted.filter, where=("body", "filter"))
+            definitions = await contact_attributes.definitions(change.transaction, desk.tenant_id)
+            filters.refuse_unknown(definitions, wanted.filter, where=("body", "filter"))
         try:
             now = await segments.change(
                 change.transaction,

@@ -169,14 +169,14 @@ async def _must_find(desk: Desk, transaction: AsyncConnection, sequence_id: UUID
 
 async def _steps(desk: Desk, transaction: AsyncConnection, steps: tuple[Step, ...]) -> list[dict[str, Any]]:
     """As they are stored; raises Problem for a template that nobody can fill in, and says in which step."""
-    keys = await contact_attributes.keys(transaction, desk.tenant_id)
+    definitions = await contact_attributes.definitions(transaction, desk.tenant_id)
     for number, step in enumerate(steps):
         try:
-            template.parse(step.template, attributes=keys)
+            template.parse(step.template, attributes=definitions)
         except InvalidTemplate as invalid:
             where = ["body", "steps", number, "template"]
             errors = [{"where": where, "problem": str(invalid), "kind": "value_error"}]
             raise Problem(422, "invalid", f"steps[{number}].template: {invalid}", errors=errors) from invalid
         place = ("body", "steps", number, "condition")
-        await filters.refuse_unknown(transaction, desk.tenant_id, step.condition, where=place)
+        filters.refuse_unknown(definitions, step.condition, where=place)
     return [{"condition": {}} | step.model_dump(mode="json", exclude_defaults=True) for step in steps]
