@@ -104,6 +104,7 @@ class Impatient(Running):
 def running() -> Iterator[Impatient]:
     directory = Path(tempfile.mkdtemp(prefix="mcf-stuck-"))
     started = Impatient(directory)
+    started.process = started.start()
     until(lambda: bool(started.addresses) and started.is_alive(), seconds=150)
     yield started
     started.process.send_signal(signal.SIGINT)
