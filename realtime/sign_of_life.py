@@ -11,7 +11,8 @@ from mychatflow.store.session import Store
 from realtime.rounds import keep_looking
 
 _EVERY_SECONDS: Final = 2.0
-_TOLD_EVERY_SECONDS: Final = 15.0
+# Often enough that no alert says, when Postgres is back from an outage, that the workers are away.
+_TOLD_EVERY_SECONDS: Final = 5.0
 
 
 async def show(path: Path, *, stopping: asyncio.Event) -> None:
@@ -30,7 +31,7 @@ async def show(path: Path, *, stopping: asyncio.Event) -> None:
 
 
 async def tell(store: Store, *, stopping: asyncio.Event) -> None:
-    """Until told to stop, for the dashboards: they may run on another machine, and the last worker of all is meant."""
+    """Until told to stop, for dashboards and alerts, which may run elsewhere: the last worker of all is meant."""
 
     async def beat() -> None:
         async with store.platform_transaction() as transaction:

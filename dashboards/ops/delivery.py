@@ -9,7 +9,7 @@ from dashboards import charts, parts, shell, states, wording
 from dashboards.ops import data, door, gauges
 from dashboards.parts import Column, Tone
 from dashboards.viewer import Viewer
-from mychatflow.rules.alerts import LONGEST_SEND, LONGEST_WAIT
+from mychatflow.rules.alerts import LONGEST_SEND, LONGEST_SILENCE, LONGEST_WAIT
 from mychatflow.store.dead_letters import Letter
 from mychatflow.store.operations import Minute, Queue
 from mychatflow.store.watch import Sends
@@ -18,8 +18,6 @@ _WINDOW = timedelta(hours=6)
 _QUEUE_LIMIT = 100
 _WAIT_LIMIT_SECONDS = 5.0
 _SLOT = timedelta(minutes=5)
-# A worker says four times in this that it runs.
-_LONGEST_SILENCE = timedelta(minutes=1)
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -57,7 +55,7 @@ def told(queue: Queue, worker_seen_at: datetime | None, *, at: datetime) -> tupl
     said = []
     if worker_seen_at is None:
         said.append("No worker has run yet")
-    elif at - worker_seen_at > _LONGEST_SILENCE:
+    elif at - worker_seen_at > LONGEST_SILENCE:
         said.append(f"No worker runs, last seen {wording.ago(worker_seen_at, at=at)}")
     tone: Tone = "bad" if said else "warn"
     is_stuck = (

@@ -10,6 +10,8 @@ from mychatflow.rules.alert_conditions import Age, Condition, Count, Level, Meas
 # The pages of the people who run it, and doctor, go by the same limits.
 LONGEST_WAIT: Final = timedelta(seconds=30)
 LONGEST_SEND: Final = timedelta(seconds=60)
+# A worker says many times in this that it runs.
+LONGEST_SILENCE: Final = timedelta(seconds=60)
 LEAST_FREE_BYTES: Final = 1_000_000_000
 Severity = Literal["warning", "critical"]
 # A condition that comes and goes is one alert: it must stay away this long before the alert clears.
@@ -75,6 +77,13 @@ RULES: Final[tuple[Rule, ...]] = (
         do="Check Redis and its disk; messages are answered meanwhile, each process keeps its own limits and breakers.",
         # A worker tries once a second or two, and a restart is over sooner.
         condition=Count(metric="mychatflow_bell_losses_total", above=10),
+    ),
+    Rule(
+        name="workers_away",
+        severity="critical",
+        says="No worker has shown for a minute that it runs",
+        do="Start one: what customers write is kept, and answered when a worker is back.",
+        condition=Age(metric=_HEARTBEAT, labels={"job": "worker"}, above=LONGEST_SILENCE),
     ),
     Rule(
         name="messages_wait",

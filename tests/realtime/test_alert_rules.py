@@ -44,6 +44,7 @@ FREE = key("mychatflow_disk_free_bytes")
 DOUBTFUL = key("mychatflow_sends_ambiguous")
 BACKUP = key("mychatflow_heartbeat_timestamp_seconds", job="backup")
 WAL = key("mychatflow_heartbeat_timestamp_seconds", job="wal_stream")
+WORKER = key("mychatflow_heartbeat_timestamp_seconds", job="worker")
 SNAPSHOT = key("mychatflow_heartbeat_timestamp_seconds", job="snapshot")
 CHAIN = key("mychatflow_audit_chains_broken")
 PROBLEMS = key("mychatflow_analytics_problems")
@@ -102,6 +103,8 @@ RECORDED: dict[str, tuple[Recorded, set[str]]] = {
         lambda minute: {BACKUP: START - 93_300, SNAPSHOT: START, WAL: START + 60 * min(minute, 3)},
         {"backup_late", "wal_stream_down"},
     ),
+    "workers that all die": (lambda minute: {WORKER: START + 60 * min(minute, 3)}, {"workers_away"}),
+    "a worker started again": (lambda minute: {WORKER: START + 60 * minute - 60 * during(3, 3.9, minute)}, set()),
     "a broken chain and late numbers": (
         lambda minute: {CHAIN: during(4, 9, minute), SNAPSHOT: START - 7_000, PROBLEMS: 2 * during(2, 5, minute)},
         {"audit_chain_broken", "analytics_late", "analytics_broken"},
