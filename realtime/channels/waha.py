@@ -102,17 +102,10 @@ class WahaClient:
     async def seen(self, session: str, chat_id: str, *, message_ids: tuple[str, ...] = ()) -> bool:
         """Mark the customer's messages as read; `message_ids` in the long form of the webhook."""
         extra = {"messageIds": list(message_ids)} if message_ids else {}
-        return await self._courtesy("POST", "/api/sendSeen", session, {"chatId": chat_id, **extra})
+        return await self._courtesy("/api/sendSeen", session, chat_id, **extra)
 
     async def start_typing(self, session: str, chat_id: str) -> bool:
-        return await self._courtesy("POST", "/api/startTyping", session, {"chatId": chat_id})
-
-    async def stop_typing(self, session: str, chat_id: str) -> bool:
-        return await self._courtesy("POST", "/api/stopTyping", session, {"chatId": chat_id})
-
-    async def react(self, session: str, message_id: str, emoji: str) -> bool:
-        """React to a message (id in its long form); an empty emoji takes the reaction back."""
-        return await self._courtesy("PUT", "/api/reaction", session, {"messageId": message_id, "reaction": emoji})
+        return await self._courtesy("/api/startTyping", session, chat_id)
 
     async def history(
         self,
@@ -185,9 +178,6 @@ class WahaClient:
         """Let go of the paired phone; a session that is up then asks for another scan."""
         return gateway_answers.read_session((await self._call("POST", f"/api/sessions/{_path(session)}/logout")).body)
 
-    async def delete_session(self, session: str) -> None:
-        await self._call("DELETE", f"/api/sessions/{_path(session)}")
-
     async def account(self, session: str) -> Account | None:
         """The WhatsApp account that is paired with the session."""
         return gateway_answers.read_account((await self._call("GET", f"/api/sessions/{_path(session)}/me")).body)
@@ -227,12 +217,12 @@ class WahaClient:
             return SendOutcome(kind=SendKind.AMBIGUOUS, message_id=message_id, detail=type(error).__name__)
         return gateway_answers.read_send(answer.status, answer.body, asked_id=message_id, is_cut=answer.is_cut)
 
-    async def _courtesy(self, method: str, path: str, session: str, body: dict[str, Any]) -> bool:
+    async def _courtesy(self, path: str, session: str, chat_id: str, **extra: Any) -> bool:
         """A call whose failure must never keep a reply from the customer."""
-        if not is_session_name(session) or ("chatId" in body and not is_chat_id(body["chatId"])):
+        if not is_session_name(session) or not is_chat_id(chat_id):
             return False
         try:
-            await self._call(method, path, body={"session": session, **body})
+            await self._call("POST", path, body={"session": session, "chatId": chat_id, **extra})
         except GatewayFailed:
             return False
         return True

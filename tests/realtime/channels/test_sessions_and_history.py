@@ -51,14 +51,6 @@ async def test_a_changed_webhook_takes_effect(client: WahaClient, gateway: FakeW
     assert gateway.webhook().url == WEBHOOK.url
 
 
-async def test_a_deleted_session_is_gone(client: WahaClient) -> None:
-    await client.delete_session(SESSION)
-
-    with pytest.raises(GatewayFailed) as refused:
-        await client.session(SESSION)
-    assert refused.value.kind == "no_session"
-
-
 async def test_the_code_is_shown_only_for_pairing(client: WahaClient, gateway: FakeWaha) -> None:
     with pytest.raises(GatewayFailed) as refused:
         await client.qr_code(SESSION)
@@ -136,12 +128,10 @@ async def test_courtesies_reach_the_customer(client: WahaClient, gateway: FakeWa
     received = gateway.send_from(CHAT, "Hello")
 
     assert await client.start_typing(SESSION, CHAT)
-    assert await client.stop_typing(SESSION, CHAT)
     assert await client.seen(SESSION, CHAT)
-    assert await client.react(SESSION, received.full_id, "👍")
     seen = gateway.gateway.chats.find(SESSION, CHAT, received.message_id)
     assert seen is not None
-    assert (seen.ack.name, seen.business_reaction) == ("READ", "👍")
+    assert seen.ack.name == "READ"
 
 
 @pytest.mark.parametrize("fault", ["500_before", "reset_before", "401", "404"])

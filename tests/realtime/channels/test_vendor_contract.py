@@ -35,8 +35,6 @@ CALLS = {
     "send_media: a voice note": lambda client: client.send_media("shop", CHAT, VOICE, shape="voice"),
     "seen": lambda client: client.seen("shop", CHAT, message_ids=(f"false_{CHAT}_3EB0",)),
     "start_typing": lambda client: client.start_typing("shop", CHAT),
-    "stop_typing": lambda client: client.stop_typing("shop", CHAT),
-    "react": lambda client: client.react("shop", f"false_{CHAT}_3EB0", "👍"),
     "history": lambda client: client.history("shop", CHAT),
     "chats": lambda client: client.chats("shop"),
     "lids": lambda client: client.lids("shop"),
@@ -46,7 +44,6 @@ CALLS = {
     "start_session": lambda client: client.start_session("shop"),
     "stop_session": lambda client: client.stop_session("shop"),
     "logout": lambda client: client.logout("shop"),
-    "delete_session": lambda client: client.delete_session("shop"),
     "account": lambda client: client.account("shop"),
     "qr_code": lambda client: client.qr_code("shop"),
 }
