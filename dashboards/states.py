@@ -1,7 +1,7 @@
 """What a page shows instead of numbers: nothing yet, not allowed, or something failed, each in one honest sentence."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, Literal, assert_never
 
@@ -10,6 +10,7 @@ import structlog
 
 from dashboards import parts
 from mychatflow.store.session import AWAY
+from warehouse import reader
 from warehouse.reader import NothingPublished
 
 Refusal = Literal["sign_in", "not_configured", "no_workspace", "nothing_here", "not_local", "session_ended"]
@@ -28,8 +29,9 @@ def guarded(page: Callable[[], None]) -> None:
         card(
             "empty",
             "The first numbers are on their way",
-            "Nothing is published yet. Numbers appear after the next hourly run, or at once with mychatflow rollup.",
+            "Nothing is published yet. They appear here after the next hourly run, or at once with mychatflow rollup.",
         )
+        live(_look_again, every="3s")
     except (*AWAY, OSError) as error:
         log.warning("page failed", error=type(error).__name__)
         card(
@@ -37,6 +39,13 @@ def guarded(page: Callable[[], None]) -> None:
             "The database does not answer",
             "This page cannot be shown right now. It tries again when you reload; mychatflow doctor names the cause.",
         )
+
+
+def _look_again() -> None:
+    """The first numbers of all came while somebody waited for them."""
+    with suppress(NothingPublished):
+        reader.current().version()
+        st.rerun()
 
 
 def reading(height: int) -> AbstractContextManager[Any]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.dashboards.fake_api import PIXEL
 from tests.factories import Tenant
 from tests.fakes.waha import FakeWaha
 from tests.journeys.conftest import House, a_house, reset, served_models, varied, with_vendors
+from warehouse import rollup
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,6 +43,8 @@ class Live:
     portal: BlockingPortal
     tenant: Tenant
     address: str
+    # Where nothing is published yet.
+    installation: Settings
 
     def customer_writes(self, text: str, *, session: str | None = None) -> None:
         """As soon as this returns the gateway has it; the webhook is under way."""
@@ -70,7 +74,11 @@ def live(
         portal = stack.enter_context(start_blocking_portal())
         gateway = stack.enter_context(portal.wrap_async_context_manager(FakeWaha.running()))
         port = ports.free()
-        installation = varied(with_vendors(fresh, gateway, models), web_url=f"http://127.0.0.1:{port}")
+        installation = varied(
+            with_vendors(fresh, gateway, models),
+            web_url=f"http://127.0.0.1:{port}",
+            warehouse_url=f"duckdb:///{directory}/warehouse.duckdb",
+        )
         house = stack.enter_context(
             portal.wrap_async_context_manager(a_house(installation, Store(installation), gateway, models, port=port))
         )
@@ -79,11 +87,11 @@ def live(
         environment = {
             "MYCHATFLOW_DATA_DIR": str(settings.data_dir),
             "DATABASE_URL": f"postgresql://tests@/{fresh.database_name}?host={settings.socket_dir}",  # type: ignore[attr-defined]
-            "WAREHOUSE_URL": f"duckdb:///{directory}/warehouse.duckdb",
-            "WEB_URL": f"http://127.0.0.1:{port}",
+            "WAREHOUSE_URL": installation.warehouse_url,
+            "WEB_URL": installation.web_url,
         }
         address = stack.enter_context(browsing.serving(environment, directory / "dashboards.log"))
-        yield Live(house=house, portal=portal, tenant=tenant, address=address)
+        yield Live(house=house, portal=portal, tenant=tenant, address=address, installation=installation)
 
 
 @pytest.fixture
@@ -161,6 +169,18 @@ def _seconds_until_seen(live: Live, page: Page, text: str) -> float:
     live.customer_writes(text)
     page.locator(".mcf-bubble", has_text=text).wait_for(timeout=PATIENCE)
     return time.perf_counter() - began
+
+
+def test_the_first_numbers_appear_by_themselves(live: Live, visit: Visit) -> None:
+    visit.page.goto(f"{live.address}/overview", timeout=PATIENCE)
+    waits = visit.page.get_by_text("The first numbers are on their way")
+    waits.wait_for(timeout=PATIENCE)
+
+    rollup.rollup(live.installation, at=datetime.now(UTC))
+
+    waits.wait_for(state="detached", timeout=PATIENCE)
+    visit.settled()
+    assert visit.failures == []
 
 
 def test_two_people_on_one_chat_see_what_the_other_does(live: Live, browser: Browser, visit: Visit) -> None:
