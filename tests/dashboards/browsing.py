@@ -8,13 +8,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
-from playwright.sync_api import Browser, Dialog, Page, Response
+from playwright.sync_api import Browser, Dialog, Error, Page, Response
 
 from tests import ports
 
@@ -75,8 +75,13 @@ def visiting(browser: Browser, address: str, *, width: int = 1440, scheme: str =
     visit.page.on("response", partial(_answered, visit))
     visit.page.on("pageerror", lambda error: visit.failures.append(str(error)))
     visit.page.on("dialog", partial(_script_ran, visit))
-    yield visit
-    context.close()
+    try:
+        yield visit
+    finally:
+        # pytest shows it beside a test that failed.
+        with suppress(Error):
+            print(visit.page.url, "showed at last:", repr(visit.page.evaluate("document.body?.innerText")))
+        context.close()
 
 
 def _answered(visit: Visit, answer: Response) -> None:

@@ -205,6 +205,7 @@ def test_two_people_on_one_chat_see_what_the_other_does(live: Live, browser: Bro
         colleague.page.locator(".mcf-bubble.out .mcf-picture").wait_for(timeout=PATIENCE)
 
         colleague.page.get_by_role("button", name="Hand back").click()
+        colleague.page.get_by_role("button", name="Take over").wait_for(timeout=PATIENCE)
         visit.page.get_by_text("handed back").first.wait_for(timeout=PATIENCE)
         visit.page.get_by_role("button", name="Take over").wait_for(timeout=PATIENCE)
         assert visit.failures + colleague.failures == []
