@@ -12,8 +12,9 @@ from mychatflow.rules import reply_parts
 from mychatflow.rules.activation import ActivationDecision
 from mychatflow.rules.gates import GateAction, GateDecision, GateReason
 from mychatflow.rules.handoff import Cause
-from realtime.agent import closing, phrases
+from realtime.agent import closing, phrases, reading
 from realtime.agent.drafting import Decision, Draft
+from realtime.agent.reading import Reading
 from realtime.agent.scene import Scene
 from realtime.engine.commit import Consent, ContactChange, EpisodeNote, Newer, Notification, Ownership, TurnEnd
 from realtime.engine.work import Chat
@@ -29,9 +30,10 @@ _TITLES: Final = {
 }
 
 
-def nothing(chat: Chat, *, contact_id: UUID | None) -> TurnEnd:
-    """Only echoes, reactions or edits: stored, nothing to answer."""
-    return TurnEnd(lease=chat.lease, contact_id=contact_id, seqs=tuple(row.seq for row in chat.inbox))
+def nothing(chat: Chat, read: Reading, *, contact_id: UUID | None, at: datetime) -> TurnEnd:
+    """Only echoes, reactions or edits: stored, nothing to answer. They stay open while one waits for its message."""
+    until = reading.ahead_until(chat, read, at=at)
+    return TurnEnd(lease=chat.lease, contact_id=contact_id, seqs=read.seqs, is_done=until is None, due_at=until)
 
 
 def skipped(scene: Scene, decision: GateDecision) -> TurnEnd:

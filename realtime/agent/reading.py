@@ -1,8 +1,8 @@
 """What the customer said: the chat's open rows opened, put in order and understood."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,58 +15,15 @@ from mychatflow.rules.intents import Signals
 from mychatflow.rules.language import LanguageDecision
 from mychatflow.rules.opt_out import Command
 from mychatflow.store.cipher import Unreadable
+from realtime.agent.received import Change, Received, as_they_stand, folded
 from realtime.agent.tenants import Tenant
 from realtime.engine.work import Chat, Contact, InboxRow, UnreadableRow
 from realtime.media.keeper import File
 from realtime.webhooks import messages as wire
 from realtime.webhooks.messages import IncomingMessage
 
-_WORDLESS: Final = {"unknown"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """One open row of the chat. `is_stored`: an earlier attempt at this turn wrote it down already."""
-
-    row: InboxRow
-    message: IncomingMessage
-    interaction_id: UUID
-    at: datetime
-    is_stored: bool
-    file: File | None = None
-
-    @property
-    def text(self) -> str:
-        return self.message.text.strip()
-
-    @property
-    def is_answerable(self) -> bool:
-        return bool(self.text) or self.message.type not in _WORDLESS
-
-    @property
-    def spoken(self) -> str:
-        """The text as a reader of the conversation sees it."""
-        if self.message.type == "text" or not self.is_answerable:
-            return self.text
-        kind = "sticker" if self.message.is_sticker else self.message.type
-        return f"[{kind}{self._aside}] {self.text}".strip()
-
-    @property
-    def _aside(self) -> str:
-        """What the model must know to stay honest about it."""
-        if self.message.is_sticker:
-            return ""
-        if self.file is not None and self.file.data is None:
-            return ": it could not be opened"
-        if self.file is not None and self.file.heard:
-            return ", written down by a machine"
-        if self.message.type in {"audio", "video"}:
-            return ": you cannot listen to it or watch it"
-        if self.message.type == "document":
-            return f": {(self.message.media.filename if self.message.media else None) or 'a file'}, not opened"
-        if self.message.location is not None:
-            return f": {self.message.location.description or 'a place'}"
-        return ""
+# The gateway tries a webhook again after two seconds, then four, then eight.
+_AHEAD: Final = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +33,7 @@ class Reading:
     rows: tuple[InboxRow, ...]
     customer: tuple[Received, ...]
     human: tuple[Received, ...]
-    changes: tuple[Received, ...]
+    changes: tuple[Change, ...]
 
     @property
     def seqs(self) -> tuple[int, ...]:
@@ -124,7 +81,7 @@ def read(chat: Chat, tenant: Tenant) -> Reading:
     stored = {message.id for message in chat.recent}
     customer: list[Received] = []
     human: list[Received] = []
-    changes: list[Received] = []
+    told: list[Received] = []
     for row in chat.inbox:
         if row.is_echo or row.body is None:
             continue
@@ -139,16 +96,17 @@ def read(chat: Chat, tenant: Tenant) -> Reading:
             is_stored=interaction_id in stored,
         )
         if message.kind != "message":
-            changes.append(received)
+            told.append(received)
         elif not row.is_own:
             customer.append(received)
         elif not _is_unknown_echo(chat, message):
             human.append(received)
+    changes = folded(told)
     return Reading(
         rows=chat.inbox,
-        customer=_as_they_stand(customer, changes),
-        human=tuple(human),
-        changes=tuple(changes),
+        customer=as_they_stand(customer, changes),
+        human=as_they_stand(human, changes),
+        changes=changes,
     )
 
 
@@ -167,10 +125,9 @@ def with_files(reading: Reading, files: Mapping[UUID, File]) -> Reading:
 
 def _with_file(received: Received, file: File | None) -> Received:
     """What a voice said becomes the message's words: stored, scored and answered like typed ones."""
-    message = received.message
     if file is not None and file.heard:
-        message = _with_text(message, text=f"{message.text}\n{file.heard}".strip(), kind=message.type)
-    return replace(received, file=file, message=message)
+        received = received.with_text(f"{received.message.text}\n{file.heard}".strip())
+    return replace(received, file=file)
 
 
 def understand(reading: Reading, contact: Contact | None, tenant: Tenant) -> Understanding:
@@ -223,6 +180,27 @@ def interaction_id_of(chat: Chat, session: str, inbox_id: str) -> UUID:
     return named_id("interaction", chat.lease.tenant_id, f"{session}|{inbox_id}")
 
 
+def target_of(chat: Chat, told: Received) -> UUID:
+    """Which interaction is edited or taken back, by WhatsApp's full id of a customer's or our own message here."""
+    message = told.message
+    full_id = f"{str(message.from_me).lower()}_{chat.lease.chat_id}_{message.target_id}"
+    return interaction_id_of(chat, told.row.session, full_id)
+
+
+def ahead_until(chat: Chat, reading: Reading, *, at: datetime) -> datetime | None:
+    """Until when a change waits that came before its message, whose webhook the gateway tries again; None: it need not.
+
+    Done now it changes nothing, and what was taken back would be stored and answered a moment later. Beside other
+    messages of the chat it does not wait: they would have to.
+    """
+    if reading.customer or reading.human:
+        return None
+    stored = {message.id for message in chat.recent}
+    told = [each for change in reading.changes for each in (change.edit, change.revoked) if each is not None]
+    ahead = [each.row.received_at + _AHEAD for each in told if target_of(chat, each) not in stored]
+    return max((until for until in ahead if until > at), default=None)
+
+
 def told_once(reading: Reading, chat: Chat) -> Reading:
     """Without what is stored under another form of the chat's id.
 
@@ -243,28 +221,6 @@ def _namesakes(received: Received, chat: Chat) -> list[UUID]:
     session, inbox_id = received.row.session, received.row.inbox_id
     others = [inbox_id.replace(f"_{named}_", f"_{form}_") for form in forms if form not in {None, named}]
     return [interaction_id_of(chat, session, other) for other in others if other != inbox_id]
-
-
-def _as_they_stand(customer: Sequence[Received], changes: Sequence[Received]) -> tuple[Received, ...]:
-    """The messages after edits and deletions that came before anybody answered."""
-    edits = {each.message.target_id: each for each in changes if each.message.kind == "edited"}
-    revoked = {each.message.target_id for each in changes if each.message.kind == "revoked"}
-    standing: list[Received] = []
-    for received in customer:
-        edit = edits.get(received.message.bare_id)
-        if received.message.bare_id in revoked:
-            # Its file is as little to be fetched, kept or shown as its words.
-            message = msgspec.structs.replace(received.message, text="", type="unknown", media=None, location=None)
-        elif edit is not None:
-            message = _with_text(received.message, text=edit.message.text, kind=received.message.type)
-        else:
-            message = received.message
-        standing.append(replace(received, message=message))
-    return tuple(standing)
-
-
-def _with_text(message: IncomingMessage, *, text: str, kind: wire.MessageType) -> IncomingMessage:
-    return msgspec.structs.replace(message, text=text, type=kind)
 
 
 def _is_unknown_echo(chat: Chat, message: IncomingMessage) -> bool:

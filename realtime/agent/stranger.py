@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 from mychatflow.rules.plan import Plan
 from realtime.agent import reading
-from realtime.agent.reading import Reading, Received
+from realtime.agent.reading import Reading
+from realtime.agent.received import Received
 from realtime.engine.work import Chat, InboxRow, Lease, Number
 from realtime.webhooks.messages import IncomingMessage
 

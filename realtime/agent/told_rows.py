@@ -11,7 +11,8 @@ from mychatflow.rules import intents, lead_score
 from mychatflow.rules.lead_score import Score, ScoreFacts
 from mychatflow.store import sealed_media
 from mychatflow.store.cipher import TenantCipher
-from realtime.agent.reading import Received, Understood, interaction_id_of
+from realtime.agent.reading import Understood, target_of
+from realtime.agent.received import Change, Received
 from realtime.engine.records import EventEntry, MessageChange, NewMessage, ScoreEntry
 from realtime.engine.work import Chat
 
@@ -46,22 +47,20 @@ def human_row(received: Received, contact_id: UUID, episode_id: UUID | None, cip
     )
 
 
-def change(chat: Chat, received: Received, contact_id: UUID, cipher: TenantCipher) -> MessageChange:
-    message = received.message
-    # WhatsApp's full id of a customer's or our own message in this chat.
-    full_id = f"{str(message.from_me).lower()}_{chat.lease.chat_id}_{message.target_id}"
-    target = interaction_id_of(chat, received.row.session, full_id)
-    is_edit = message.kind == "edited"
+def change(chat: Chat, told: Change, contact_id: UUID, cipher: TenantCipher) -> MessageChange:
+    edit = told.edit
+    target = target_of(chat, edit) if edit is not None else None
+    text = edit.message.text if edit is not None else ""
     return MessageChange(
-        kind=message.kind,
         contact_id=contact_id,
-        message_id=message.target_id,
+        message_id=told.target_id,
         interaction_id=target,
-        content=cipher.encrypt(message.text, row_id=target) if is_edit else None,
-        content_length=len(message.text) if is_edit else 0,
-        emoji=message.emoji or "",
-        author="human" if message.from_me else "customer",
-        at=received.at,
+        content=cipher.encrypt(text, row_id=target) if target else None,
+        content_length=len(text),
+        token_hashes=cipher.token_hashes(text),
+        edited_at=edit.at if edit is not None else None,
+        revoked_at=told.revoked.at if told.revoked is not None else None,
+        reactions=dict(told.reactions) or None,
     )
 
 
@@ -139,6 +138,7 @@ def _row(received: Received, contact_id: UUID, episode_id: UUID | None, cipher: 
     media: dict[str, Any] | None = msgspec.to_builtins(message.media) if message.media else None
     if message.location:
         media = {"location": msgspec.to_builtins(message.location)}
+    since = received.change
     return NewMessage(
         id=received.interaction_id,
         occurred_at=received.at,
@@ -163,4 +163,7 @@ def _row(received: Received, contact_id: UUID, episode_id: UUID | None, cipher: 
         extractor_version=None,
         token_hashes=cipher.token_hashes(text),
         received_at=received.row.received_at,
+        edited_at=since.edit.at if since and since.edit else None,
+        revoked_at=since.revoked.at if since and since.revoked else None,
+        reactions={author: emoji for author, emoji in since.reactions.items() if emoji} or None if since else None,
     )

@@ -120,7 +120,7 @@ class Agent:
         stored = await self.facts.write(facts) if deciding.has_facts(chat, read) else None
         steps.note_score(facts, trace)
         if not read.customer:
-            return Ended(chat=chat, end=endings.nothing(chat, contact_id=facts.contact.id))
+            return Ended(chat=chat, end=endings.nothing(chat, read, contact_id=facts.contact.id, at=at))
         if stored is not None and not stored.has_credit:
             decision = deciding.decide(chat, tenant, read, understood, active, at=chat.read_at, has_credits=False)
         steps.note_gates(decision, trace)

@@ -81,20 +81,26 @@ class NewMessage(Record, frozen=True, kw_only=True):
     extractor_version: str | None
     token_hashes: list[int]
     received_at: datetime
+    edited_at: datetime | None
+    revoked_at: datetime | None
+    reactions: dict[str, str] | None
 
 
 class MessageChange(Record, frozen=True, kw_only=True):
-    """An edit, a deletion or a reaction."""
+    """What was told of a message: its edit, its deletion, and the reactions to it by who reacts.
 
-    kind: str
+    New text is sealed for the row `interaction_id` and opens in no other. None for a reaction takes it back.
+    """
+
     contact_id: UUID
-    message_id: str | None
+    message_id: str
     interaction_id: UUID | None
     content: bytes | None
     content_length: int
-    emoji: str | None
-    author: str
-    at: datetime
+    token_hashes: list[int]
+    edited_at: datetime | None
+    revoked_at: datetime | None
+    reactions: dict[str, str | None] | None
 
 
 class EpisodeEntry(Record, frozen=True, kw_only=True):

@@ -21,20 +21,22 @@ messages as (
     insert into interactions (
         tenant_id, id, occurred_at, contact_id, instance_id, episode_id, message_id, direction, type, author,
         content, content_length, media_url, media, reply_to, status, status_at, language, language_evidence,
-        is_countable, is_question, intents, hits, extractor_version, token_hashes, received_at
+        is_countable, is_question, intents, hits, extractor_version, token_hashes, received_at, edited_at, revoked_at,
+        reactions
     )
     select
         held.tenant_id, given.id, given.occurred_at, given.contact_id, held.instance_id, given.episode_id,
         given.message_id, given.direction, given.type, given.author, decode(given.content, 'base64'),
         given.content_length, given.media_url, given.media, given.reply_to, given.status, given.occurred_at,
         given.language, given.language_evidence, given.is_countable, given.is_question, given.intents, given.hits,
-        given.extractor_version, given.token_hashes, given.received_at
+        given.extractor_version, given.token_hashes, given.received_at, given.edited_at, given.revoked_at,
+        given.reactions
     from jsonb_to_recordset(%(messages)s::jsonb) as given (
         n integer, id uuid, occurred_at timestamptz, contact_id uuid, episode_id uuid, message_id text,
         direction text, type text, author text, content text, content_length integer, media_url text, media jsonb,
         reply_to text, status text, language text, language_evidence jsonb, is_countable boolean,
         is_question boolean, intents text[], hits jsonb, extractor_version text, token_hashes bigint[],
-        received_at timestamptz
+        received_at timestamptz, edited_at timestamptz, revoked_at timestamptz, reactions jsonb
     )
     inner join held using (n)
     on conflict (tenant_id, id, occurred_at) do nothing
@@ -188,32 +190,39 @@ conversations as (
         ingested_xid = pg_current_xact_id()
 ),
 
--- Seldom: changes.
+-- Seldom: changes. One for each message; new text is sealed for one row and opens in no other.
 changes as (
     update interactions set
-        content = case when given.kind = 'edited' then decode(given.content, 'base64') else interactions.content end,
-        content_length
-            = case when given.kind = 'edited' then given.content_length else interactions.content_length end,
-        edited_at = case when given.kind = 'edited' then given.at else interactions.edited_at end,
-        revoked_at = case when given.kind = 'revoked' then given.at else interactions.revoked_at end,
+        content = case
+            when interactions.id = given.interaction_id then decode(given.content, 'base64')
+            else interactions.content
+        end,
+        content_length = case
+            when interactions.id = given.interaction_id then given.content_length
+            else interactions.content_length
+        end,
+        token_hashes = case
+            when interactions.id = given.interaction_id then given.token_hashes
+            else interactions.token_hashes
+        end,
+        edited_at = case
+            when interactions.id = given.interaction_id then given.edited_at
+            else interactions.edited_at
+        end,
+        revoked_at = coalesce(given.revoked_at, interactions.revoked_at),
         reactions = case
-            when given.kind = 'reaction' and given.emoji = ''
-                then coalesce(interactions.reactions, '{}'::jsonb) - given.author
-            when given.kind = 'reaction'
-                then coalesce(interactions.reactions, '{}'::jsonb) || jsonb_build_object(given.author, given.emoji)
-            else interactions.reactions
+            when given.reactions is null then interactions.reactions
+            else jsonb_strip_nulls(coalesce(interactions.reactions, '{}'::jsonb) || given.reactions)
         end
     from jsonb_to_recordset(%(changes)s::jsonb) as given (
-        n integer, kind text, contact_id uuid, message_id text, interaction_id uuid, content text,
-        content_length integer, emoji text, author text, at timestamptz
+        n integer, contact_id uuid, message_id text, interaction_id uuid, content text, content_length integer,
+        token_hashes bigint[], edited_at timestamptz, revoked_at timestamptz, reactions jsonb
     )
     inner join held using (n)
     where
         interactions.tenant_id = held.tenant_id
         and interactions.message_id = given.message_id
         and interactions.contact_id = given.contact_id
-        -- New text is sealed for one row and opens in no other.
-        and (given.kind <> 'edited' or interactions.id = given.interaction_id)
 ),
 
 scores as (

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from realtime.agent.reading import Received
+from realtime.agent.received import Received
 from realtime.engine.work import InboxRow
 from realtime.webhooks.envelope import Envelope
 from realtime.webhooks.messages import IncomingMessage
