@@ -19,6 +19,9 @@ class Batcher(Generic[Item, Result]):
     While a batch runs in which one tenant has a crowd, a further leader takes what the others have: they wait for
     their own few items alone. A crowd is never in two batches at once, and without one there is no such leader, since
     two half batches cost more than a whole one.
+
+    Two items of the same `apart` are never in one batch: a statement changes a row once, and what the second of them
+    wants of it would be lost. None is nobody's.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Batcher(Generic[Item, Result]):
         splits_on: tuple[type[Exception], ...] = (),
         tenant: Callable[[Item], Hashable] | None = None,
         crowd: int = 16,
+        apart: Callable[[Item], Hashable] | None = None,
     ) -> None:
         self._run = run
         self._max_size = max_size
@@ -37,6 +41,7 @@ class Batcher(Generic[Item, Result]):
         self._splits_on = splits_on
         self._tenant = tenant
         self._crowd = crowd
+        self._apart = apart
         # Of the batches under way.
         self._crowds: set[Hashable] = set()
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
@@ -90,16 +95,26 @@ class Batcher(Generic[Item, Result]):
                 self.pending -= len(batch)
 
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        """The first that wait, but for those whose tenant has a crowd in a batch under way."""
-        if not self._crowds or self._tenant is None:
+        """The first that wait, but for those who must not be together and whose tenant has a crowd under way."""
+        if self._apart is None and not self._crowds:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_size))]
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
-        left: deque[tuple[Item, asyncio.Future[Result]]] = deque()
-        for entry in self._waiting:
-            is_free = len(batch) < self._max_size and self._tenant(entry[0]) not in self._crowds
-            (batch if is_free else left).append(entry)
-        self._waiting = left
+        left: list[tuple[Item, asyncio.Future[Result]]] = []
+        taken: set[Hashable] = set()
+        while self._waiting and len(batch) < self._max_size:
+            entry = self._waiting.popleft()
+            key = None if self._apart is None else self._apart(entry[0])
+            if key in taken or self._is_of_crowd(entry[0]):
+                left.append(entry)
+                continue
+            batch.append(entry)
+            if key is not None:
+                taken.add(key)
+        self._waiting.extendleft(reversed(left))
         return batch
+
+    def _is_of_crowd(self, item: Item) -> bool:
+        return bool(self._crowds) and self._tenant is not None and self._tenant(item) in self._crowds
 
     def _crowds_of(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> set[Hashable]:
         if self._tenant is None or len(batch) < self._crowd:

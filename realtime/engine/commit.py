@@ -213,7 +213,12 @@ class TurnCloser:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._batcher: Batcher[TurnEnd, Committed] = Batcher(
-            self._write, max_size=200, splits_on=sql.SPLITS_ON, tenant=lambda end: end.lease.tenant_id
+            self._write,
+            max_size=200,
+            splits_on=sql.SPLITS_ON,
+            tenant=lambda end: end.lease.tenant_id,
+            # Ids of contacts are made of the tenant's, or of chance.
+            apart=lambda end: end.contact_id,
         )
 
     @property

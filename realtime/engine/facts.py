@@ -54,7 +54,11 @@ class FactWriter:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._batcher: Batcher[Facts, Stored] = Batcher(
-            self._write, max_size=200, splits_on=sql.SPLITS_ON, tenant=lambda facts: facts.lease.tenant_id
+            self._write,
+            max_size=200,
+            splits_on=sql.SPLITS_ON,
+            tenant=lambda facts: facts.lease.tenant_id,
+            apart=lambda facts: facts.contact.id,
         )
 
     @property

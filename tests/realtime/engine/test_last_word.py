@@ -57,11 +57,11 @@ async def until_somebody_waits(pool: Pool) -> None:
             await asyncio.sleep(0.01)
 
 
-async def a_lease(pool: Pool, tenant: Tenant) -> Lease:
+async def a_lease(pool: Pool, tenant: Tenant, *, chat_id: str = CHAT) -> Lease:
     async with pool.connection() as connection:
         await connection.execute(
             "insert into chat_leases (tenant_id, instance_id, chat_id, due_at) values (%s, %s, %s, now())",
-            (tenant.tenant_id, tenant.instance_id, CHAT),
+            (tenant.tenant_id, tenant.instance_id, chat_id),
         )
     (lease,), _ = await Claims(pool, index=1).take(most=1)
     return lease
