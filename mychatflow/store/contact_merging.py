@@ -141,9 +141,18 @@ _UNITE: Final = text(
         is_handed_off = contacts.is_handed_off or other.is_handed_off,
         handoff_reason = coalesce(contacts.handoff_reason, other.handoff_reason),
         owner = case when 'human' in (contacts.owner, other.owner) then 'human' else 'agent' end,
-        paused_until = greatest(contacts.paused_until, other.paused_until),
+        -- Taken over without an end it stays, whenever the other's pause is over.
+        paused_until = case
+            when not (contacts.owner = 'human' and contacts.paused_until is null)
+                and not (other.owner = 'human' and other.paused_until is null)
+                then greatest(contacts.paused_until, other.paused_until)
+        end,
         assigned_member_id = coalesce(contacts.assigned_member_id, other.assigned_member_id),
-        preferred_language = coalesce(contacts.preferred_language, other.preferred_language),
+        preferred_language = case
+            when contacts.language_locked_at is null and other.language_locked_at is not null
+                then other.preferred_language
+            else coalesce(contacts.preferred_language, other.preferred_language)
+        end,
         language_locked_at = coalesce(contacts.language_locked_at, other.language_locked_at),
         timezone = coalesce(contacts.timezone, other.timezone),
         session_expires_at = greatest(contacts.session_expires_at, other.session_expires_at),
