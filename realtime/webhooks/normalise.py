@@ -106,6 +106,8 @@ def _message(envelope: Envelope, payload: Payload, received_at: datetime) -> Inc
         return _incoming(
             payload, message_id, chat_id, received_at, kind=kind, inbox_id=inbox_id, target=target, text=text
         )
+    if wordless.is_sealed(payload.data) and not payload.body:
+        return Ignored(reason="sealed_change")
     return _incoming(
         payload,
         message_id,

@@ -1,4 +1,4 @@
-"""What a message says that has no words of its own: a contact card's name and number, a poll's question and answers."""
+"""What a message says that has no words of its own: a card's name and number, a poll's question, or nothing at all."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 _CARD_LINE: Final = re.compile(r"^(?:item\d+\.)?(FN|TEL)(?:;[^:\r\n]*)?:([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
 _POLLS: Final = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3")
+_SEALED: Final = frozenset({"secretEncryptedMessage", "pollUpdateMessage"})
 _MOST_CARDS: Final = 10
 _MOST_OPTIONS: Final = 12
 _LONGEST: Final = 200
@@ -34,6 +35,14 @@ def of_poll(data: Any) -> str:
 def is_sticker(data: Any) -> bool:
     """The gateway shows a sticker as any picture; what it is stands in the raw message alone."""
     return bool(data) and ("stickerMessage" in _content(data) or _mapping(data).get("type") == "sticker")
+
+
+def is_sealed(data: Any) -> bool:
+    """An edit or a vote under a key of the message that it is about, which the gateway could not open.
+
+    WhatsApp's own apps seal edits since May 2026, and NOWEB hands the envelope on as an empty message.
+    """
+    return bool(data) and not _SEALED.isdisjoint(_content(data))
 
 
 def _card(card: str) -> str:

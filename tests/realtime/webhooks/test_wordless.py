@@ -75,3 +75,23 @@ def test_a_call_or_a_vote_is_nothing_to_answer(event: str):
     assert normalise(Envelope(event=event, session="desk", payload=call), received_at=AT) == Ignored(
         reason="unknown_event"
     )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"secretEncryptedMessage": {"targetMessageKey": {"id": "3A39"}, "encPayload": "x", "secretEncType": 2}},
+        {"messageContextInfo": {}, "secretEncryptedMessage": {"secretEncType": "MESSAGE_EDIT"}},
+        {"pollUpdateMessage": {"pollCreationMessageKey": {"id": "3A39"}}},
+    ],
+)
+@pytest.mark.parametrize("engine", ["message", "Message"])
+def test_an_envelope_that_the_gateway_could_not_open_is_no_message(content: dict[str, Any], engine: str):
+    """The words before the edit stay, and nobody answers an empty message that the customer never wrote."""
+    message = {"id": "false_34600@c.us_2", "from": "34600@c.us", "fromMe": False, "timestamp": AT.timestamp()}
+    envelope = {"body": None, "_data": {engine: content}}
+
+    for event in ("message", "message.any"):
+        found = normalise(Envelope(event=event, session="desk", payload=message | envelope), received_at=AT)
+        assert found == Ignored(reason="sealed_change")
+    assert told(body="Read", _data={engine: content}).text == "Read"
