@@ -22,9 +22,8 @@ from mychatflow.store import alerts as book
 from mychatflow.store import audit, heartbeats, readings
 from mychatflow.store.alerts import Alert, Series
 from mychatflow.store.readings import Gauges
-from mychatflow.store.session import AWAY, Store
+from mychatflow.store.session import Store
 from realtime.channels.resend import Email, EmailOutcome, Resend
-from realtime.engine.pool import BROKEN_OFF
 from realtime.rounds import keep_looking
 
 JUDGED_EVERY: Final = 15.0
@@ -128,18 +127,12 @@ class Alerts:
 
         async def look() -> None:
             nonlocal judged_at
-            # The edge of the evaluator: whatever one look meets, the next one is made.
-            try:
-                await self.count()
-                if now() - judged_at >= JUDGED_EVERY:
-                    judged_at = now()
-                    if await self.judge() and (self._auditing is None or self._auditing.done()):
-                        self._auditing = asyncio.create_task(self.check_audit(at=datetime.now(UTC)))
-                        self._auditing.add_done_callback(_say_if_unaudited)
-            except (*BROKEN_OFF, *AWAY):
-                raise
-            except Exception:
-                log.exception("alerts could not be judged")
+            await self.count()
+            if now() - judged_at >= JUDGED_EVERY:
+                judged_at = now()
+                if await self.judge() and (self._auditing is None or self._auditing.done()):
+                    self._auditing = asyncio.create_task(self.check_audit(at=datetime.now(UTC)))
+                    self._auditing.add_done_callback(_say_if_unaudited)
 
         try:
             await keep_looking(look, seconds=COUNTED_EVERY, stopping=stopping, while_away="alerts wait for Postgres")

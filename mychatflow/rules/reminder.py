@@ -12,6 +12,8 @@ from mychatflow.rules import follow_up
 _TOO_FRESH: Final = timedelta(hours=1)
 # Later than this the customer is on the way or late already.
 _TOO_LATE: Final = timedelta(minutes=15)
+# Two that waited for the morning, or for a number that was away, say the same.
+_AT_ONCE: Final = timedelta(minutes=5)
 QUIET_FROM: Final = time(21)
 QUIET_UNTIL: Final = time(8)
 
@@ -23,15 +25,19 @@ class ReminderReason(StrEnum):
     OPTED_OUT = "opted_out"
     NOT_BOOKED = "not_booked"
     TOO_LATE = "too_late"
+    OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderFacts:
+    """`next_at` is when the appointment's next reminder is due."""
+
     starts_at: datetime
     is_booked: bool
     is_opted_out: bool
     is_connected: bool
     timezone: str
+    next_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,8 @@ def decide(facts: ReminderFacts, *, at: datetime) -> ReminderDecision:
     if at > facts.starts_at - _TOO_LATE:
         return ReminderDecision(action="drop", reason=ReminderReason.TOO_LATE)
     waking = follow_up.next_allowed(at, timezone=facts.timezone, quiet_from=QUIET_FROM, quiet_until=QUIET_UNTIL)
+    if facts.next_at is not None and facts.next_at - waking <= _AT_ONCE:
+        return ReminderDecision(action="drop", reason=ReminderReason.OVERTAKEN)
     if waking > at:
         return ReminderDecision(action="wait", reason=ReminderReason.QUIET_HOURS, until=waking)
     if not facts.is_connected:

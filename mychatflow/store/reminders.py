@@ -41,7 +41,14 @@ _DUE = text(
         contacts.opted_out_at is not null as is_opted_out,
         instances.status = 'connected' as is_connected,
         coalesce(contacts.preferred_language, settings.default_language, 'en') as language,
-        coalesce(contacts.timezone, appointments.timezone) as contact_timezone
+        coalesce(contacts.timezone, appointments.timezone) as contact_timezone,
+        (
+            select min(later.due_at) from follow_ups as later
+            where later.tenant_id = follow_ups.tenant_id
+                and later.appointment_id = follow_ups.appointment_id
+                and later.step > follow_ups.step
+                and later.state in ('scheduled', 'due')
+        ) as next_at
     from follow_ups
     inner join tenants
         on tenants.id = follow_ups.tenant_id and tenants.suspended_at is null and tenants.deleted_at is null
@@ -80,6 +87,7 @@ class DueReminder:
     is_connected: bool
     language: str
     contact_timezone: str
+    next_at: datetime | None
 
     def decide(self, *, at: datetime) -> ReminderDecision:
         facts = ReminderFacts(
@@ -88,6 +96,7 @@ class DueReminder:
             is_opted_out=self.is_opted_out,
             is_connected=self.is_connected,
             timezone=self.contact_timezone,
+            next_at=self.next_at,
         )
         return reminder.decide(facts, at=at)
 

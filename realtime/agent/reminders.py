@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from mychatflow.rules import appointment_text
 from mychatflow.rules.reminder import ReminderDecision
@@ -13,7 +14,7 @@ from mychatflow.store import notices
 from mychatflow.store import reminders as store_reminders
 from mychatflow.store.cipher import Unreadable
 from mychatflow.store.reminders import DueReminder
-from mychatflow.store.session import Store
+from mychatflow.store.session import AWAY, Store
 from realtime import rounds
 
 _EVERY_SECONDS: Final = 10.0
@@ -43,9 +44,11 @@ class Reminders:
         for each in due:
             try:
                 sent += await self._decide(each, each.decide(at=at), at=at)
-            except Unreadable:
+            except (Unreadable, SQLAlchemyError) as error:
+                if isinstance(error, AWAY):
+                    raise
                 # Nothing of theirs can be written, and everybody else's must go on.
-                log.warning("reminder not decided", tenant_id=str(each.tenant_id), cause="Unreadable")
+                log.warning("reminder not decided", tenant_id=str(each.tenant_id), cause=type(error).__name__)
         if sent:
             self._ring()
         return sent

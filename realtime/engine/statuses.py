@@ -106,6 +106,10 @@ async def run(pool: Pool, *, rung: asyncio.Event, stopping: asyncio.Event) -> No
         except BROKEN_OFF as error:
             log.warning("statuses wait for Postgres", cause=type(error).__name__)
             await asyncio.sleep(_REST_SECONDS)
+        except Exception:
+            # The process answers customers beside it.
+            log.exception("statuses not applied")
+            await asyncio.sleep(_REST_SECONDS)
         try:
             await asyncio.wait_for(rung.wait(), POLL_SECONDS)
         except TimeoutError:

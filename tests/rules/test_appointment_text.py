@@ -58,6 +58,13 @@ def facts(**changes):
         ({"timezone": "Asia/Tokyo"}, NOON, "wait"),
         ({}, START - timedelta(minutes=15), "send"),
         ({}, START - timedelta(minutes=14), "drop"),
+        # The next one says the same, now or at the end of the night.
+        ({"next_at": NOON}, NOON, "drop"),
+        ({"next_at": NOON + timedelta(minutes=5)}, NOON, "drop"),
+        ({"next_at": NOON + timedelta(minutes=6)}, NOON, "send"),
+        ({"next_at": NOON, "is_connected": False}, NOON, "drop"),
+        ({"next_at": NOON.replace(hour=23)}, NOON.replace(hour=22), "drop"),
+        ({"next_at": NOON + timedelta(days=1)}, NOON.replace(hour=22), "wait"),
     ],
 )
 def test_a_reminder_is_asked_for_again_when_it_is_due(changes, at, action):

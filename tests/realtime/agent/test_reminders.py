@@ -20,6 +20,13 @@ async def tenant(store):
     return await a_tenant(store)
 
 
+async def reminds(store, tenant, *minutes_before):
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        await transaction.execute(
+            text("update settings set appointment_reminder_minutes = :minutes"), {"minutes": list(minutes_before)}
+        )
+
+
 async def booked_at(store, tenant, hour, **contact):
     service = await a_service(store, tenant)
     await a_resource(store, tenant)
@@ -96,6 +103,34 @@ async def test_nobody_is_reminded_at_night(store, tenant):
     assert (at_night, in_the_morning) == (0, 1)
 
 
+async def test_two_reminders_that_waited_for_the_morning_are_one(store, tenant):
+    await reminds(store, tenant, 720, 120)
+    booked = await booked_at(store, tenant, 9)
+    reminders = Reminders(store, lambda: None)
+
+    counts = [await reminders.send_due(at=booked["starts_at"] - timedelta(hours=hours)) for hours in (12, 2, 1)]
+
+    assert counts == [0, 0, 1]
+    assert len(await sent(store, tenant)) == 1
+    assert sorted(await states(store, tenant)) == ["dropped", "sent"]
+
+
+async def test_two_reminders_that_waited_for_the_number_are_one(store, tenant):
+    await reminds(store, tenant, 240, 120)
+    booked = await booked_at(store, tenant, 15)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        await transaction.execute(text("update instances set status = 'disconnected'"))
+    reminders, at = Reminders(store, lambda: None), booked["starts_at"] - timedelta(hours=2)
+
+    away = [await reminders.send_due(at=at + timedelta(minutes=minute)) for minute in range(3)]
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        await transaction.execute(text("update instances set status = 'connected'"))
+    back = await reminders.send_due(at=at + timedelta(minutes=4))
+
+    assert (away, back) == ([0, 0, 0], 1)
+    assert len(await sent(store, tenant)) == 1
+
+
 async def test_who_said_stop_is_not_reminded(store, tenant):
     booked = await booked_at(store, tenant, 15, opted_out_at=AT)
 
@@ -126,3 +161,23 @@ async def test_keys_that_nobody_opens_stop_nobody_elses_reminders(store, tenant)
 
     assert await Reminders(store, lambda: None).send_due(at=booked["starts_at"] - timedelta(hours=24)) == 1
     assert await states(store, tenant) == ["sent", "scheduled"]
+
+
+async def test_a_reminder_that_cannot_be_written_stops_nobody_elses(store, tenant):
+    await reminds(store, tenant, 240, 120)
+    booked, other = await booked_at(store, tenant, 9), await a_tenant(store)
+    morning = booked["starts_at"] - timedelta(hours=1)
+    async with store.tenant_transaction(tenant.tenant_id) as transaction:
+        # The second would wait until the end of the night, where the first stands already.
+        await transaction.execute(
+            text("update follow_ups set due_at = :morning - case when step = 2 then interval '2 hours' else '0' end"),
+            {"morning": morning},
+        )
+    await booked_at(store, other, 15)
+    async with store.tenant_transaction(other.tenant_id) as transaction:
+        await transaction.execute(text("update follow_ups set due_at = due_at - interval '1 day' where step = 1"))
+        await transaction.execute(text("update contacts set timezone = 'Asia/Tokyo'"))
+
+    assert await Reminders(store, lambda: None).send_due(at=morning - timedelta(hours=1)) == 1
+    assert len(await sent(store, other)) == 1
+    assert await sent(store, tenant) == []
