@@ -86,6 +86,14 @@ async def a_contact(store: Store, tenant: Tenant, *, wa_id: str | None = None, *
         return UUID(str(found.scalar_one()))
 
 
+async def keys_lost(store: Store, tenant: Tenant) -> None:
+    """What was sealed for that tenant opens with no key any more."""
+    async with store.platform_transaction() as transaction:
+        spoil = text("update tenant_keys set wrapped_key = decode(repeat('00', 64), 'hex') where tenant_id = :id")
+        await transaction.execute(spoil, {"id": tenant.tenant_id})
+    store.key_ring.forget(tenant.tenant_id)
+
+
 ALWAYS_OPEN = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
 
 

@@ -12,6 +12,7 @@ from mychatflow.rules import contact_sheet, phone_twins
 from mychatflow.rules.attributes import Definition
 from mychatflow.rules.contact_sheet import Entry, Issue
 from mychatflow.store import contact_attributes, contact_imports
+from mychatflow.store.cipher import Unreadable
 from mychatflow.store.contact_imports import MOST_ATTEMPTS, Waiting
 from mychatflow.store.session import Store
 from realtime import rounds
@@ -41,10 +42,14 @@ class Imports:
             waiting = await contact_imports.claim(transaction, at=at)
         if waiting is None:
             return False
-        async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
-            cipher = await self._store.key_ring.for_tenant(waiting.tenant_id, transaction)
-            body = await contact_imports.body_of(transaction, waiting, cipher=cipher)
-            definitions = await contact_attributes.definitions(transaction, waiting.tenant_id)
+        try:
+            body, definitions = await self._opened(waiting)
+        except Unreadable:
+            # A new key may be on its way to this worker; what stays shut ends like a file that kills whoever reads it.
+            log.warning("import not opened", tenant_id=str(waiting.tenant_id), import_id=str(waiting.id))
+            if waiting.attempts <= MOST_ATTEMPTS:
+                return True
+            body, definitions = None, {}
         failure = None
         if body is None or waiting.attempts > MOST_ATTEMPTS:
             failure = "the file could not be read; upload it again"
@@ -54,6 +59,12 @@ class Imports:
             await contact_imports.end(transaction, waiting, failure=failure, at=datetime.now(UTC))
         log.info("contacts imported", tenant_id=str(waiting.tenant_id), import_id=str(waiting.id), is_done=not failure)
         return True
+
+    async def _opened(self, waiting: Waiting) -> tuple[bytes | None, dict[str, Definition]]:
+        async with self._store.tenant_transaction(waiting.tenant_id) as transaction:
+            cipher = await self._store.key_ring.for_tenant(waiting.tenant_id, transaction)
+            body = await contact_imports.body_of(transaction, waiting, cipher=cipher)
+            return body, await contact_attributes.definitions(transaction, waiting.tenant_id)
 
     async def _write(self, waiting: Waiting, sheet: str, definitions: dict[str, Definition], *, at: datetime) -> bool:
         """False when somebody else took over."""

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from mychatflow.store import documents
+from mychatflow.store.cipher import Unreadable
 from mychatflow.store.documents import MOST_ATTEMPTS, MOST_PASSAGES, Waiting
 from mychatflow.store.session import Store
 from realtime import rounds
@@ -47,6 +48,9 @@ class Ingestion:
             await self._fail(waiting, str(unreadable), is_final=True, at=at)
         except FetchRefused as refused:
             await self._fail(waiting, str(refused), is_final=refused.is_final, at=at)
+        except Unreadable:
+            # A new key may be on its way to this worker.
+            await self._fail(waiting, "no key opens the file; upload it again", is_final=False, at=at)
         return True
 
     async def _read(self, waiting: Waiting, *, at: datetime) -> None:

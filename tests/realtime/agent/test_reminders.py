@@ -8,7 +8,7 @@ from sqlalchemy import text
 from mychatflow.rules import booking
 from mychatflow.store import appointments, offers
 from realtime.agent.reminders import Reminders
-from tests.factories import a_contact, a_resource, a_service, a_tenant
+from tests.factories import a_contact, a_resource, a_service, a_tenant, keys_lost
 
 AT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 SECRET = b"a key of ours"
@@ -154,10 +154,7 @@ async def test_keys_that_nobody_opens_stop_nobody_elses_reminders(store, tenant)
         booked = await booked_at(store, each, 15)
         async with store.tenant_transaction(each.tenant_id) as transaction:
             await store.key_ring.for_tenant(each.tenant_id, transaction)
-    async with store.platform_transaction() as transaction:
-        spoil = text("update tenant_keys set wrapped_key = decode(repeat('00', 64), 'hex') where tenant_id = :id")
-        await transaction.execute(spoil, {"id": locked.tenant_id})
-    store.key_ring.forget(locked.tenant_id)
+    await keys_lost(store, locked)
 
     assert await Reminders(store, lambda: None).send_due(at=booked["starts_at"] - timedelta(hours=24)) == 1
     assert await states(store, tenant) == ["sent", "scheduled"]

@@ -14,7 +14,7 @@ from mychatflow.rules.contact_filter import ContactFilter
 from mychatflow.store import contact_attributes, contact_export, contact_imports
 from realtime.contacts import importing
 from realtime.contacts.importing import Imports
-from tests.factories import a_contact
+from tests.factories import a_contact, keys_lost
 from tests.realtime.api.conftest import a_shop, bearer
 
 # A media type is written in any case.
@@ -257,3 +257,19 @@ async def test_an_export_is_on_record_and_for_some_alone(api, shop, store, rows)
     assert (await api.get("/contacts/export")).status_code == 200
 
     assert len(rows("select 1 from audit_log where action = 'contacts.exported'")) == 1
+
+
+async def test_a_sheet_that_no_key_opens_is_given_up_in_words(api, shop, store, rows):
+    made = (await uploaded(api, SHEET)).json()
+    await keys_lost(store, shop.tenant)
+    imports, at = Imports(store), datetime.now(UTC)
+
+    tries = 0
+    while rows("select 1 from contact_imports where due_at is not null"):
+        at += timedelta(days=1)
+        assert await imports.read_next(at=at)
+        tries += 1
+
+    assert tries == contact_imports.MOST_ATTEMPTS + 1
+    done = (await api.get(f"/contacts/imports/{made['id']}")).json()
+    assert (done["state"], done["failure"]) == ("failed", "the file could not be read; upload it again")

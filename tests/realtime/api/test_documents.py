@@ -7,6 +7,7 @@ import pytest
 from mychatflow.store import documents as stored
 from realtime.documents.fetch import FetchRefused
 from realtime.documents.ingest import Ingestion
+from tests.factories import keys_lost
 from tests.realtime.api.conftest import a_shop, bearer
 from tests.realtime.api.possessions import a_question
 from tests.realtime.documents.test_reading import a_docx, a_pdf
@@ -178,6 +179,19 @@ async def test_a_silent_page_is_asked_a_few_times(api, store, rows):
 
     assert tries == stored.MOST_ATTEMPTS
     assert (await api.get(f"/documents/{page['id']}")).json()["status"] == "failed"
+
+
+async def test_a_file_that_no_key_opens_is_given_up_in_words(api, shop, store, rows):
+    made = (await upload(api, b"# Cut\n20")).json()
+    await keys_lost(store, shop.tenant)
+
+    ingestion = Ingestion(store)
+    while due := rows("select ingest_due_at from documents where ingest_due_at is not null"):
+        assert await ingestion.read_next(at=due[0]["ingest_due_at"])
+
+    found = (await api.get(f"/documents/{made['id']}")).json()
+    assert found["status"] == "failed"
+    assert "no key opens the file" in str(found)
 
 
 async def test_two_workers_read_different_documents(api, store, now):
