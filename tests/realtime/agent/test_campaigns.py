@@ -1,12 +1,11 @@
 """The worker's look at all running campaigns goes on where one of them cannot be served."""
 
 import pytest
-from sqlalchemy import text
 
 from mychatflow.rules.attributes import Definition
 from mychatflow.store import audit, contact_attributes
 from realtime.agent.campaigns import Campaigns
-from tests.factories import NOON, a_contact, a_tenant
+from tests.factories import NOON, a_contact, a_tenant, keys_lost
 from tests.store.campaigning import frozen, rows, started
 
 
@@ -15,10 +14,7 @@ async def test_keys_that_nobody_opens_stop_nobody_elses_campaign(store):
     for each in (locked, other):
         await a_contact(store, each)
         await frozen(store, each, await started(store, each))
-    async with store.platform_transaction() as transaction:
-        spoil = text("update tenant_keys set wrapped_key = decode(repeat('00', 64), 'hex') where tenant_id = :id")
-        await transaction.execute(spoil, {"id": locked.tenant_id})
-    store.key_ring.forget(locked.tenant_id)
+    await keys_lost(store, locked)
 
     assert await Campaigns(store, lambda: None).turn(at=NOON) == 1
 

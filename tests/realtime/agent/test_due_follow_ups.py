@@ -10,7 +10,7 @@ from mychatflow.store.cipher import KeyRing
 from realtime.agent import follow_ups
 from realtime.agent.follow_ups import FollowUps
 from realtime.agent.tenants import TenantBook
-from tests.factories import NOON, a_contact, a_sequence, a_tenant
+from tests.factories import NOON, a_contact, a_sequence, a_tenant, keys_lost
 
 DUE = NOON + timedelta(minutes=60)
 
@@ -68,11 +68,7 @@ async def test_keys_that_nobody_opens_stop_nobody_elses(store, sender):
     locked, other = await a_business(store), await a_business(store)
     await a_due_step(store, locked)
     await a_due_step(store, other)
-    await execute(
-        store,
-        "update tenant_keys set wrapped_key = decode(repeat('00', 64), 'hex') where tenant_id = :id",
-        id=locked.tenant_id,
-    )
+    await keys_lost(store, locked)
 
     assert await sender.send_due(at=DUE) == 1
     assert await states(store, other) == ["sent"]
