@@ -95,6 +95,15 @@ def content(place: Place, looking: Viewer, *, at: datetime) -> Callable[[], None
     return partial(_begun, looking, show) if place.group in _FED else show
 
 
+def refusals(reason: Refusal) -> list[st.Page]:
+    """The same page at every address: a link or a bookmark leads to the way in, and to no word of a missing page."""
+    paths = (_BARE, *(place.path for place in PLACES))
+    return [
+        st.Page(shell.named(partial(refused, reason), path), title="Sign in", url_path=path, default=path == _BARE)
+        for path in paths
+    ]
+
+
 def refused(reason: Refusal) -> None:
     """The page of somebody who may see none; the demo's workspaces are written while people already look."""
     states.refused(reason)

@@ -116,6 +116,16 @@ def _signed_in(visit: Visit, address: str) -> None:
     visit.page.locator("[data-testid=stMetric]").first.wait_for(timeout=PATIENCE)
 
 
+def test_a_bookmark_leads_a_stranger_to_the_way_in(browser: Browser, with_sign_in: str) -> None:
+    with browsing.visiting(browser, with_sign_in) as visit:
+        for path in ("inbox", "overview", ""):
+            visit.page.goto(f"{with_sign_in}/{path}")
+            visit.page.get_by_role("button", name="Sign in").wait_for(timeout=PATIENCE)
+            visit.page.wait_for_selector("[data-test-script-state=notRunning]", timeout=PATIENCE)
+            assert visit.page.get_by_text("Page not found").count() == 0
+            assert visit.page.locator("[data-testid=stSidebarNav]").count() == 0
+
+
 def test_an_invited_viewer_signs_in_sees_numbers_and_is_refused_the_rest(browser: Browser, with_sign_in: str) -> None:
     with browsing.visiting(browser, with_sign_in) as visit:
         page = visit.page
