@@ -45,6 +45,8 @@ _DUE = text(
         (
             select min(later.due_at) from follow_ups as later
             where later.tenant_id = follow_ups.tenant_id
+                -- Named for its index.
+                and later.contact_id = follow_ups.contact_id
                 and later.appointment_id = follow_ups.appointment_id
                 and later.step > follow_ups.step
                 and later.state in ('scheduled', 'due')
