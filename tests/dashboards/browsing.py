@@ -80,7 +80,7 @@ def visiting(browser: Browser, address: str, *, width: int = 1440, scheme: str =
     finally:
         # pytest shows it beside a test that failed.
         with suppress(Error):
-            print(visit.page.url, "showed at last:", repr(visit.page.evaluate("document.body?.innerText")))
+            print(visit.page.url, "showed at last:", repr(visit.page.inner_text("body", timeout=5_000)))
         context.close()
 
 
