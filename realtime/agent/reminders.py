@@ -44,9 +44,9 @@ class Reminders:
         for each in due:
             try:
                 sent += await self._decide(each, each.decide(at=at), at=at)
-            except (Unreadable, SQLAlchemyError) as error:
-                if isinstance(error, AWAY):
-                    raise
+            except AWAY:
+                raise
+            except (SQLAlchemyError, Unreadable) as error:
                 # Nothing of theirs can be written, and everybody else's must go on.
                 log.warning("reminder not decided", tenant_id=str(each.tenant_id), cause=type(error).__name__)
         if sent:
