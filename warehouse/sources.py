@@ -94,7 +94,7 @@ SNAPSHOTS = (
             owner, preferred_language, opted_out_at, first_message_at, last_message_at, last_inbound_at,
             last_outgoing_at, created_at, erased_at is not null as is_erased
         -- A stand-in is merged into itself, and the totals need it.
-        from contacts where merged_into_id is null or erased_at is not null
+        from contacts where merged_into_id is null or merged_into_id = id
         """,
     ),
     _snapshot(

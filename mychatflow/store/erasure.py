@@ -76,7 +76,8 @@ _IDENTITIES: Final = text(
     "select kind, value from contact_identities where tenant_id = :tenant_id and contact_id = any(:contact_ids)"
 )
 _MEDIA: Final = text("select id from media_files where tenant_id = :tenant_id and contact_id = any(:contact_ids)")
-# Merged into itself, so that every list of people leaves it out; opted out, so that nobody writes to it.
+# Merged into itself, so that every list of people leaves it out; opted out, so that nobody writes to it. Whoever was
+# merged has one too, since both may have been in one campaign: it is merged into the first, and counts for nobody.
 _STAND_IN: Final = text(
     """
     insert into contacts (
@@ -85,7 +86,7 @@ _STAND_IN: Final = text(
         first_message_at, created_at, erased_at
     )
     select
-        tenant_id, :stand_in, :stand_in, instance_id, 'erased:' || :stand_in_words, 'erased:' || :stand_in_words,
+        tenant_id, :stand_in, :person, instance_id, 'erased:' || :stand_in_words, 'erased:' || :stand_in_words,
         lead_score, lead_grade, lead_base, lead_inbound_count, lead_question_count, lead_intents, is_handed_off,
         preferred_language, :at, first_message_at, created_at, :at
     from contacts where tenant_id = :tenant_id and id = :contact_id
@@ -154,6 +155,7 @@ class Erased:
 class _Person:
     tenant_id: UUID
     contact_id: UUID
+    # First the one that the others were merged into.
     contact_ids: list[UUID]
     chats: list[str]
     wa_hashes: tuple[str, ...]
@@ -243,7 +245,7 @@ async def _find(transaction: AsyncConnection, tenant_id: UUID, contact_id: UUID,
     rows = (await transaction.execute(_PERSON, {"tenant_id": tenant_id, "root_id": root_id})).all()
     if contact_id not in {row.id for row in rows}:
         return None
-    ids = [row.id for row in rows]
+    ids = sorted((row.id for row in rows), key=lambda each: each != root_id)
     known = await transaction.execute(_IDENTITIES, {"tenant_id": tenant_id, "contact_ids": ids})
     chats = {name for row in rows for name in (row.wa_id, row.chat_id)} | {_chat(row.kind, row.value) for row in known}
     # All the ids the person had: a restored backup may know them by one that was merged away.
@@ -271,16 +273,17 @@ async def _count(transaction: AsyncConnection, person: _Person, rows: str) -> in
 
 
 async def _move(transaction: AsyncConnection, person: _Person, *, at: datetime) -> dict[str, int]:
-    stand_in = uuid4()
-    values = person.values(stand_in=stand_in, stand_in_words=str(stand_in), forgotten=token_hex(), at=at)
-    await transaction.execute(_STAND_IN, values)
-    moved = {}
-    for name, changes in STAND_IN_KEEPS.items():
-        statement = (
-            f"update {name} set {', '.join(filter(None, ('contact_id = :stand_in', changes)))}"  # noqa: S608
-            " where tenant_id = :tenant_id and contact_id = any(:contact_ids)"
-        )
-        moved[name] = (await transaction.execute(text(statement), values)).rowcount
+    forgotten, first = token_hex(), uuid4()
+    moved = dict.fromkeys(STAND_IN_KEEPS, 0)
+    for contact_id in person.contact_ids:
+        stand_in = first if contact_id == person.contact_ids[0] else uuid4()
+        mine = {"contact_id": contact_id, "stand_in": stand_in, "stand_in_words": str(stand_in), "person": first}
+        values = person.values(**mine, forgotten=forgotten, at=at)
+        await transaction.execute(_STAND_IN, values)
+        for name, changes in STAND_IN_KEEPS.items():
+            changed = ", ".join(filter(None, ("contact_id = :stand_in", changes)))
+            statement = f"update {name} set {changed} where tenant_id = :tenant_id and contact_id = :contact_id"  # noqa: S608
+            moved[name] += (await transaction.execute(text(statement), values)).rowcount
     return moved
 
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from mychatflow.store import contact_merging
+from mychatflow.store import contact_merging, erasure, media_vault
+from mychatflow.store.erasure import Table
 from tests.factories import NOON, a_contact, a_tenant
 from tests.store.campaigning import frozen, handed_over, rows, started, states
 
@@ -69,3 +70,21 @@ async def test_a_message_that_waits_for_both_goes_out_once(store, tenant, kept_i
     waiting = await rows(store, "select state from outbox where state in ('pending', 'sending', 'ambiguous')")
     assert [row["state"] for row in waiting] == ["sending"]
     assert await states(store, campaign_id) == {("queued", None): 1, ("skipped", "merged"): 1}
+
+
+async def test_two_of_one_campaign_who_became_one_can_be_erased(store, tenant):
+    kept, other = await a_contact(store, tenant, name="Ann"), await a_contact(store, tenant, name="Annie")
+    campaign_id = await started(store, tenant)
+    await frozen(store, tenant, campaign_id)
+    await merged(store, tenant, kept, other)
+    before = await states(store, campaign_id)
+
+    async with store.platform_transaction() as transaction:
+        vault, master = media_vault.opened(store._settings), store._settings.master
+        erased = await erasure.erase(transaction, vault, tenant.tenant_id, other, master=master, at=NOON)
+
+    assert erased.tables["campaign_recipients"] == Table(before=2, after=0, anonymised=2)
+    # Nobody's totals change, and what is left of the two counts as one.
+    assert sum((await states(store, campaign_id)).values()) == sum(before.values())
+    left = await rows(store, "select merged_into_id = id as is_counted from contacts")
+    assert sorted(row["is_counted"] for row in left) == [False, True]
