@@ -1,7 +1,9 @@
 """Step three: what happened is stored, for many chats in one transaction, whether or not anybody answers."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
+
+from psycopg.errors import UniqueViolation
 
 from realtime.engine import sql
 from realtime.engine.batcher import Batcher
@@ -22,9 +24,16 @@ from realtime.engine.records import (
 )
 from realtime.engine.work import Lease
 
+# A person has one open conversation, in however many chats they write.
+_ONE_CONVERSATION: Final = "episodes_one_open"
+
 
 class LeaseLost(Exception):
     """Another worker holds the chat by now: whatever this one does for it must be thrown away."""
+
+
+class Overtaken(Exception):
+    """Their conversation was begun in another chat meanwhile: this turn knows nothing of it and is taken anew."""
 
 
 class Facts(Record, frozen=True, kw_only=True):
@@ -66,8 +75,13 @@ class FactWriter:
         return self._batcher.pending
 
     async def write(self, facts: Facts) -> Stored:
-        """Raises LeaseLost, and psycopg's errors for what Postgres refuses."""
-        return await self._batcher.submit(facts)
+        """Raises LeaseLost, Overtaken, and psycopg's errors for what Postgres refuses."""
+        try:
+            return await self._batcher.submit(facts)
+        except UniqueViolation as refused:
+            if refused.diag.constraint_name == _ONE_CONVERSATION:
+                raise Overtaken from refused
+            raise
 
     async def _write(self, batch: list[Facts]) -> Sequence[Stored | Exception]:
         turns = sql.numbered((n, facts.lease) for n, facts in enumerate(batch))

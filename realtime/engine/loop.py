@@ -15,7 +15,7 @@ from mychatflow.store.session import AWAY
 from realtime import metrics
 from realtime.engine import sql
 from realtime.engine.claim import RENEW_SECONDS, Claims
-from realtime.engine.facts import LeaseLost
+from realtime.engine.facts import LeaseLost, Overtaken
 from realtime.engine.pool import BROKEN_OFF, Pool
 from realtime.engine.turnstile import CROWD, Turnstile
 from realtime.engine.work import Lease, UnreadableRow
@@ -70,7 +70,7 @@ class Loop:
         self._rung = rung
         self._stopping = stopping
         self._held: dict[asyncio.Task[None], Lease] = {}
-        # Broken off with Postgres; given back as soon as it answers.
+        # Broken off with Postgres, or overtaken; given back as soon as it answers.
         self._left: list[Lease] = []
         self._aside_at = 0.0
         # Whether a tenant's crowd was here lately, and others beside it.
@@ -153,6 +153,11 @@ class Loop:
         except LeaseLost:
             outcome = "lease_lost"
             log.info("lease lost", fence=lease.fence)
+        except Overtaken:
+            outcome = "overtaken"
+            self._left.append(lease)
+            self._rung.set()
+            log.info("turn taken anew", tenant_id=str(lease.tenant_id))
         except (*BROKEN_OFF, *AWAY) as error:
             # Whoever takes the chat next, or when the lease has run out, starts from what is on disk.
             outcome = "left"
