@@ -101,13 +101,13 @@ said as (
         and interactions.occurred_at = given.interaction_at
 ),
 
-failed as (
-    update outbox set state = 'failed', last_error = 'whatsapp: ' || coalesce(given.reason, 'ERROR')
+sends as (
+    update outbox set
+        state = case given.status when 'failed' then 'failed' else 'sent' end,
+        last_error = case given.status when 'failed' then 'whatsapp: ' || coalesce(given.reason, 'ERROR') end,
+        sent_at = case given.status when 'failed' then outbox.sent_at else coalesce(outbox.sent_at, status_at) end
     from given
-    where
-        outbox.tenant_id = given.tenant_id
-        and outbox.id = given.outbox_id
-        and given.status = 'failed'
+    where outbox.tenant_id = given.tenant_id and outbox.id = given.outbox_id and 'failed' in (given.status, state)
 )
 
 update campaign_recipients set state = given.status, reason = given.reason, state_at = given.status_at
@@ -115,7 +115,7 @@ from given
 where
     campaign_recipients.tenant_id = given.tenant_id
     and campaign_recipients.outbox_id = given.outbox_id
-    and campaign_recipients.state in ('queued', 'sent', 'delivered', 'read')
+    and campaign_recipients.state in ('queued', 'sent', 'delivered', 'read', 'failed')
 """
 # A message that failed opens no reply pair, and one that arrived after all does: what the customer answers next is
 # the latest message of ours since theirs that did not fail.

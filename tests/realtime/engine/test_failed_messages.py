@@ -6,7 +6,7 @@ from uuid import uuid4
 from mychatflow.store.session import Store
 from realtime.engine.pool import Pool
 from realtime.engine.statuses import apply_statuses
-from tests.factories import Tenant
+from tests.factories import Tenant, a_campaign
 from tests.realtime.engine.test_statuses import SENT, a_sent_message, hear, rows
 
 
@@ -17,6 +17,31 @@ async def test_a_failed_message_says_why_in_the_outbox(store: Store, pool: Pool,
     await apply_statuses(pool)
 
     assert await rows(pool, "select state, last_error from outbox") == [("failed", "whatsapp: ERROR")]
+
+    # It arrived after all.
+    await hear(pool, tenant, 2)
+    await apply_statuses(pool)
+    assert await rows(pool, "select state, last_error from outbox") == [("sent", None)]
+
+
+async def test_a_campaigns_message_counts_as_failed_until_it_arrives(store: Store, pool: Pool, tenant: Tenant) -> None:
+    await a_sent_message(store, pool, tenant)
+    async with pool.connection() as connection:
+        campaign_id = await a_campaign(store, tenant)
+        await connection.execute(
+            "insert into campaign_recipients (tenant_id, campaign_id, contact_id, instance_id, state, outbox_id)"
+            " select tenant_id, %s, contact_id, instance_id, 'sent', id from outbox",
+            (campaign_id,),
+        )
+    told = "select state, reason from campaign_recipients"
+
+    await hear(pool, tenant, -1)
+    await apply_statuses(pool)
+    assert await rows(pool, told) == [("failed", "ERROR")]
+
+    await hear(pool, tenant, 3)
+    await apply_statuses(pool)
+    assert await rows(pool, told) == [("read", None)]
 
 
 async def test_a_failed_message_opens_no_reply_pair(store: Store, pool: Pool, tenant: Tenant) -> None:
