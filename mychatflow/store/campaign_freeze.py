@@ -70,7 +70,8 @@ async def freeze_next(
         columns = _columns(people, plan, cipher, at=at)
         await driver.execute(_RECIPIENTS, columns | {"tenant_id": tenant_id, "campaign_id": campaign_id, "at": at})
     is_last = len(people) < BATCH
-    cursor = people[-1]["id"] if people else row["freeze_cursor"]
+    # At the end it names nobody: whoever it named last may be forgotten one day.
+    cursor = None if is_last else people[-1]["id"]
     await transaction.execute(_ADVANCE, values | {"cursor": cursor, "frozen_at": at if is_last else None})
     if is_last:
         await transaction.execute(_OPEN_PACES, values | {"at": at})

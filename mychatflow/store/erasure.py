@@ -3,47 +3,15 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from secrets import token_hex
-from types import MappingProxyType
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mychatflow.store import cipher, tenants
+from mychatflow.store import cipher, stand_ins, tenants
 from mychatflow.store.media_vault import MediaVault
 
-# Rows that totals are made of move to the stand-in, without whatever a person wrote or is known by.
-STAND_IN_KEEPS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "episodes": "ingested_xid = pg_current_xact_id()",
-        "lead_score_events": "ingested_xid = pg_current_xact_id()",
-        "analytics_events": (
-            "first_xid = coalesce(first_xid, ingested_xid), ingested_xid = pg_current_xact_id(),"
-            # A reply and its failure still belong together, by words that lead to no message of anybody.
-            " properties = properties || jsonb_strip_nulls(jsonb_build_object("
-            "'message_id', md5(:forgotten || (properties ->> 'message_id')),"
-            " 'interaction_id', cast(md5(:forgotten || (properties ->> 'interaction_id')) as uuid)))"
-        ),
-        "llm_attempts": "",
-        "follow_up_runs": (
-            "state = case when state = 'running' then 'cancelled' else state end,"
-            " ended_at = case when state = 'running' then :at else ended_at end"
-        ),
-        "follow_ups": (
-            "state = case when state in ('scheduled', 'due') then 'cancelled' else state end,"
-            " decided_at = coalesce(decided_at, :at)"
-        ),
-        "campaign_recipients": "body = null, state = case when state = 'queued' then 'skipped' else state end",
-        "appointments": (
-            "notes = null, cancel_reason = null, changed_by = null,"
-            " status = case when status = 'held' then 'expired'"
-            " when status = 'booked' and starts_at > :at then 'cancelled' else status end,"
-            " cancelled_at = case when status = 'booked' and starts_at > :at then :at else cancelled_at end"
-        ),
-    }
-)
 # What names a person for other reasons: the list of the erased, the requests themselves, and who they are.
 _KEPT: Final = frozenset({"erase_list", "erasures", "exports"})
 # Looked up, so that a table made tomorrow is emptied too.
@@ -76,28 +44,23 @@ _IDENTITIES: Final = text(
     "select kind, value from contact_identities where tenant_id = :tenant_id and contact_id = any(:contact_ids)"
 )
 _MEDIA: Final = text("select id from media_files where tenant_id = :tenant_id and contact_id = any(:contact_ids)")
-# Merged into itself, so that every list of people leaves it out; opted out, so that nobody writes to it. Whoever was
-# merged has one too, since both may have been in one campaign: it is merged into the first, and counts for nobody.
-_STAND_IN: Final = text(
-    """
-    insert into contacts (
-        tenant_id, id, merged_into_id, instance_id, wa_id, chat_id, lead_score, lead_grade, lead_base,
-        lead_inbound_count, lead_question_count, lead_intents, is_handed_off, preferred_language, opted_out_at,
-        first_message_at, created_at, erased_at
-    )
-    select
-        tenant_id, :stand_in, :person, instance_id, 'erased:' || :stand_in_words, 'erased:' || :stand_in_words,
-        lead_score, lead_grade, lead_base, lead_inbound_count, lead_question_count, lead_intents, is_handed_off,
-        preferred_language, :at, first_message_at, created_at, :at
-    from contacts where tenant_id = :tenant_id and id = :contact_id
-    """
-)
 _FORGET: Final = text("delete from contacts where tenant_id = :tenant_id and id = any(:contact_ids)")
 _LIST: Final = text(
     """
     insert into erase_list (tenant_id, contact_id, wa_hash, erased_at)
     values (:tenant_id, :contact_id, :wa_hash, :at)
     on conflict (tenant_id, wa_hash) do update set contact_id = excluded.contact_id, erased_at = excluded.erased_at
+    """
+)
+# Whoever came after that backup is in no table of it, but the gateway still knows what they wrote.
+_LIST_AGAIN: Final = text(
+    """
+    insert into erase_list (tenant_id, contact_id, wa_hash, erased_at)
+    select known.tenant_id, '00000000-0000-0000-0000-000000000000', known.wa_hash, known.erased_at
+    from unnest(cast(:tenant_ids as uuid[]), cast(:wa_hashes as text[]), cast(:erased_ats as timestamptz[]))
+        as known (tenant_id, wa_hash, erased_at)
+    inner join tenants on tenants.id = known.tenant_id and not tenants.is_on_legal_hold
+    on conflict (tenant_id, wa_hash) do nothing
     """
 )
 _LISTED: Final = text("select tenant_id, contact_id, wa_hash, erased_at from erase_list order by erased_at, contact_id")
@@ -202,7 +165,7 @@ async def erase(
     # Bytes first: a crash between leaves a row that a second request finds, never a file that nobody knows.
     media = list((await transaction.execute(_MEDIA, person.values())).scalars())
     vault.remove_these(tenant_id, [media_id for media_id in media if media_id not in removed])
-    anonymised = await _move(transaction, person, at=at)
+    anonymised = await stand_ins.take_over(transaction, tenant_id, person.contact_ids, at=at)
     await _delete(transaction, person, names)
     for wa_hash in person.wa_hashes:
         await transaction.execute(_LIST, person.values(wa_hash=wa_hash, at=at))
@@ -224,6 +187,16 @@ async def erase(
 async def listed(transaction: AsyncConnection) -> list[Mapping[str, Any]]:
     """Everybody who was erased, by the keyed hash of their WhatsApp id (platform transaction)."""
     return [dict(row) for row in (await transaction.execute(_LISTED)).mappings()]
+
+
+async def list_again(transaction: AsyncConnection, known: Mapping[tuple[UUID, str], datetime]) -> None:
+    """Have whomever another list names on ours, of tenants without a hold (platform transaction)."""
+    columns = {
+        "tenant_ids": [tenant_id for tenant_id, _ in known],
+        "wa_hashes": [wa_hash for _, wa_hash in known],
+        "erased_ats": list(known.values()),
+    }
+    await transaction.execute(_LIST_AGAIN, columns)
 
 
 async def people_before(
@@ -272,23 +245,8 @@ async def _count(transaction: AsyncConnection, person: _Person, rows: str) -> in
     return int((await transaction.execute(text(f"select count(*) {rows}"), person.values())).scalar_one())
 
 
-async def _move(transaction: AsyncConnection, person: _Person, *, at: datetime) -> dict[str, int]:
-    forgotten, first = token_hex(), uuid4()
-    moved = dict.fromkeys(STAND_IN_KEEPS, 0)
-    for contact_id in person.contact_ids:
-        stand_in = first if contact_id == person.contact_ids[0] else uuid4()
-        mine = {"contact_id": contact_id, "stand_in": stand_in, "stand_in_words": str(stand_in), "person": first}
-        values = person.values(**mine, forgotten=forgotten, at=at)
-        await transaction.execute(_STAND_IN, values)
-        for name, changes in STAND_IN_KEEPS.items():
-            changed = ", ".join(filter(None, ("contact_id = :stand_in", changes)))
-            statement = f"update {name} set {changed} where tenant_id = :tenant_id and contact_id = :contact_id"  # noqa: S608
-            moved[name] += (await transaction.execute(text(statement), values)).rowcount
-    return moved
-
-
 async def _delete(transaction: AsyncConnection, person: _Person, names: set[tuple[str, str]]) -> None:
-    for name in sorted({name for name, _ in names} - STAND_IN_KEEPS.keys()):
+    for name in sorted({name for name, _ in names} - stand_ins.KEEPS.keys()):
         await transaction.execute(text(f"delete from {name} where {_theirs(names, name)}"), person.values())  # noqa: S608
     await transaction.execute(text(f"delete {_DEAD_LETTERS}"), person.values())
     await transaction.execute(_FORGET, person.values())

@@ -160,6 +160,8 @@ class Privacy:
                 log.warning("not erased again: legal hold", tenant_id=str(tenant_id), contact_id=str(contact_id))
                 continue
             found += 1
+        async with self.store.platform_transaction() as transaction:
+            await erasure.list_again(transaction, known)
         return found
 
     async def end_tenant(self, tenant_id: UUID, *, confirm: str, at: datetime) -> int:

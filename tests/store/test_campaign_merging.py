@@ -8,6 +8,7 @@ from mychatflow.store import contact_merging, erasure, media_vault
 from mychatflow.store.erasure import Table
 from tests.factories import NOON, a_contact, a_tenant
 from tests.store.campaigning import frozen, handed_over, rows, started, states
+from tests.store.test_erasure import everything
 
 
 async def merged(store, tenant, kept, other):
@@ -76,6 +77,8 @@ async def test_two_of_one_campaign_who_became_one_can_be_erased(store, tenant):
     kept, other = await a_contact(store, tenant, name="Ann"), await a_contact(store, tenant, name="Annie")
     campaign_id = await started(store, tenant)
     await frozen(store, tenant, campaign_id)
+    for seconds in range(2):
+        await handed_over(store, tenant, campaign_id, at=NOON + timedelta(seconds=seconds))
     await merged(store, tenant, kept, other)
     before = await states(store, campaign_id)
 
@@ -88,3 +91,9 @@ async def test_two_of_one_campaign_who_became_one_can_be_erased(store, tenant):
     assert sum((await states(store, campaign_id)).values()) == sum(before.values())
     left = await rows(store, "select merged_into_id = id as is_counted from contacts")
     assert sorted(row["is_counted"] for row in left) == [False, True]
+    # Each message that was handed over took a credit, under the contact's id.
+    named = {name for name, found in (await everything(store)).items() if str(kept) in f"{found}"}
+    assert named | {name for name, found in (await everything(store)).items() if str(other) in f"{found}"} == {
+        "erase_list"
+    }
+    assert len(await rows(store, "select 1 from usage_ledger where kind = 'reserve'")) == 2

@@ -37,6 +37,7 @@ async def a_busy_person(store, tenant, *, wa_id="34600999888@c.us", name="Canary
 
 
 ROWS = (
+    "update appointments set idempotency_key = concat_ws('\\:', cast(:contact_id as text), 17, 'slot')",
     (
         "insert into inbox (tenant_id, instance_id, session, message_id, lane, kind, chat_id, sent_at, state) values"
         " (:tenant_id, :instance_id, :session, 'false_' || :wa_id || '_A', 'message', 'message', :wa_id, :at, 'done')"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from mychatflow.store import contact_book, contact_merging, tenants
+from mychatflow.store import contact_book, contact_merging, erasure, tenants
 from mychatflow.store.privacy import Privacy
 from tests.factories import a_contact, a_tenant
 
@@ -87,3 +87,18 @@ async def test_who_came_back_and_was_merged_with_an_older_contact_is_not_taken_f
     await privacy.forget_again(at=AT)
 
     assert await is_there(store, tenant, back)
+
+
+async def test_who_came_and_went_after_the_backup_is_on_the_list_again(store, privacy):
+    tenant = await a_tenant(store)
+    gone = await a_contact(store, tenant, wa_id="34600000208@c.us")
+    await privacy.forget(tenant.tenant_id, gone, actor="test", at=AT)
+    async with store.platform_transaction() as transaction:
+        # As in the backup, which knows nothing of them.
+        await transaction.execute(text("delete from erase_list"))
+
+    assert await privacy.forget_again(at=AT) == 0
+
+    async with store.platform_transaction() as transaction:
+        listed = await erasure.listed(transaction)
+    assert [(row["tenant_id"], row["erased_at"]) for row in listed] == [(tenant.tenant_id, AT)]
