@@ -189,7 +189,8 @@ class Worker:
                 turnstile=turnstile,
             )
             loop = Loop(pool, claims, agent, rung=self.rung, stopping=self.stopping, turnstile=turnstile)
-            catch_up = CatchUp(pool, Directory(pool, key_ring), gateways, ring=self.ring)
+            directory = Directory(pool, key_ring)
+            catch_up = CatchUp(pool, directory, gateways, master=settings.master, ring=self.ring)
             resend = await stack.enter_async_context(Resend(settings))
             letters: list[DueMail[Any]] = [
                 DueMail(kind, pool, resend, dashboards_url=settings.dashboards_url) for kind in (DUTY_MAIL, INVITATIONS)

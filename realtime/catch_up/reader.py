@@ -58,10 +58,13 @@ class Progress:
 
 
 class CatchUp:
-    def __init__(self, pool: Pool, directory: Directory, gateways: Gateways, *, ring: Callable[[], None]) -> None:
+    def __init__(
+        self, pool: Pool, directory: Directory, gateways: Gateways, *, master: bytes, ring: Callable[[], None]
+    ) -> None:
         self._schedule = Schedule(pool)
         self._directory = directory
         self._gateways = gateways
+        self._master = master
         self._acceptor = Acceptor(pool, ring=ring)
         self._is_told = True
 
@@ -131,10 +134,11 @@ class CatchUp:
         # A chat that is written to while the list's pages are turned moves to the front and stands on none of them:
         # look until the list names nothing new.
         while chats := [chat async for chat in history.chats_since(client, due.session, since=since, but=seen)]:
+            erased = await self._schedule.erased(due, [chat.chat_id for chat in chats], master=self._master)
             # Before those that a killed round has read already: busy chats must not keep quiet ones from their turn.
             for chat in sorted(chats, key=lambda each: each.chat_id in behind):
                 seen.add(chat.chat_id)
-                begin = max(since, behind.get(chat.chat_id, since))
+                begin = max(since, behind.get(chat.chat_id, since), erased.get(chat.chat_id, since))
                 if chat.last_message_at is None or chat.last_message_at >= begin:
                     found += await self._chat(client, progress, instance, chat.chat_id, since=begin)
         return found
@@ -146,7 +150,8 @@ class CatchUp:
         began = datetime.now(UTC)
         found = 0
         async for page in history.pages_since(client, instance.session, chat_id, since=since):
-            found += await self._take(instance, page)
+            # The gateway knows whole seconds alone.
+            found += await self._take(instance, [message for message in page if message.sent_at >= since])
             await progress.read_until(chat_id, page[-1].sent_at)
         await progress.read_until(chat_id, began - _OVERLAP)
         return found

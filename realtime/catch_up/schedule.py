@@ -1,6 +1,6 @@
 """Which numbers have their history read now, by which worker, and until when nothing of them is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from mychatflow.store.cipher import wa_hash
 from realtime.channels.gateway_types import Account, HistoryMessage
 from realtime.engine.pool import Pool
 from realtime.engine.work import Number
@@ -65,6 +66,9 @@ select %(tenant_id)s, %(instance_id)s, chat_id, read_until
 from unnest(%(chats)b::text[], %(times)b::timestamptz[]) as behind (chat_id, read_until)
 on conflict (tenant_id, instance_id, chat_id) do update set
     read_until = greatest(catch_up_progress.read_until, excluded.read_until)
+"""
+_ERASED: Final = """
+select wa_hash, erased_at from erase_list where tenant_id = %(tenant_id)s and wa_hash = any(%(hashes)s)
 """
 _CAUGHT_ALL: Final = """
 delete from catch_up_progress where tenant_id = %(tenant_id)s and instance_id = %(instance_id)s
@@ -152,6 +156,13 @@ class Schedule:
         async with self._pool.connection() as connection:
             found = await connection.execute(_PROGRESS, due.place)
             return {row[0]: row[1] for row in await found.fetchall()}
+
+    async def erased(self, due: DueNumber, chats: Collection[str], *, master: bytes) -> dict[str, datetime]:
+        """Those of the chats whose people were forgotten, and when: what they wrote before is nobody's to read."""
+        hashes = {wa_hash(master, due.tenant_id, chat_id): chat_id for chat_id in chats}
+        async with self._pool.connection() as connection:
+            found = await connection.execute(_ERASED, {"tenant_id": due.tenant_id, "hashes": list(hashes)})
+            return {hashes[row[0]]: row[1] for row in await found.fetchall()}
 
     async def read_until(self, due: DueNumber, behind: Mapping[str, datetime]) -> None:
         """Nothing of these chats is missing until then; the number stays ours."""

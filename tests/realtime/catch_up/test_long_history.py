@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mychatflow.settings import Settings
-from mychatflow.store.cipher import KeyRing
+from mychatflow.store.cipher import KeyRing, wa_hash
 from mychatflow.store.session import Store
 from realtime.catch_up import history
 from realtime.catch_up.reader import CatchUp
@@ -42,7 +42,7 @@ async def rows(pool: Pool, sql: str) -> list[tuple[Any, ...]]:
 
 
 async def missed_by(store: Store, pool: Pool, gateway: FakeWaha) -> Tenant:
-    """A number of whose two chats no webhook ever came, the longer one read first."""
+    """A number of whose two chats no webhook ever came, the longer one read first and for more than half a second."""
     tenant = await a_tenant(store)
     await gateway.a_session(tenant.session)
     began = datetime.now(UTC) - timedelta(hours=1)
@@ -50,6 +50,7 @@ async def missed_by(store: Store, pool: Pool, gateway: FakeWaha) -> Tenant:
     for number in range(MANY):
         at = began + timedelta(seconds=number)
         gateway.send_from(CHAT, f"line {number}", session=tenant.session, sent_at=at)
+    gateway.faults.always("late", path=f"/api/{tenant.session}/chats/{CHAT}/messages", seconds=0.1)
     await behind(pool)
     return tenant
 
@@ -66,7 +67,7 @@ async def behind(pool: Pool) -> None:
 def a_reader(settings: Settings, pool: Pool, gateway: FakeWaha) -> CatchUp:
     reached = varied(settings, waha_base_url=gateway.base_url, waha_api_key=gateway.api_key)
     directory = Directory(pool, KeyRing(*settings.masters))
-    return CatchUp(pool, directory, Gateways(reached), ring=lambda: None)
+    return CatchUp(pool, directory, Gateways(reached), master=settings.master, ring=lambda: None)
 
 
 async def test_more_than_a_thousand_missed_messages_are_found(
@@ -169,3 +170,24 @@ async def test_a_chat_that_moves_while_the_list_is_read_is_found(
 
     assert chats[0] not in listed
     assert missed == [chats[0]]
+
+
+async def test_what_was_written_before_an_erasure_is_not_read(
+    fresh: Settings, store: Store, pool: Pool, gateway: FakeWaha
+):
+    tenant, now = await a_tenant(store), datetime.now(UTC)
+    await gateway.a_session(tenant.session)
+    for words, chat, minutes in (("Forget me", CHAT, 30), ("Hello", OTHER, 30), ("It is me again", CHAT, 10)):
+        gateway.send_from(chat, words, session=tenant.session, sent_at=now - timedelta(minutes=minutes))
+    await behind(pool)
+    async with pool.connection() as connection:
+        await connection.execute(
+            "insert into erase_list (tenant_id, contact_id, wa_hash, erased_at)"
+            " values (%s, gen_random_uuid(), %s, now() - interval '20 minutes')",
+            (tenant.tenant_id, wa_hash(fresh.master, tenant.tenant_id, CHAT)),
+        )
+
+    assert await a_reader(fresh, pool, gateway).round() == 2
+
+    found = await rows(pool, "select chat_id, now() - sent_at < interval '15 minutes' from inbox order by chat_id")
+    assert found == [(CHAT, True), (OTHER, False)]
