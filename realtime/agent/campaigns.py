@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
+import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
@@ -50,8 +51,9 @@ class Campaigns:
             except InvalidTemplate:
                 # No later look can mend it: the tenant sees it paused, and resumes or cancels it.
                 await self._pause(each, at=at)
-            except (DBAPIError, Unreadable) as error:
-                # One tenant's campaign must not stop the others'; a statement's values belong in no log.
+            except (DBAPIError, psycopg.IntegrityError, Unreadable) as error:
+                # One tenant's campaign must not stop the others', as when somebody of its audience was forgotten; a
+                # statement's values belong in no log.
                 log.warning("campaign not served", tenant_id=str(each.tenant_id), cause=type(error).__name__)
         if sent:
             self._ring()
