@@ -19,9 +19,13 @@ where id = any(%(instance_ids)b::uuid[])
 order by id
 for update
 """
-# Remembered, or news from before it that comes after it would be taken for the latest.
+# Remembered, or news from before it that comes after it would be taken for the latest. A number that works again was
+# away, also where nobody said so or both words came at once.
 _CONFIRM: Final = """
-update instances set last_event_at = %(at)s where tenant_id = %(tenant_id)s and id = %(instance_id)s
+update instances set
+    last_event_at = %(at)s,
+    catch_up_due_at = case when %(is_connected)s then now() else catch_up_due_at end
+where tenant_id = %(tenant_id)s and id = %(instance_id)s
 """
 _CHANGE: Final = """
 update instances set
@@ -78,7 +82,8 @@ async def apply_changes(connection: AsyncConnection[Any], changes: Sequence[Chan
             continue
         if change.status == previous:
             place = {"tenant_id": change.tenant_id, "instance_id": instance_id}
-            await connection.execute(_CONFIRM, place | {"at": change.at})
+            is_connected = state_of(change.status) == "connected"
+            await connection.execute(_CONFIRM, place | {"at": change.at, "is_connected": is_connected})
             continue
         changed += 1
         # WhatsApp restricts numbers whose session goes on working: that state ends by time alone.

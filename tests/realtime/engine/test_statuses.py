@@ -155,6 +155,20 @@ async def test_an_old_session_state_changes_nothing(pool: Pool, tenant: Tenant, 
     assert await rows(pool, "select session_status from instances") == [(latest,)]
 
 
+@pytest.mark.parametrize("told", [("STOPPED", "WORKING"), ("WORKING",)])
+async def test_a_number_that_works_again_has_its_history_read_whatever_was_said_before(
+    pool: Pool, tenant: Tenant, told: tuple[str, ...]
+) -> None:
+    async with pool.connection() as connection:
+        await connection.execute("update instances set catch_up_due_at = now() + interval '5 minutes'")
+    for number, status in enumerate(told):
+        await change(pool, tenant, number, status)
+
+    await apply_statuses(pool)
+
+    assert await rows(pool, "select session_status, catch_up_due_at <= now() from instances") == [("WORKING", True)]
+
+
 async def test_a_bad_status_is_parked_alone(store: Store, pool: Pool, tenant: Tenant) -> None:
     await a_sent_message(store, pool, tenant)
     await hear(pool, tenant, 2)
