@@ -75,7 +75,9 @@ _CLAIM = text(
             limit :most
             for update skip locked
         ) as found
-        where webhook_endpoints.is_active and webhook_endpoints.id <> all(cast(:busy as uuid[]))
+        where webhook_endpoints.is_active
+            and webhook_endpoints.id <> all(cast(:busy as uuid[]))
+            and webhook_endpoints.id = coalesce(cast(:only as uuid), webhook_endpoints.id)
     ),
 
     claimed as (
@@ -226,9 +228,11 @@ async def fan_out(transaction: AsyncConnection, *, at: datetime) -> bool:
     return bool(bounds.has_more)
 
 
-async def claim(transaction: AsyncConnection, *, busy: Sequence[UUID], most: int, at: datetime) -> list[Delivery]:
-    """What is due at endpoints that are not busy, a few each (platform transaction)."""
-    found = await transaction.execute(_CLAIM, {"busy": list(busy), "most": most, "at": at})
+async def claim(
+    transaction: AsyncConnection, *, most: int, at: datetime, busy: Sequence[UUID] = (), only: UUID | None = None
+) -> list[Delivery]:
+    """What is due at endpoints that are not busy, or at that one alone, a few each (platform transaction)."""
+    found = await transaction.execute(_CLAIM, {"busy": list(busy), "only": only, "most": most, "at": at})
     return [Delivery(**row) for row in found.mappings()]
 
 

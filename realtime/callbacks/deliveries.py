@@ -24,8 +24,9 @@ from realtime.callbacks.post import Answer, Post
 from realtime.webhooks import standard
 
 _EVERY_SECONDS: Final = 1.0
-# At once to one endpoint.
+# At once to one endpoint, and between two such handfuls: 80 a second of each worker's to whoever takes them all.
 _MOST_EACH: Final = 8
+_REST_SECONDS: Final = 0.1
 log = structlog.get_logger(__name__)
 
 
@@ -34,6 +35,7 @@ class Deliveries:
         self._store = store
         self._settings = settings
         self._under_way: dict[UUID, asyncio.Task[None]] = {}
+        self._is_stopping = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop; then what is under way ends."""
@@ -44,6 +46,7 @@ class Deliveries:
                 stopping=stopping,
                 while_away="webhooks wait for Postgres",
             )
+            self._is_stopping = True
             await self.settled()
 
     async def tell(self, post: Post) -> bool:
@@ -71,13 +74,27 @@ class Deliveries:
     async def _tell_one(self, post: Post, deliveries: list[Delivery]) -> None:
         """All of one endpoint. What could not be put on record is due again in a minute."""
         try:
-            keys = await self._keys(deliveries[0])
-            answers = await asyncio.gather(*(_send(post, each, keys) for each in deliveries))
-            async with self._store.platform_transaction() as transaction:
-                for delivery, answer in zip(deliveries, answers, strict=True):
-                    await self._settle(transaction, delivery, answer)
+            while deliveries:
+                keys = await self._keys(deliveries[0])
+                answers = await asyncio.gather(*(_send(post, each, keys) for each in deliveries))
+                async with self._store.platform_transaction() as transaction:
+                    for delivery, answer in zip(deliveries, answers, strict=True):
+                        await self._settle(transaction, delivery, answer)
+                deliveries = await self._more(deliveries, answers)
         except AWAY as error:
             log.warning("webhooks wait for Postgres", cause=type(error).__name__)
+
+    async def _more(self, told: list[Delivery], answers: list[Answer]) -> list[Delivery]:
+        """The next of an endpoint that took all it could be given; whoever fails waits for the next look."""
+        if len(told) < _MOST_EACH or not all(webhook_delivery.is_taken(answer.status) for answer in answers):
+            return []
+        await asyncio.sleep(_REST_SECONDS)
+        if self._is_stopping:
+            return []
+        async with self._store.platform_transaction() as transaction:
+            return await webhook_deliveries.claim(
+                transaction, only=told[0].endpoint_id, most=_MOST_EACH, at=datetime.now(UTC)
+            )
 
     async def _keys(self, delivery: Delivery) -> list[bytes]:
         """Its endpoint's secrets; none when the tenant's keys are gone."""

@@ -202,6 +202,21 @@ async def test_one_that_hangs_holds_up_nobody_else(api, shop, store, fresh, rece
         await deliveries.settled()
 
 
+@pytest.mark.parametrize(("statuses", "heard"), [([], 20), ([500], 8)])
+async def test_who_takes_all_hears_on_and_who_fails_waits_for_the_next_look(
+    api, shop, store, receiver, round_of, statuses, heard
+):
+    await an_endpoint(api, receiver.url)
+    receiver.statuses = statuses
+    for _ in range(20):
+        await a_fact(store, shop)
+
+    await round_of()
+
+    assert len(receiver.heard) == heard
+    assert len({headers["webhook-id"] for headers, _ in receiver.heard}) == heard
+
+
 async def test_a_rotated_secret_overlaps_for_a_day(api, shop, store, receiver, round_of):
     first = await an_endpoint(api, receiver.url)
     second = (await api.post(f"/webhook-endpoints/{first['id']}/rotate-secret")).json()
