@@ -9,7 +9,7 @@ export NO_PROXY := 127.0.0.1,localhost
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
-.PHONY: up install test test-lake test-celery retest check lint lint-style lint-types lint-sql lint-definitions lint-imports bench chaos docs lock audit
+.PHONY: up install test test-lake test-celery retest check lint lint-style lint-types lint-sql lint-definitions lint-imports bench chaos turmoil docs lock audit
 
 up: install
 	@$(BIN)/mychatflow up --demo
@@ -72,6 +72,9 @@ bench: install
 
 chaos: install
 	@$(BIN)/python -m tests.chaos
+
+turmoil: install
+	@$(BIN)/python -m tests.turmoil
 
 docs: install
 	@$(BIN)/mychatflow config example > .env.example

@@ -150,8 +150,7 @@ class CatchUp:
         began = datetime.now(UTC)
         found = 0
         async for page in history.pages_since(client, instance.session, chat_id, since=since):
-            # The gateway knows whole seconds alone.
-            found += await self._take(instance, [message for message in page if message.sent_at >= since])
+            found += await self._take(instance, page)
             await progress.read_until(chat_id, page[-1].sent_at)
         await progress.read_until(chat_id, began - _OVERLAP)
         return found

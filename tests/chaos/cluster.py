@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,8 +18,11 @@ from mychatflow.local import process
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.local.redis import EmbeddedRedis
 from mychatflow.settings import Settings
+from tests.fakes.llm import FakeModels
+from tests.fakes.waha import FakeWaha
 
 CHECKOUT = Path(__file__).parents[2]
+HMAC_KEY = "chaos-hmac-key"
 _RESTART_SECONDS = 0.2
 
 
@@ -114,6 +118,32 @@ class Keeper:
                 except process.ServerFailed:
                     # A killed Postgres leaves children that hold its memory for a moment; we try again.
                     continue
+
+
+def settings_in(directory: Path) -> Settings:
+    """Of an installation of its own, on ports that are free now."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        web_port, dagster_port = one.getsockname()[1], other.getsockname()[1]
+    return Settings(
+        _env_file=None,
+        MYCHATFLOW_DATA_DIR=directory,
+        web_port=web_port,
+        dagster_port=dagster_port,
+        webhook_secret=HMAC_KEY,
+    )
+
+
+def environment(settings: Settings, gateway: FakeWaha, models: FakeModels) -> dict[str, str]:
+    """For the programs of that installation, which then talk to the fakes."""
+    ours = {
+        "MYCHATFLOW_DATA_DIR": str(settings.data_dir),
+        "WEB_PORT": str(settings.web_port),
+        "DAGSTER_PORT": str(settings.dagster_port),
+        "WEBHOOK_SECRET": HMAC_KEY,
+        "WAHA_BASE_URL": gateway.base_url,
+        "WAHA_API_KEY": gateway.api_key,
+    }
+    return os.environ | ours | {name.upper(): value for name, value in models.settings("openai", "anthropic").items()}
 
 
 def keepers(

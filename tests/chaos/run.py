@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import random
-import socket
 import tempfile
 import time
 from collections import defaultdict
@@ -29,7 +27,6 @@ from tests.fakes.llm import FakeModels, answer_json
 from tests.fakes.llm_wire import Call
 from tests.fakes.waha import API_KEY, FakeWaha
 
-HMAC_KEY = "chaos-hmac-key"
 _SESSION = "chaos"
 # A refused or lost webhook is tried again soon, for as long as the run may last.
 _RETRIES = {"policy": "constant", "delaySeconds": 0.2, "attempts": 300}
@@ -96,13 +93,13 @@ async def run(plan: Plan) -> Outcome:
         gateway = await stack.enter_async_context(
             FakeWaha.running(api_key=API_KEY, engine=engine, history_lag_ms=round(plan.history_lag_seconds * 1000))
         )
-        settings = _settings(Path(directory))
-        environment = _environment(settings, gateway, models)
+        settings = cluster.settings_in(Path(directory))
+        environment = cluster.environment(settings, gateway, models)
         keepers = cluster.keepers(settings, environment, workers=plan.workers, has_dagster="dagster" in plan.hazards)
         stack.callback(lambda: [keeper.close() for keeper in reversed(keepers.values())])
         await _open(keepers, settings, plan)
         await gateway.a_session(
-            _SESSION, webhook_url=settings.webhook_url, hmac_key=HMAC_KEY, events=_EVENTS, retries=_RETRIES
+            _SESSION, webhook_url=settings.webhook_url, hmac_key=cluster.HMAC_KEY, events=_EVENTS, retries=_RETRIES
         )
         gateway.faults.share("reset_after", plan.lost_answers)
         hazards = Hazards(
@@ -210,30 +207,6 @@ def _answer_with_numbers(models: FakeModels, plan: Plan) -> None:
     for name, provider in models.providers.items():
         provider.latency = plan.model_ms / 1000
         models.say(name, script)
-
-
-def _settings(directory: Path) -> Settings:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        web_port, dagster_port = one.getsockname()[1], other.getsockname()[1]
-    return Settings(
-        _env_file=None,
-        MYCHATFLOW_DATA_DIR=directory,
-        web_port=web_port,
-        dagster_port=dagster_port,
-        webhook_secret=HMAC_KEY,
-    )
-
-
-def _environment(settings: Settings, gateway: FakeWaha, models: FakeModels) -> dict[str, str]:
-    ours = {
-        "MYCHATFLOW_DATA_DIR": str(settings.data_dir),
-        "WEB_PORT": str(settings.web_port),
-        "DAGSTER_PORT": str(settings.dagster_port),
-        "WEBHOOK_SECRET": HMAC_KEY,
-        "WAHA_BASE_URL": gateway.base_url,
-        "WAHA_API_KEY": gateway.api_key,
-    }
-    return os.environ | ours | {name.upper(): value for name, value in models.settings("openai", "anthropic").items()}
 
 
 async def _open(keepers: dict[str, cluster.Keeper], settings: Settings, plan: Plan) -> Tenant:

@@ -1,0 +1,65 @@
+"""The businesses of a run: two numbers each, a key of the owner's, something to book and people who write to them."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from mychatflow.store.session import Store
+from tests.chaos.cluster import HMAC_KEY
+from tests.factories import Tenant, a_quick_reply, a_resource, a_service, a_tenant
+from tests.fakes.waha import FakeWaha
+from tests.realtime.api.possessions import a_key
+
+_PHONES: Final = 12
+_HIDDEN: Final = 4
+_SECOND_NUMBER = text(
+    "insert into instances (tenant_id, session, name, status, session_status, engine, sends_per_minute)"
+    " values (:tenant_id, :session, 'Second', 'connected', 'WORKING', 'NOWEB', 6000) returning id"
+)
+# Again and again: a web process that is away for seconds must cost no message.
+_RETRIES: Final[dict[str, Any]] = {"policy": "constant", "delaySeconds": 0.3, "attempts": 60}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Business:
+    """`sessions` are its two numbers, by the gateway's name for them."""
+
+    tenant: Tenant
+    sessions: dict[str, UUID]
+    key: str
+    service_id: UUID
+    chats: tuple[str, ...]
+    # Of the first of its people's phones; the others count on from there.
+    first_phone: int
+    endpoints: list[UUID] = field(default_factory=list)
+
+
+async def a_business(store: Store, number: int) -> Business:
+    first, second = f"shop-{number}-a", f"shop-{number}-b"
+    tenant = await a_tenant(store, session=first, plan="enterprise", typing_indicator_enabled=False, debounce_ms=300)
+    async with store.platform_transaction() as transaction:
+        made = await transaction.execute(_SECOND_NUMBER, {"tenant_id": tenant.tenant_id, "session": second})
+        second_id = UUID(str(made.scalar_one()))
+    _, key = await a_key(store, tenant)
+    service = await a_service(store, tenant)
+    await a_resource(store, tenant)
+    await a_quick_reply(store, tenant, title="Prices", body="A double room costs 120 euros a night.")
+    phone = 34_600_000_000 + 1_000 * number
+    return Business(
+        tenant=tenant,
+        sessions={first: tenant.instance_id, second: second_id},
+        key=key,
+        service_id=service["id"],
+        chats=tuple(
+            [f"{phone + place}@c.us" for place in range(_PHONES)]
+            + [f"{77_000_000_000 + 1_000 * number + place}@lid" for place in range(_HIDDEN)]
+        ),
+        first_phone=phone,
+    )
+
+
+async def connect(gateway: FakeWaha, business: Business, *, webhook_url: str) -> None:
+    for session in business.sessions:
+        await gateway.a_session(session, webhook_url=webhook_url, hmac_key=HMAC_KEY, retries=_RETRIES)

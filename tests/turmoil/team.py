@@ -1,0 +1,209 @@
+"""Colleagues with an API key who answer, take over, merge, erase, book, campaign and change settings as they please."""
+
+import asyncio
+import random
+import re
+import struct
+import time
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from tests.turmoil.business import Business
+
+_PAUSE_SECONDS: Final = 1.0
+_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+_STEPS: Final = ({"delay_minutes": 1, "template": "Still there, {{name|you}}?"}, {"delay_minutes": 1, "template": "?"})
+_SETTINGS: Final[tuple[dict[str, Any], ...]] = (
+    {"auto_reply_enabled": False},
+    {"auto_reply_enabled": True},
+    {"agent_activation_mode": "keyword_triggered", "activation_keywords": ["hello", "price"]},
+    {"agent_activation_mode": "business_hours"},
+    {"agent_activation_mode": "always_on"},
+    {"business_hours": {"mon": [["00:00", "00:01"]]}, "away_message": "We are away"},
+    {"business_hours": {}},
+    {"handoff_enabled": False},
+    {"handoff_enabled": True, "handoff_keywords": ["refund"]},
+    {"supported_languages": ["en", "es", "pt"]},
+    {"multi_language_enabled": False},
+    {"session_hours": 0},
+    {"reply_rate_per_contact_hour": 2},
+    {"freshness_minutes": 1},
+    {"banned_words": ["about"]},
+    {"banned_words": []},
+    {"debounce_ms": 0},
+    {"debounce_ms": 2_000},
+    {"default_language": "es"},
+    {"appointment_reminder_minutes": [60, 1_440]},
+)
+# What colleagues do, by how often.
+_DUTIES: Final = {
+    "answer": 6, "answer_with_a_picture": 2, "turn_of_hand": 8, "resolve": 2, "merge": 1, "erase": 1, "describe": 3,
+    "campaign": 2, "steer_a_campaign": 4, "follow_up": 3, "stop_a_follow_up": 1, "book": 3, "change_a_booking": 3,
+    "change_settings": 3, "import_people": 1, "copy": 1, "change_a_pace": 1, "hold": 1, "listen": 1, "read": 1,
+}  # fmt: skip
+
+
+def _png() -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    image = zlib.compress(bytes(4))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", image) + chunk(b"IEND", b"")
+
+
+@dataclass(slots=True, kw_only=True)
+class Colleague:
+    """`done` counts calls and statuses of all; `failures` are answers that nobody may ever get."""
+
+    url: str
+    business: Business
+    chance: random.Random
+    listener: str
+    done: Counter[str]
+    failures: list[str]
+    _api: httpx.AsyncClient = field(init=False)
+    _made: dict[str, list[str]] = field(
+        default_factory=lambda: {"campaigns": [], "sequences": [], "runs": [], "bookings": []}
+    )
+
+    async def work(self, until: float) -> None:
+        """Until that moment of the monotonic clock."""
+        key = {"authorization": f"Bearer {self.business.key}"}
+        async with httpx.AsyncClient(base_url=f"{self.url}/api/v1", headers=key, timeout=30) as self._api:
+            while time.monotonic() < until:
+                await asyncio.sleep(self.chance.expovariate(1 / _PAUSE_SECONDS))
+                people = [each["id"] for each in await self._list("/contacts", limit=50)]
+                if people:
+                    (duty,) = self.chance.choices(list(_DUTIES), weights=list(_DUTIES.values()))
+                    await getattr(self, f"_{duty}")(self.chance.choice(people), people)
+
+    async def _ask(self, method: str, path: str, **given: Any) -> Any:
+        """The answer's JSON where it was a success."""
+        try:
+            answer = await self._api.request(method, path, **given)
+        except httpx.TransportError:
+            self.done["API away"] += 1
+            return None
+        told = f"{method} {_ID.sub('…', path)} {answer.status_code}"
+        self.done[told] += 1
+        if answer.status_code >= 500 and answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            self.failures.append(f"{told} {answer.text[:200]}")
+        return answer.json() if answer.is_success and answer.content else None
+
+    async def _list(self, path: str, **asked: Any) -> list[dict[str, Any]]:
+        found = await self._ask("GET", path, params=asked)
+        return found["data"] if found else []
+
+    async def _make(self, kind: str, path: str, body: dict[str, Any]) -> None:
+        if made := await self._ask("POST", path, json=body):
+            self._made[kind].append(made["id"])
+
+    def _one(self, kind: str) -> str | None:
+        return self.chance.choice(self._made[kind]) if self._made[kind] else None
+
+    def _once(self) -> dict[str, str]:
+        return {"idempotency-key": f"{self.chance.randrange(10**9)}"}
+
+    async def _answer(self, person: str, _: list[str]) -> None:
+        await self._ask("POST", f"/conversations/{person}/reply", json={"text": "By hand"}, headers=self._once())
+
+    async def _answer_with_a_picture(self, person: str, _: list[str]) -> None:
+        headers = {"content-type": "image/png"} | self._once()
+        await self._ask("POST", f"/conversations/{person}/files", content=_png(), headers=headers)
+
+    async def _turn_of_hand(self, person: str, _: list[str]) -> None:
+        turns = ("conversations/{}/takeover", "conversations/{}/handback", "contacts/{}/handoff", "contacts/{}/release")
+        await self._ask("POST", "/" + self.chance.choice(turns).format(person), json={})
+
+    async def _resolve(self, person: str, _: list[str]) -> None:
+        await self._ask("POST", f"/conversations/{person}/resolve", json={})
+
+    async def _merge(self, person: str, people: list[str]) -> None:
+        await self._ask("POST", f"/contacts/{person}/merge", json={"contact_id": self.chance.choice(people)})
+
+    async def _erase(self, person: str, _: list[str]) -> None:
+        await self._ask("POST", "/erasures", json={"contact_id": person})
+
+    async def _describe(self, person: str, _: list[str]) -> None:
+        await self._ask("POST", f"/contacts/{person}/tags", json={"add": [self.chance.choice(("vip", "x"))]})
+        await self._ask("PUT", f"/contacts/{person}/notes", json={"notes": self.chance.choice(("Likes tea", None))})
+        await self._ask("PATCH", f"/contacts/{person}", json={"name": self.chance.choice(("Ana", None))})
+
+    async def _campaign(self, *_: Any) -> None:
+        body = {"name": "Offer", "template": "Hi {{name|friend}}", "messages_per_minute": 600}
+        body |= {"audience": self.chance.choice(({}, {"tags_any": ["vip"]})), "holdout_share": 0.1}
+        await self._make("campaigns", "/campaigns", body)
+        if campaign := self._one("campaigns"):
+            await self._ask("POST", f"/campaigns/{campaign}/start", json={})
+
+    async def _steer_a_campaign(self, *_: Any) -> None:
+        if campaign := self._one("campaigns"):
+            move = self.chance.choice(("pause", "resume", "resume", "cancel"))
+            await self._ask("POST", f"/campaigns/{campaign}/{move}", json={})
+
+    async def _follow_up(self, person: str, _: list[str]) -> None:
+        trigger = self.chance.choice(("manual", "silence"))
+        body = {"name": "After all", "trigger": trigger, "quiet_from": "00:00", "quiet_until": "00:00", "steps": _STEPS}
+        await self._make("sequences", "/follow-up-sequences", body)
+        if sequence := self._one("sequences"):
+            await self._make("runs", f"/follow-up-sequences/{sequence}/runs", {"contact_id": person})
+
+    async def _stop_a_follow_up(self, *_: Any) -> None:
+        if run := self._one("runs"):
+            await self._ask("POST", f"/follow-up-runs/{run}/cancel", json={})
+
+    async def _free(self) -> str | None:
+        slots = await self._list("/appointments/slots", service_id=f"{self.business.service_id}")
+        return self.chance.choice(slots[:12])["slot_id"] if slots else None
+
+    async def _book(self, person: str, _: list[str]) -> None:
+        if slot := await self._free():
+            body = {"contact_id": person, "slot_id": slot, "confirm": self.chance.random() < 0.7, "notify": True}
+            await self._make("bookings", "/appointments", body)
+
+    async def _change_a_booking(self, *_: Any) -> None:
+        if (booking := self._one("bookings")) is None:
+            return
+        move = self.chance.choice(("confirm", "cancel", "close", "reschedule"))
+        body: dict[str, Any] = {"status": "completed"} if move == "close" else {"notify": True}
+        if move == "reschedule":
+            body["slot_id"] = await self._free() or "none"
+        await self._ask("POST", f"/appointments/{booking}/{move}", json=body)
+
+    async def _change_settings(self, *_: Any) -> None:
+        await self._ask("PUT", "/settings", json=self.chance.choice(_SETTINGS))
+
+    async def _import_people(self, *_: Any) -> None:
+        phones = (self.business.first_phone + self.chance.randrange(40) for _ in range(20))
+        sheet = "phone,name,opt_in\n" + "".join(f"+{phone},Nora,yes\n" for phone in phones)
+        headers = {"content-type": "text/csv"}
+        asked = {"instance_id": f"{self.business.tenant.instance_id}", "opt_in_method": "form"}
+        await self._ask("POST", "/contacts/import", content=sheet.encode(), headers=headers, params=asked)
+
+    async def _copy(self, person: str, _: list[str]) -> None:
+        await self._ask("POST", "/exports", json={"contact_id": person})
+
+    async def _change_a_pace(self, *_: Any) -> None:
+        number = self.chance.choice(list(self.business.sessions.values()))
+        await self._ask("PATCH", f"/instances/{number}", json={"sends_per_minute": self.chance.choice((60, 6_000))})
+
+    async def _hold(self, *_: Any) -> None:
+        for is_on in (True, False):
+            await self._ask("PUT", "/tenant/legal-hold", json={"is_on": is_on, "reason": "A letter came"})
+            await asyncio.sleep(0.5)
+
+    async def _listen(self, *_: Any) -> None:
+        if len(self.business.endpoints) < 2:
+            place = f"{self.listener}/{self.business.tenant.session}/{len(self.business.endpoints)}"
+            if made := await self._ask("POST", "/webhook-endpoints", json={"url": place}):
+                self.business.endpoints.append(made["id"])
+
+    async def _read(self, person: str, _: list[str]) -> None:
+        await self._ask("GET", f"/conversations/{person}/messages")
+        if campaign := self._one("campaigns"):
+            await self._ask("GET", f"/campaigns/{campaign}/results")
