@@ -59,17 +59,18 @@ LAWS: Final[Mapping[str, str]] = {
         group by 1, 2, 3
         having d.used <> count(*) filter (where l.kind = 'reserve') - count(*) filter (where l.kind = 'release')
     """,
-    # Whoever was merged may have been told before the other said stop; a confirmation answers the stop itself.
+    # Whoever was merged may have been told before the other said stop; a confirmation answers the stop itself. What was
+    # decided in another chat in the same moment is on its way already.
     "who said stop hears nothing that nobody wrote by hand": f"""
         select o.id, o.kind, o.created_at from outbox as o
         join interactions as i on i.tenant_id = o.tenant_id and i.id = o.interaction_id
         cross join lateral (
-            select kind from consents as c
-            where c.tenant_id = o.tenant_id and c.contact_id = o.contact_id
-                and c.recorded_at <= o.created_at - interval '50 milliseconds'
+            select kind, recorded_at from consents as c
+            where c.tenant_id = o.tenant_id and c.contact_id = o.contact_id and c.recorded_at <= o.created_at
             order by c.recorded_at desc, c.kind limit 1
         ) as latest
-        where latest.kind = 'opt_out' and o.state = 'sent' and o.kind <> 'confirmation' and i.author <> 'human'
+        where latest.kind = 'opt_out' and latest.recorded_at < o.created_at - interval '1 second'
+            and o.state = 'sent' and o.kind <> 'confirmation' and i.author <> 'human'
             and {_HEARD}
     """,
     "who was handed off has a reason": """
