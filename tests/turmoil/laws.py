@@ -60,7 +60,7 @@ LAWS: Final[Mapping[str, str]] = {
         having d.used <> count(*) filter (where l.kind = 'reserve') - count(*) filter (where l.kind = 'release')
     """,
     # Whoever was merged may have been told before the other said stop; a confirmation answers the stop itself. What was
-    # decided in another chat in the same moment is on its way already.
+    # decided in another chat in the same moment is on its way already; a busy machine's moment is long.
     "who said stop hears nothing that nobody wrote by hand": f"""
         select o.id, o.kind, o.created_at from outbox as o
         join interactions as i on i.tenant_id = o.tenant_id and i.id = o.interaction_id
@@ -69,7 +69,7 @@ LAWS: Final[Mapping[str, str]] = {
             where c.tenant_id = o.tenant_id and c.contact_id = o.contact_id and c.recorded_at <= o.created_at
             order by c.recorded_at desc, c.kind limit 1
         ) as latest
-        where latest.kind = 'opt_out' and latest.recorded_at < o.created_at - interval '1 second'
+        where latest.kind = 'opt_out' and latest.recorded_at < o.created_at - interval '5 seconds'
             and o.state = 'sent' and o.kind <> 'confirmation' and i.author <> 'human'
             and {_HEARD}
     """,
