@@ -153,11 +153,15 @@ async def _open(
     for name, keeper in keepers.items():
         if name not in {"postgres", "redis"}:
             keeper.open()
-    ready = f"http://127.0.0.1:{settings.web_port}/ready"
-    await asyncio.to_thread(cluster.wait_until, lambda: cluster.answers(ready), seconds=60, what="web is ready")
+    await _ready(settings)
     for shop in shops:
         await business.connect(gateway, shop, webhook_url=settings.webhook_url)
     return shops
+
+
+async def _ready(settings: Settings) -> None:
+    address = f"http://127.0.0.1:{settings.web_port}/ready"
+    await asyncio.to_thread(cluster.wait_until, lambda: cluster.answers(address), seconds=60, what="web is ready")
 
 
 def _answer(models: FakeModels) -> None:
@@ -193,9 +197,11 @@ async def _listening() -> AsyncIterator[str]:
 
 
 async def _calm(settings: Settings, gateway: FakeWaha, models: FakeModels, shops: Sequence[Business]) -> None:
+    """All trouble is over, and whoever was killed last is back."""
     models.heal()
     _answer(models)
     gateway.faults.clear()
+    await _ready(settings)
     for session in (session for shop in shops for session in shop.sessions):
         gateway.find_webhooks(session)
         gateway.set_status(SessionStatus.WORKING, session=session)
