@@ -16,6 +16,11 @@ NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
 _OPEN_SETTINGS = {"debounce_ms": 0, "reply_rate_per_contact_hour": 0, "loop_guard_enabled": False}
 
+_NUMBER = text(
+    "insert into instances (tenant_id, id, session, name, status, session_status, engine, sends_per_minute)"
+    " values (:tenant_id, :instance_id, :session, :name, 'connected', 'WORKING', :engine, 6000)"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
@@ -47,14 +52,17 @@ async def a_tenant(
                 text(f"update settings set {name} = :value where tenant_id = :tenant_id"),
                 parameters | {"value": written},
             )
-        await transaction.execute(
-            text(
-                "insert into instances (tenant_id, id, session, name, status, session_status, engine, sends_per_minute)"
-                " values (:tenant_id, :instance_id, :session, 'Front desk', 'connected', 'WORKING', :engine, 6000)"
-            ),
-            parameters | {"engine": engine},
-        )
+        await transaction.execute(_NUMBER, parameters | {"name": "Front desk", "engine": engine})
     return tenant
+
+
+async def a_second_number(store: Store, tenant: Tenant, *, session: str) -> UUID:
+    """Connected, as the first one is."""
+    instance_id = uuid4()
+    values = {"tenant_id": tenant.tenant_id, "instance_id": instance_id, "session": session}
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(_NUMBER, values | {"name": "Second", "engine": "NOWEB"})
+    return instance_id
 
 
 async def a_quick_reply(store: Store, tenant: Tenant, *, title: str, body: str, language: str = "en") -> UUID:

@@ -4,20 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mychatflow.store.session import Store
 from tests.chaos.cluster import HMAC_KEY
-from tests.factories import Tenant, a_quick_reply, a_resource, a_service, a_tenant
+from tests.factories import Tenant, a_quick_reply, a_resource, a_second_number, a_service, a_tenant
 from tests.fakes.waha import FakeWaha
 from tests.realtime.api.possessions import a_key
 
 _PHONES: Final = 12
 _HIDDEN: Final = 4
-_SECOND_NUMBER = text(
-    "insert into instances (tenant_id, session, name, status, session_status, engine, sends_per_minute)"
-    " values (:tenant_id, :session, 'Second', 'connected', 'WORKING', 'NOWEB', 6000) returning id"
-)
 # Again and again: a web process that is away for seconds must cost no message.
 _RETRIES: Final[dict[str, Any]] = {"policy": "constant", "delaySeconds": 0.3, "attempts": 60}
 
@@ -39,9 +33,7 @@ class Business:
 async def a_business(store: Store, number: int) -> Business:
     first, second = f"shop-{number}-a", f"shop-{number}-b"
     tenant = await a_tenant(store, session=first, plan="enterprise", typing_indicator_enabled=False, debounce_ms=300)
-    async with store.platform_transaction() as transaction:
-        made = await transaction.execute(_SECOND_NUMBER, {"tenant_id": tenant.tenant_id, "session": second})
-        second_id = UUID(str(made.scalar_one()))
+    second_id = await a_second_number(store, tenant, session=second)
     _, key = await a_key(store, tenant)
     service = await a_service(store, tenant)
     await a_resource(store, tenant)

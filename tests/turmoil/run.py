@@ -217,7 +217,7 @@ async def _until_quiet(gateway: FakeWaha, admin_url: str) -> None:
     while quiet < 3 and time.monotonic() < until:
         await asyncio.sleep(1)
         await gateway.settled(within=_QUIET_SECONDS)
-        quiet = 0 if "nothing is left to do" in await asyncio.to_thread(laws.broken, admin_url) else quiet + 1
+        quiet = 0 if await asyncio.to_thread(laws.broken, admin_url, laws=[laws.REST]) else quiet + 1
 
 
 def _failures(settings: Settings) -> list[str]:

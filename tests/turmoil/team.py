@@ -3,15 +3,14 @@
 import asyncio
 import random
 import re
-import struct
 import time
-import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
 
+from tests.rules.test_attachment import PNG
 from tests.turmoil.business import Business
 
 _PAUSE_SECONDS: Final = 1.0
@@ -45,15 +44,6 @@ _DUTIES: Final = {
     "campaign": 2, "steer_a_campaign": 4, "follow_up": 3, "stop_a_follow_up": 1, "book": 3, "change_a_booking": 3,
     "change_settings": 3, "import_people": 1, "copy": 1, "change_a_pace": 1, "hold": 1, "listen": 1, "read": 1,
 }  # fmt: skip
-
-
-def _png() -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
-    image = zlib.compress(bytes(4))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", image) + chunk(b"IEND", b"")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +104,7 @@ class Colleague:
 
     async def _answer_with_a_picture(self, person: str, _: list[str]) -> None:
         headers = {"content-type": "image/png"} | self._once()
-        await self._ask("POST", f"/conversations/{person}/files", content=_png(), headers=headers)
+        await self._ask("POST", f"/conversations/{person}/files", content=PNG, headers=headers)
 
     async def _turn_of_hand(self, person: str, _: list[str]) -> None:
         turns = ("conversations/{}/takeover", "conversations/{}/handback", "contacts/{}/handoff", "contacts/{}/release")
