@@ -18,7 +18,14 @@ from psycopg.errors import CheckViolation, DeadlockDetected, LockNotAvailable
 from mychatflow.settings import Settings
 
 # Why months are kept so, say the migrations that did the same to those before them.
-_STORAGE = {"interactions": sql.SQL(" with (fillfactor = 70)"), "analytics_events": sql.SQL("")}
+_LOOKED_AFTER = (
+    "autovacuum_analyze_threshold = 500, autovacuum_analyze_scale_factor = 2,"
+    " autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = 10000"
+)
+_STORAGE = {
+    "interactions": sql.SQL(f" with (fillfactor = 70, {_LOOKED_AFTER})"),
+    "analytics_events": sql.SQL(f" with ({_LOOKED_AFTER})"),
+}
 PARTITIONED = tuple(_STORAGE)
 # Of an older one, our connections ask for limits that it does not know.
 OLDEST_SERVER = 17

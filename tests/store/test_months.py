@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import psycopg
+import pytest
 
 from mychatflow.events import EventType
 from mychatflow.settings import Settings
@@ -13,17 +14,28 @@ _STORAGE = """
 select inhrelid::regclass::text, (select array_agg(setting order by setting) from unnest(reloptions) as setting)
 from pg_inherits
 inner join pg_class on pg_class.oid = inhrelid
-where inhparent = 'interactions'::regclass
+where inhparent = %s::regclass
 """
 
 
-def test_a_later_month_is_stored_as_those_before(fresh: Settings) -> None:
+_LOOKED_AFTER = (
+    "autovacuum_analyze_scale_factor=2",
+    "autovacuum_analyze_threshold=500",
+    "autovacuum_vacuum_insert_threshold=10000",
+    "autovacuum_vacuum_threshold=5000",
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "kept"), [("interactions", (*_LOOKED_AFTER, "fillfactor=70")), ("analytics_events", _LOOKED_AFTER)]
+)
+def test_a_later_month_is_stored_as_those_before(fresh: Settings, table: str, kept: tuple[str, ...]) -> None:
     with psycopg.connect(fresh.role_url("engine")) as connection:
-        storage: dict[str, list[str]] = dict(connection.execute(_STORAGE).fetchall())
+        storage: dict[str, list[str]] = dict(connection.execute(_STORAGE, (table,)).fetchall())
 
     assert len(storage) > 10
-    assert "interactions_other" in storage
-    assert {tuple(options) for options in storage.values()} == {("fillfactor=70",)}
+    assert f"{table}_other" in storage
+    assert {tuple(options) for options in storage.values()} == {kept}
 
 
 def test_a_month_made_too_late_gets_its_rows(fresh: Settings) -> None:
