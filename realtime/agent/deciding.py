@@ -82,8 +82,8 @@ def reservation(chat: Chat, reading: Reading, decision: GateDecision, *, at: dat
     """One reply of the plan, taken before a model is asked."""
     if decision.action is not GateAction.REPLY or not reading.customer:
         return None
-    subject = f"reply:{min(each.row.seq for each in reading.customer)}"
-    return Reservation(day=at.astimezone(UTC).date(), subject=subject, allowed=_allowed(chat))
+    day, subject = at.astimezone(UTC).date(), f"reply:{min(each.row.seq for each in reading.customer)}"
+    return Reservation(day=day, subject=subject, allowed=_allowed(chat), is_counted=chat.counted_on == day)
 
 
 def has_facts(chat: Chat, reading: Reading) -> bool:

@@ -48,6 +48,7 @@ def chat(tenant_id: UUID, plan: Plan, used_today: int, *, at: datetime) -> Chat:
         is_suspended=False,
         tenant_version="",
         used_today=used_today,
+        counted_on=None,
         replies_last_hour=0,
         is_own_number=False,
         contact=None,

@@ -74,7 +74,7 @@ class Agent:
         """
         patience = Patience()
         while True:
-            chat = await self.claims.read(lease)
+            chat = await self.claims.chat(lease)
             await self.turnstile.step(lease.tenant_id)
             tenant = await self.tenants.get(lease.tenant_id, version=chat.tenant_version)
             queue = await self.courier.clear(chat, tenant.cipher)

@@ -24,6 +24,8 @@ _SWEEP_SECONDS: Final = 1.0
 _REACH: Final = 20_000
 # In the order of the fields of Recent.
 _RECENT: Final = tuple(f"recent_{name}" for name in ("ids", "times", "directions", "authors", "types", "contents"))
+# Of the chats that were chosen in the same transaction.
+_READ: Final[Sequence[sql.Step]] = (("inbox", {}), ("outbox", {}), ("chats", {}))
 _Part = TypeVar("_Part", bound=Record)
 _Kind = TypeVar("_Kind")
 
@@ -57,6 +59,8 @@ class Claims:
         self._sweeps_at = 0.0
         # The last claim took all that it could: some tenant may have more chats due than a claim holds.
         self._is_crowded = False
+        # Read together with the claim, until their turns begin.
+        self._claimed: dict[Lease, Chat] = {}
         self._reads: Batcher[tuple[Lease, str], Chat] = Batcher(
             self._read, max_size=200, splits_on=sql.SPLITS_ON, tenant=lambda asked: asked[0].tenant_id
         )
@@ -76,14 +80,39 @@ class Claims:
 
         The fence stops whoever held them before.
         """
-        parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker, "reach": _REACH}
-        parameters["without"] = list(without)
-        name = "claim_fairly" if self._is_crowded or without else "claim"
+        if self._is_crowded or without:
+            shares = {"reach": _REACH, "without": list(without)}
+            leases, due = await self._take("claim_fairly", most, shares)
+        else:
+            leases, due = await self._take_and_read(most)
+        self._is_crowded = len(leases) == most or bool(without)
+        return leases, float(due[0]["seconds"]) if due else None
+
+    async def _take(
+        self, name: str, most: int, shares: Mapping[str, Any] | None = None
+    ) -> tuple[list[Lease], list[sql.Row]]:
+        """Read afterwards, by itself: others' claims need not wait until all of a crowd is read."""
+        parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker, **(shares or {})}
         *_, rows, due = await sql.run(
             self._pool, *self._sweep(most), (name, parameters), ("next_due", {}), is_durable=False
         )
-        self._is_crowded = len(rows) == most or bool(without)
-        return [Lease(**row) for row in rows], float(due[0]["seconds"]) if due else None
+        return [_lease(row) for row in rows], due
+
+    async def _take_and_read(self, most: int) -> tuple[list[Lease], list[sql.Row]]:
+        """In one round trip, as there is hardly ever more than a chat or two."""
+        parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker}
+        try:
+            *_, rows, inbox, outbox, facts, due = await sql.run(
+                self._pool, *self._sweep(most), ("claim", parameters), *_READ, ("next_due", {})
+            )
+        except sql.SPLITS_ON:
+            # One that cannot be read: the others' turns must not wait for it.
+            return await self._take("claim", most)
+        leases = [_lease(row) for row in rows]
+        for lease, chat in zip(leases, _chats(leases, inbox, outbox, facts), strict=True):
+            if isinstance(chat, Chat):
+                self._claimed[lease] = chat
+        return leases, due
 
     def _sweep(self, most: int) -> Sequence[sql.Step]:
         """Now and then, what dead workers held is freed first."""
@@ -91,6 +120,10 @@ class Claims:
             return ()
         self._sweeps_at = time.monotonic() + _SWEEP_SECONDS
         return (("orphans", {"most": most, "limit": MOST_DEATHS}),)
+
+    async def chat(self, lease: Lease) -> Chat:
+        """All that the chat holds: what was read with its claim a moment ago, and read anew from then on."""
+        return self._claimed.pop(lease, None) or await self.read(lease)
 
     async def read(self, lease: Lease, *, wa_id: str | None = None) -> Chat:
         """All that the chat holds at this moment; `wa_id` where its contact is known by another id than the chat."""
@@ -128,13 +161,24 @@ class Claims:
 
     async def _read(self, asked: list[tuple[Lease, str]]) -> Sequence[Chat | Exception]:
         chats = {"chats": sql.rows([_numbered(n, lease, wa_id) for n, (lease, wa_id) in enumerate(asked)])}
-        inbox, outbox, facts = await sql.run(self._pool, ("inbox", chats), ("outbox", chats), ("chats", chats))
-        received, waiting = _by_chat(InboxRow, inbox), _by_chat(OutboxRow, outbox)
-        known = {row["n"]: row for row in facts}
-        return [
-            _chat(lease, known[n], received[n], waiting[n]) if n in known else LookupError("the number is gone")
-            for n, (lease, _) in enumerate(asked)
-        ]
+        _, inbox, outbox, facts = await sql.run(self._pool, ("choose", chats), *_READ)
+        return _chats([lease for lease, _ in asked], inbox, outbox, facts)
+
+
+def _lease(row: sql.Row) -> Lease:
+    return Lease(**{name: row[name] for name in Lease.__struct_fields__})
+
+
+def _chats(
+    leases: Sequence[Lease], inbox: Sequence[sql.Row], outbox: Sequence[sql.Row], facts: Sequence[sql.Row]
+) -> list[Chat | Exception]:
+    """One for each lease, by its place among them."""
+    received, waiting = _by_chat(InboxRow, inbox), _by_chat(OutboxRow, outbox)
+    known = {row["n"]: row for row in facts}
+    return [
+        _chat(lease, known[n], received[n], waiting[n]) if n in known else LookupError("the number is gone")
+        for n, lease in enumerate(leases)
+    ]
 
 
 def _place(chat: Lease | Release) -> tuple[UUID, UUID, str]:
@@ -158,6 +202,7 @@ def _chat(lease: Lease, row: sql.Row, inbox: list[InboxRow], outbox: list[Outbox
         is_suspended=row["is_suspended"],
         tenant_version=row["tenant_version"],
         used_today=row["used_today"],
+        counted_on=row["counted_on"],
         replies_last_hour=row["replies_last_hour"],
         is_own_number=row["is_own_number"],
         contact=_part(Contact, row, "contact_") if row["contact_id"] else None,

@@ -89,7 +89,11 @@ class FactWriter:
         if any(facts.closing for facts in batch):
             closings = _one((n, facts.closing) for n, facts in enumerate(batch))
             steps.append(("close_episodes", {"turns": turns, "closings": closings}))
-        days = {(facts.lease.tenant_id, facts.reservation.day) for facts in batch if facts.reservation}
+        days = {
+            (facts.lease.tenant_id, facts.reservation.day)
+            for facts in batch
+            if facts.reservation and not facts.reservation.is_counted
+        }
         if days:
             steps.append(("usage_days", {"days": sql.rows([{"tenant_id": key[0], "day": key[1]} for key in days])}))
         steps.append(("facts", {"turns": turns} | _columns(batch)))

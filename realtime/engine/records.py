@@ -156,6 +156,8 @@ class Reservation(Record, frozen=True, kw_only=True):
     day: date
     subject: str
     allowed: int
+    # Whether the day has its counter; the first reply of a day makes it.
+    is_counted: bool
 
 
 class EventEntry(Record, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What a worker holds of a chat: the lease, what came in and what must go out."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -161,6 +161,8 @@ class Chat(Record, frozen=True, kw_only=True):
     is_suspended: bool
     tenant_version: str
     used_today: int
+    # The day, of UTC, whose counter there is already.
+    counted_on: date | None
     replies_last_hour: int
     # Another number of this installation writes, so an agent may be answering an agent.
     is_own_number: bool

@@ -15,6 +15,7 @@ select
     -- Changes with every update of the settings, whoever makes it.
     coalesce(settings.xmin::text || ':' || settings.knowledge_version, 'none') as tenant_version,
     coalesce(usage_days.used, 0) as used_today,
+    usage_days.usage_date as counted_on,
     coalesce(replies.reply_count, 0)::integer as replies_last_hour,
     exists (select 1 from instances as ours where ours.wa_id = given.wa_id) as is_own_number,
     contacts.id as contact_id,
@@ -58,7 +59,7 @@ select
     recent.authors as recent_authors,
     recent.types as recent_types,
     recent.contents as recent_contents
-from jsonb_to_recordset(%(chats)s::jsonb) as given (
+from jsonb_to_recordset(coalesce(nullif(current_setting('mychatflow.chats', true), ''), '[]')::jsonb) as given (
     n integer, tenant_id uuid, instance_id uuid, chat_id text, wa_id text
 )
 inner join instances on instances.tenant_id = given.tenant_id and instances.id = given.instance_id
