@@ -80,34 +80,29 @@ class Claims:
 
         The fence stops whoever held them before.
         """
+        parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker}
         if self._is_crowded or without:
             shares = {"reach": _REACH, "without": list(without)}
-            leases, due = await self._take("claim_fairly", most, shares)
+            leases, due = await self._take("claim_fairly", parameters | shares)
         else:
-            leases, due = await self._take_and_read(most)
+            leases, due = await self._take_and_read(parameters)
         self._is_crowded = len(leases) == most or bool(without)
         return leases, float(due[0]["seconds"]) if due else None
 
-    async def _take(
-        self, name: str, most: int, shares: Mapping[str, Any] | None = None
-    ) -> tuple[list[Lease], list[sql.Row]]:
+    async def _take(self, name: str, parameters: sql.Parameters) -> tuple[list[Lease], list[sql.Row]]:
         """Read afterwards, by itself: others' claims need not wait until all of a crowd is read."""
-        parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker, **(shares or {})}
-        *_, rows, due = await sql.run(
-            self._pool, *self._sweep(most), (name, parameters), ("next_due", {}), is_durable=False
-        )
+        steps = (*self._sweep(parameters["most"]), (name, parameters), ("next_due", {}))
+        *_, rows, due = await sql.run(self._pool, *steps, is_durable=False)
         return [_lease(row) for row in rows], due
 
-    async def _take_and_read(self, most: int) -> tuple[list[Lease], list[sql.Row]]:
+    async def _take_and_read(self, parameters: sql.Parameters) -> tuple[list[Lease], list[sql.Row]]:
         """In one round trip, as there is hardly ever more than a chat or two."""
-        parameters = {"most": most, "seconds": LEASE_SECONDS, "worker": self._worker}
+        steps = (*self._sweep(parameters["most"]), ("claim", parameters), *_READ, ("next_due", {}))
         try:
-            *_, rows, inbox, outbox, facts, due = await sql.run(
-                self._pool, *self._sweep(most), ("claim", parameters), *_READ, ("next_due", {})
-            )
+            *_, rows, inbox, outbox, facts, due = await sql.run(self._pool, *steps)
         except sql.SPLITS_ON:
             # One that cannot be read: the others' turns must not wait for it.
-            return await self._take("claim", most)
+            return await self._take("claim", parameters)
         leases = [_lease(row) for row in rows]
         for lease, chat in zip(leases, _chats(leases, inbox, outbox, facts), strict=True):
             if isinstance(chat, Chat):

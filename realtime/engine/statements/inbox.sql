@@ -16,7 +16,9 @@ select
     inbox.body,
     inbox.trace_id,
     inbox.attempts
-from jsonb_to_recordset(coalesce(nullif(current_setting('mychatflow.chats', true), ''), '[]')::jsonb) as given (n integer, tenant_id uuid, instance_id uuid, chat_id text)
+from jsonb_to_recordset(coalesce(nullif(current_setting('mychatflow.chats', true), ''), '[]')::jsonb) as given (
+    n integer, tenant_id uuid, instance_id uuid, chat_id text
+)
 -- Chat by chat: as a plain join it would look through the open messages of everybody, ten thousand in a busy minute.
 cross join lateral (
     select * from inbox as open_rows

@@ -26,7 +26,9 @@ select
     interactions.llm_model as model,
     interactions.member_id,
     outbox.story
-from jsonb_to_recordset(coalesce(nullif(current_setting('mychatflow.chats', true), ''), '[]')::jsonb) as given (n integer, tenant_id uuid, instance_id uuid, chat_id text)
+from jsonb_to_recordset(coalesce(nullif(current_setting('mychatflow.chats', true), ''), '[]')::jsonb) as given (
+    n integer, tenant_id uuid, instance_id uuid, chat_id text
+)
 -- Chat by chat, as with the open messages.
 cross join lateral (
     select * from outbox as open_rows
