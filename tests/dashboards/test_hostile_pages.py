@@ -131,8 +131,12 @@ def _shows_words(page: Page, *, patient: bool) -> bool:
 def _open_a_member(visit: Visit) -> None:
     """A dialog that bears a name as its title."""
     visit.open("team")
-    visit.page.get_by_label("Change somebody").press("ArrowDown")
-    visit.page.get_by_role("option").first.click()
+    for _ in range(3):
+        # A late redraw of the page shuts a list that stands open.
+        visit.page.get_by_label("Change somebody").press("ArrowDown")
+        with suppress(TooLate):
+            visit.page.get_by_role("option").first.click(timeout=10_000)
+            break
     visit.page.locator(".st-key-edit-member button:enabled").click()
     visit.page.get_by_role("dialog").get_by_text(MARK).first.wait_for()
 
