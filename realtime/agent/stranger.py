@@ -46,6 +46,7 @@ def chat(tenant_id: UUID, plan: Plan, used_today: int, *, at: datetime) -> Chat:
         number=number,
         plan=plan.value,
         is_suspended=False,
+        is_given_up=False,
         tenant_version="",
         used_today=used_today,
         counted_on=None,

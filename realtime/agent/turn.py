@@ -75,6 +75,8 @@ class Agent:
         patience = Patience()
         while True:
             chat = await self.claims.chat(lease)
+            if chat.is_given_up:
+                return await self.claims.drop(lease)
             await self.turnstile.step(lease.tenant_id)
             tenant = await self.tenants.get(lease.tenant_id, version=chat.tenant_version)
             queue = await self.courier.clear(chat, tenant.cipher)

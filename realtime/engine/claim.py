@@ -136,6 +136,12 @@ class Claims:
         """End a turn in which only our own messages came back; whether more work waits already."""
         return await self._echoes.submit(chat)
 
+    async def drop(self, lease: Lease) -> bool:
+        """Let go of all that a chat of a business without keys holds; whether more came meanwhile."""
+        turns = sql.rows([_identified(lease) | {"fence": lease.fence}])
+        _, rows = await sql.run(self._pool, ("lock", {"turns": turns}), ("drop", {"turns": turns}), is_durable=False)
+        return any(row["is_due"] for row in rows)
+
     async def _finish_echoes(self, chats: list[Chat]) -> Sequence[bool]:
         ordered = sorted((chat.lease for chat in chats), key=_place)
         seqs = {chat.lease: [row.seq for row in chat.inbox] for chat in chats}
@@ -195,6 +201,7 @@ def _chat(lease: Lease, row: sql.Row, inbox: list[InboxRow], outbox: list[Outbox
         number=_part(Number, row, "number_"),
         plan=row["plan"],
         is_suspended=row["is_suspended"],
+        is_given_up=row["is_given_up"],
         tenant_version=row["tenant_version"],
         used_today=row["used_today"],
         counted_on=row["counted_on"],

@@ -159,6 +159,8 @@ class Chat(Record, frozen=True, kw_only=True):
     number: Number
     plan: str
     is_suspended: bool
+    # Its business was given up and its keys with it: nobody can read or write a word of it any more.
+    is_given_up: bool
     tenant_version: str
     used_today: int
     # The day, of UTC, whose counter there is already.

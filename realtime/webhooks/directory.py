@@ -24,9 +24,10 @@ select
     instances.webhook_secret,
     coalesce(settings.debounce_ms, 500) as debounce_ms,
     coalesce(keys.versions, '{}') as key_versions,
-    coalesce(keys.wrapped, '{}') as wrapped_keys
+    coalesce(keys.wrapped, '{}') as wrapped_keys,
+    tenants.deleted_at is not null as has_ended
 from instances
-inner join tenants on tenants.id = instances.tenant_id and tenants.deleted_at is null
+inner join tenants on tenants.id = instances.tenant_id
 left join settings on settings.tenant_id = instances.tenant_id
 left join lateral (
     select
@@ -65,6 +66,7 @@ class Directory:
         self._pool = pool
         self._key_ring = key_ring
         self._known: dict[str, tuple[float, Instance | None]] = {}
+        self._ended: set[str] = set()
         self._lookups: Batcher[str, Instance | None] = Batcher(self._look_up, max_size=200)
 
     def remembered(self, session: str) -> tuple[bool, Instance | None]:
@@ -79,15 +81,22 @@ class Directory:
             return instance
         return await self._lookups.submit(session)
 
+    def has_ended(self, session: str) -> bool:
+        """Whether a session that has no instance was, when last looked up, a number of a business that has ended."""
+        return session in self._ended
+
     def forget(self, session: str) -> None:
         self._known.pop(session, None)
 
     async def _look_up(self, sessions: list[str]) -> Sequence[Instance | None]:
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_FIND, {"sessions": sessions})).fetchall()
-            found = {row[0]: await self._instance(connection, *row) for row in rows}
+            found = {row[0]: await self._instance(connection, *row[:-1]) for row in rows if not row[-1]}
         if len(self._known) > _MOST_SESSIONS:
             self._known.clear()
+            self._ended.clear()
+        self._ended.difference_update(sessions)
+        self._ended.update(row[0] for row in rows if row[-1])
         expires_at = time.monotonic() + _SECONDS
         self._known |= {session: (expires_at, found.get(session)) for session in sessions}
         return [found.get(session) for session in sessions]

@@ -103,6 +103,10 @@ class WhatsAppWebhook:
         envelope, instance = await self._authenticated(head, raw)
         if head.content_type not in _TYPES:
             raise WebhookRefused(415, "content_type")
+        if instance is None and self._directory.has_ended(envelope.session):
+            # Nobody is there to read it, today or tomorrow: it is a customer's word, so it is not kept.
+            metrics.webhook_rejections.labels("business_ended", "known").inc()
+            return _counted(envelope.event, "ignored")
         if instance is None:
             # A 4xx would make the gateway try fifteen times; an operator may know the session tomorrow.
             await self._keep(envelope, raw, of=None, message_id=envelope.id, reason="unknown session")

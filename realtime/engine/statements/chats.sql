@@ -12,6 +12,8 @@ select
     instances.api_key as number_api_key,
     tenants.plan,
     tenants.suspended_at is not null or tenants.deleted_at is not null as is_suspended,
+    tenants.deleted_at is not null
+    and not exists (select from tenant_keys where tenant_keys.tenant_id = given.tenant_id) as is_given_up,
     -- Changes with every update of the settings, whoever makes it.
     coalesce(settings.xmin::text || ':' || settings.knowledge_version, 'none') as tenant_version,
     coalesce(usage_days.used, 0) as used_today,
