@@ -25,6 +25,10 @@ LAWS: Final[Mapping[str, str]] = {
         ) group by 1
         union all
         select 'imports ' || state, count(*) from contact_imports where state <> 'done' group by 1
+        union all
+        select 'documents ' || status, count(*) from documents where status = 'pending' group by 1
+        union all
+        select 'copies ' || state, count(*) from exports where state = 'pending' group by 1
     """,
     "a person has one open conversation": """
         select contact_id, count(*) from episodes where closed_at is null group by 1 having count(*) > 1

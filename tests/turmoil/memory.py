@@ -28,6 +28,7 @@ def broken(
             for row in connection.execute("select tenant_id, wa_hash, erased_at from erase_list")
         }
     tenants = {session: shop.tenant.tenant_id for shop in shops for session in shop.sessions}
+    ended = {session: shop.ended_at for shop in shops if shop.ended_at is not None for session in shop.sessions}
     is_forgotten = _forgotten(settings, tenants, erased)
     seen = [
         message
@@ -39,13 +40,23 @@ def broken(
     ids = {message.message_id for message in seen}
     return {
         "what a customer wrote is on record": [
-            message for message in written if message.message_id not in received and not is_forgotten(message)
+            message
+            for message in written
+            if message.message_id not in received and message.session not in ended and not is_forgotten(message)
         ],
         "what a customer got is on record": [
-            message for message in seen if message.message_id not in queued and not is_forgotten(message)
+            message
+            for message in seen
+            if message.message_id not in queued and message.session not in ended and not is_forgotten(message)
         ],
         "what is on record as sent was got": [
             message_id for message_id, state in queued.items() if state == "sent" and message_id not in ids
+        ],
+        "a business that was given up says nothing more": [
+            message
+            for message in seen
+            if message.session in ended
+            and message.sent_ms / 1000 > ended[message.session].timestamp() + _MOMENT_SECONDS
         ],
     }
 

@@ -5,12 +5,12 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from aiohttp import web
@@ -27,11 +27,14 @@ from tests.fakes.waha import API_KEY, FakeWaha
 from tests.turmoil import business, laws, memory
 from tests.turmoil.business import Business
 from tests.turmoil.customers import Customer
+from tests.turmoil.owner import Owner
+from tests.turmoil.person import Person
 from tests.turmoil.team import Colleague
 from tests.turmoil.trouble import Trouble
 
 _MODEL_SECONDS: Final = 0.2
 _QUIET_SECONDS: Final = 90.0
+_LAST_SHARE: Final = 0.3
 # What was told while nobody listened is found in the numbers' histories, and nothing goes slowly any more.
 _CALM: Final = """
 update instances set catch_up_due_at = now(), sends_per_minute = 6000;
@@ -112,21 +115,26 @@ class _Scene:
 
     async def play(self, trouble: Trouble) -> None:
         until = time.monotonic() + self.plan.seconds
+        # One business does not last: its customers and colleagues go on as if it did.
+        ends = {self.shops[-1].name: until - self.plan.seconds * _LAST_SHARE}
         async with _listening() as listener:
-            people = [self._customer(shop, chat) for shop in self.shops for chat in shop.chats]
-            team = [self._colleague(shop, listener) for shop in self.shops for _ in range(self.plan.colleagues)]
+            customers = [self._customer(shop, chat) for shop in self.shops for chat in shop.chats]
+            team = [each for shop in self.shops for each in self._people(shop, listener, ends.get(shop.name))]
             await asyncio.gather(
-                trouble.strike(until), *(each.live(until) for each in people), *(each.work(until) for each in team)
+                trouble.strike(until), *(each.live(until) for each in customers), *(each.work(until) for each in team)
             )
 
     def _customer(self, shop: Business, chat: str) -> Customer:
         about = {"gateway": self.gateway, "business": shop, "chat": chat, "chance": self.a_chance()}
         return Customer(**about, written=self.written, done=self.done)
 
-    def _colleague(self, shop: Business, listener: str) -> Colleague:
+    def _people(self, shop: Business, listener: str, ends_at: float | None) -> Iterator[Person]:
         url = f"http://127.0.0.1:{self.settings.web_port}"
-        about = {"url": url, "business": shop, "chance": self.a_chance(), "listener": listener}
-        return Colleague(**about, done=self.done, failures=self.failures)
+        about: dict[str, Any] = {"url": url, "business": shop, "listener": listener}
+        about |= {"done": self.done, "failures": self.failures}
+        yield Owner(**about, chance=self.a_chance(), ends_at=ends_at)
+        for _ in range(self.plan.colleagues):
+            yield Colleague(**about, chance=self.a_chance())
 
 
 async def _judged(scene: _Scene, environment: dict[str, str]) -> dict[str, Sequence[object]]:

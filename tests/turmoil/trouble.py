@@ -1,17 +1,24 @@
 """What goes wrong beside all that: models, numbers, webhooks and the gateway fail for seconds, and processes die."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mychatflow.local.phone.records import SessionStatus
+from mychatflow.store import tenant_keys
+from mychatflow.store.cipher import CACHED_SECONDS
 from mychatflow.store.session import AWAY, Store
+from mychatflow.store.tenant_keys import RotationRefused
 from tests.chaos.cluster import Keeper
 from tests.fakes.llm import FakeModels
 from tests.fakes.llm_faults import STATUS
@@ -19,7 +26,9 @@ from tests.fakes.waha import FakeWaha
 from tests.turmoil.business import Business
 
 _PAUSE_SECONDS: Final = (2.0, 6.0)
-_KINDS: Final = ("models", "number", "suspension", "gateway", "webhooks")
+_KINDS: Final = ("models", "number", "suspension", "gateway", "webhooks", "keys")
+# All processes have learnt a prepared key by then, as `mychatflow keys rotate` waits.
+_LEARNT_SECONDS: Final = 2 * CACHED_SECONDS
 _SUSPEND: Final = text("update tenants set suspended_at = case when :is_on then now() end where id = :tenant_id")
 
 
@@ -34,6 +43,7 @@ class Trouble:
     keepers: Mapping[str, Keeper]
     chance: random.Random
     done: Counter[str]
+    _prepared: dict[UUID, float] = field(default_factory=dict)
 
     async def strike(self, until: float) -> None:
         """Until that moment of the monotonic clock; each trouble is over when the next begins."""
@@ -77,14 +87,31 @@ class Trouble:
             await self._a_while()
 
     async def _suspend(self, **values: object) -> None:
+        await self._insist(lambda transaction: transaction.execute(_SUSPEND, values))
+
+    async def _insist(self, act: Callable[[AsyncConnection], Awaitable[object]]) -> None:
         while True:
             try:
                 async with self.store.platform_transaction() as transaction:
-                    await transaction.execute(_SUSPEND, values)
+                    await act(transaction)
             except AWAY:
                 await asyncio.sleep(0.5)
             else:
                 return
+
+    async def _keys(self) -> None:
+        """A business gets a new key; an earlier visit prepared it."""
+        tenant_id = self.chance.choice(self.businesses).tenant.tenant_id
+        since = self._prepared.get(tenant_id)
+        # A business that was given up has no key to follow.
+        with contextlib.suppress(RotationRefused):
+            if since is None:
+                await self._insist(partial(tenant_keys.prepare, key_ring=self.store.key_ring, tenant_id=tenant_id))
+                self._prepared[tenant_id] = time.monotonic()
+            elif time.monotonic() > since + _LEARNT_SECONDS:
+                await self._insist(partial(tenant_keys.activate, tenant_id=tenant_id))
+                self.done["trouble key in use"] += 1
+                del self._prepared[tenant_id]
 
     async def _gateway(self) -> None:
         kind = self.chance.choice(("reset_after", "500_before", "503_before"))
