@@ -188,7 +188,7 @@ def test_a_broken_promise_publishes_nothing(installation: Settings, published: R
 
 def test_a_run_in_a_small_warehouse_leaves_the_machine_its_memory(installation: Settings) -> None:
     with connection.writer(installation) as warehouse:
-        assert warehouse.execute("select current_setting('memory_limit')").fetchall() == [("488.2 MiB",)]
+        assert warehouse.execute("select current_setting('memory_limit')").fetchall() == [("183.1 MiB",)]
 
 
 def test_a_second_writer_waits_and_says_so(installation: Settings) -> None:
