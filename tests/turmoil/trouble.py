@@ -100,18 +100,19 @@ class Trouble:
                 return
 
     async def _keys(self) -> None:
-        """A business gets a new key; an earlier visit prepared it."""
-        tenant_id = self.chance.choice(self.businesses).tenant.tenant_id
-        since = self._prepared.get(tenant_id)
+        """A business gets a new key, or begins to write with the one that an earlier visit brought."""
+        now = time.monotonic()
+        learnt = [tenant_id for tenant_id, since in self._prepared.items() if now > since + _LEARNT_SECONDS]
         # A business that was given up has no key to follow.
         with contextlib.suppress(RotationRefused):
-            if since is None:
-                await self._insist(partial(tenant_keys.prepare, key_ring=self.store.key_ring, tenant_id=tenant_id))
-                self._prepared[tenant_id] = time.monotonic()
-            elif time.monotonic() > since + _LEARNT_SECONDS:
-                await self._insist(partial(tenant_keys.activate, tenant_id=tenant_id))
+            if learnt:
+                del self._prepared[learnt[0]]
+                await self._insist(partial(tenant_keys.activate, tenant_id=learnt[0]))
                 self.done["trouble key in use"] += 1
-                del self._prepared[tenant_id]
+            else:
+                tenant_id = self.chance.choice(self.businesses).tenant.tenant_id
+                await self._insist(partial(tenant_keys.prepare, key_ring=self.store.key_ring, tenant_id=tenant_id))
+                self._prepared[tenant_id] = now
 
     async def _gateway(self) -> None:
         kind = self.chance.choice(("reset_after", "500_before", "503_before"))
