@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mychatflow.store import tenants
 from mychatflow.store.cipher import KeyRing
 
 _ALL: Final = text("select tenant_id, id, wrapped_key from tenant_keys order by tenant_id, id for update")
@@ -25,12 +26,27 @@ _PREPARE: Final = text(
 )
 _PREPARED: Final = text("select -id from tenant_keys where tenant_id = :tenant_id and id < 0")
 _ACTIVATE: Final = text("update tenant_keys set id = -id where tenant_id = :tenant_id and id < 0 returning id")
-_END: Final = text("update tenants set deleted_at = coalesce(deleted_at, :at) where id = :tenant_id")
 _NAME: Final = text("select name from tenants where id = :tenant_id")
 _DROP: Final = text("delete from tenant_keys where tenant_id = :tenant_id")
 # Nothing that waits could be read any more.
 _EMPTY_INBOX: Final = text("delete from inbox where tenant_id = :tenant_id")
-_LET_GO: Final = text("delete from chat_leases where tenant_id = :tenant_id")
+# In the order in which workers lock them.
+_LET_GO: Final = text(
+    """
+    delete from chat_leases
+    where (tenant_id, instance_id, chat_id) in (
+        select tenant_id, instance_id, chat_id from chat_leases where tenant_id = :tenant_id
+        order by tenant_id, instance_id, chat_id
+        for update
+    )
+    """
+)
+_SEND_NO_MORE: Final = text(
+    """
+    update outbox set state = 'cancelled', last_error = 'business_ended'
+    where tenant_id = :tenant_id and state in ('pending', 'sending', 'ambiguous')
+    """
+)
 _REVOKE: Final = text("update api_keys set revoked_at = :at where tenant_id = :tenant_id and revoked_at is null")
 
 
@@ -86,7 +102,8 @@ async def name_of(transaction: AsyncConnection, tenant_id: UUID) -> str | None:
 
 async def shred(transaction: AsyncConnection, tenant_id: UUID, *, at: datetime) -> int:
     """Drop every key of a tenant that ends here: its text is noise, in backups too. Returns how many there were."""
+    await tenants.end(transaction, tenant_id, at=at)
     values = {"tenant_id": tenant_id, "at": at}
-    for statement in (_END, _REVOKE, _EMPTY_INBOX, _LET_GO):
+    for statement in (_REVOKE, _LET_GO, _EMPTY_INBOX, _SEND_NO_MORE):
         await transaction.execute(statement, values)
     return (await transaction.execute(_DROP, {"tenant_id": tenant_id})).rowcount

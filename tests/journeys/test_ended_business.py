@@ -31,3 +31,20 @@ async def test_what_web_took_before_it_knew_of_the_end_is_let_go_and_troubles_no
     assert leases == [{"due_at": None, "leased_until": None}] * 2
     assert (house.texts(tenant, chat), house.texts(tenant, other)) == (said, [])
     assert house.rows("select reason from dead_letters") == []
+
+
+async def test_what_waits_to_be_sent_when_a_business_ends_is_never_sent(house: House) -> None:
+    tenant = await house.a_business()
+    chat = house.a_customer()
+    house.gateway.faults.share("500_before", 1.0)
+    house.write(tenant, chat, "Hello")
+    waiting = "select state, last_error from outbox where tenant_id = %(t)s"
+    await until(lambda: len(house.rows(f"{waiting} and attempts > 0", t=tenant.tenant_id)) == 1)
+
+    await given_up(house, tenant)
+    house.gateway.faults.clear()
+    house.write(tenant, chat, "Are you still there?")
+    await house.quiet(tenant)
+
+    assert house.rows(waiting, t=tenant.tenant_id) == [{"state": "cancelled", "last_error": "business_ended"}]
+    assert house.texts(tenant, chat) == []
