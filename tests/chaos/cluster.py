@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from mychatflow.local import process
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.local.redis import EmbeddedRedis
 from mychatflow.settings import Settings
+from tests import ports
 from tests.fakes.llm import FakeModels
 from tests.fakes.waha import FakeWaha
 
@@ -122,13 +122,11 @@ class Keeper:
 
 def settings_in(directory: Path) -> Settings:
     """Of an installation of its own, on ports that are free now."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        web_port, dagster_port = one.getsockname()[1], other.getsockname()[1]
     return Settings(
         _env_file=None,
         MYCHATFLOW_DATA_DIR=directory,
-        web_port=web_port,
-        dagster_port=dagster_port,
+        web_port=ports.free(),
+        dagster_port=ports.free(),
         webhook_secret=HMAC_KEY,
     )
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from mychatflow.rules import settling
 from mychatflow.store.session import Store
 from realtime.engine.accept import Acceptor, Arrival, RateExceeded
 from realtime.engine.batcher import Batcher
@@ -72,8 +73,10 @@ async def test_chats_that_wait_become_due_together(pool: Pool, tenant: Tenant) -
     for number in range(20):
         await acceptor.accept(an_arrival(tenant, f"m{number}", chat_id=f"{number}@c.us", debounce_ms=700))
 
-    waits = [(due_at - first_at, due_at.microsecond % 50_000) for _, due_at, first_at in await leases(pool)]
-    assert all(timedelta(milliseconds=700) <= wait <= timedelta(milliseconds=751) for wait, _ in waits)
+    mark = settling.MARK.microseconds
+    waits = [(due_at - first_at, due_at.microsecond % mark) for _, due_at, first_at in await leases(pool)]
+    latest = timedelta(milliseconds=701) + settling.MARK
+    assert all(timedelta(milliseconds=700) <= wait <= latest for wait, _ in waits)
     assert {off_mark for _, off_mark in waits} == {0}
 
 
