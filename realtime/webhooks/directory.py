@@ -91,12 +91,12 @@ class Directory:
     async def _look_up(self, sessions: list[str]) -> Sequence[Instance | None]:
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_FIND, {"sessions": sessions})).fetchall()
-            found = {row[0]: await self._instance(connection, *row[:-1]) for row in rows if not row[-1]}
+            found = {row[0]: await self._instance(connection, *row) for *row, has_ended in rows if not has_ended}
         if len(self._known) > _MOST_SESSIONS:
             self._known.clear()
             self._ended.clear()
         self._ended.difference_update(sessions)
-        self._ended.update(row[0] for row in rows if row[-1])
+        self._ended.update(session for session, *_, has_ended in rows if has_ended)
         expires_at = time.monotonic() + _SECONDS
         self._known |= {session: (expires_at, found.get(session)) for session in sessions}
         return [found.get(session) for session in sessions]

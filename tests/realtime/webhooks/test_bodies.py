@@ -9,13 +9,11 @@ import json
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 from starlette.types import Message
 
-from mychatflow.store import tenant_keys
 from mychatflow.store.cipher import KeyRing, platform_cipher
 from mychatflow.store.session import Store
 from realtime.webhooks import messages
@@ -177,18 +175,6 @@ async def test_an_unknown_session_is_kept_for_operators(door: Door) -> None:
     assert statuses == [200, 200, 200]
     assert (letter["session"], letter["reason"]) == ("nobody", "unknown session")
     assert platform_cipher(door.settings.master).decrypt(letter["payload"], row_id=letter["id"]).encode() == raw
-
-
-async def test_what_comes_for_a_business_that_has_ended_is_taken_and_not_kept(door: Door, store: Store) -> None:
-    async with store.platform_transaction() as transaction:
-        await tenant_keys.shred(transaction, door.tenant.tenant_id, at=datetime.now(UTC))
-    counted = partial(door.counted, "mychatflow_webhook_rejections_total", reason="business_ended", sender="known")
-    before = await counted()
-
-    answer = await door.send_signed(event(door.tenant.session))
-
-    assert (answer.status, await counted()) == (200, before + 1)
-    assert door.inbox() == door.rows("select * from dead_letters") == []
 
 
 async def test_a_signed_payload_without_sense_is_refused_but_kept(door: Door) -> None:
