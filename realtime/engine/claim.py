@@ -143,14 +143,14 @@ class Claims:
         return any(row["is_due"] for row in rows)
 
     async def _finish_echoes(self, chats: list[Chat]) -> Sequence[bool]:
-        ordered = sorted((chat.lease for chat in chats), key=_place)
+        ordered = sorted((chat.lease for chat in chats), key=place)
         seqs = {chat.lease: [row.seq for row in chat.inbox] for chat in chats}
         turns = sql.rows([_identified(lease) | {"fence": lease.fence, "seqs": seqs[lease]} for lease in ordered])
         _, rows = await sql.run(self._pool, ("lock", {"turns": turns}), ("echoes", {"turns": turns}), is_durable=False)
         return [any(row["is_due"] for row in rows)] * len(chats)
 
     async def _release(self, releases: list[Release]) -> Sequence[bool]:
-        ordered = sorted(releases, key=_place)
+        ordered = sorted(releases, key=place)
         _, rows = await sql.run(
             self._pool,
             ("lock", {"turns": sql.rows(ordered)}),
@@ -182,7 +182,8 @@ def _chats(
     ]
 
 
-def _place(chat: Lease | Release) -> tuple[UUID, UUID, str]:
+def place(chat: Lease | Release) -> tuple[UUID, UUID, str]:
+    """The chat's key, and its place in the order in which all lock."""
     return chat.tenant_id, chat.instance_id, chat.chat_id
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -14,7 +15,7 @@ from mychatflow.rules import settling
 from mychatflow.store.session import AWAY
 from realtime import metrics
 from realtime.engine import sql
-from realtime.engine.claim import RENEW_SECONDS, Claims
+from realtime.engine.claim import RENEW_SECONDS, Claims, place
 from realtime.engine.facts import LeaseLost, Overtaken
 from realtime.engine.pool import BROKEN_OFF, Pool
 from realtime.engine.turnstile import CROWD, Turnstile
@@ -40,6 +41,8 @@ _COURTESY_SECONDS: Final = 0.005
 _LAST_SECONDS: Final = 18.0
 _GIVING_BACK_SECONDS: Final = 2.0
 _MOST_ATTEMPTS: Final = 5
+# A turn that fails is tried again after 1, 2, 4 … and at last every 64 s.
+_MOST_DOUBLINGS: Final = 6
 log = structlog.get_logger(__name__)
 
 
@@ -72,6 +75,8 @@ class Loop:
         self._held: dict[asyncio.Task[None], Lease] = {}
         # Broken off with Postgres, or overtaken; given back as soon as it answers.
         self._left: list[Lease] = []
+        # By chat, how often in a row its turn failed here: what fails without a message has no other count.
+        self._failures: Counter[tuple[UUID, UUID, str]] = Counter()
         self._aside_at = 0.0
         # Whether a tenant's crowd was here lately, and others beside it.
         self._is_shared = False
@@ -148,6 +153,7 @@ class Loop:
             with metrics.turn_seconds.time(), self._turnstile.held(lease.tenant_id):
                 is_due = await self._agent.serve(lease)
             outcome = "served"
+            self._failures.pop(place(lease), None)
             if is_due:
                 self._rung.set()
         except LeaseLost:
@@ -172,9 +178,11 @@ class Loop:
 
     async def _fail(self, lease: Lease, error: Exception) -> None:
         """Count the failure; a message that fails every time is parked, and the chat goes on."""
+        before = self._failures[place(lease)]
+        self._failures[place(lease)] += 1
         try:
             chat = await self._claims.read(lease)
-            worst = max((row.attempts for row in chat.inbox), default=0)
+            worst = max((row.attempts for row in chat.inbox), default=before)
             turn = {
                 "tenant_id": lease.tenant_id,
                 "instance_id": lease.instance_id,
@@ -182,7 +190,7 @@ class Loop:
                 "fence": lease.fence,
                 "seqs": [error.seq] if isinstance(error, UnreadableRow) else [row.seq for row in chat.inbox],
                 "error": type(error).__name__,
-                "due_at": datetime.now(UTC) + timedelta(seconds=min(60, 2**worst)),
+                "due_at": datetime.now(UTC) + timedelta(seconds=2 ** min(worst, _MOST_DOUBLINGS)),
                 "most": _MOST_ATTEMPTS,
             }
             await sql.run(self.pool, ("lock", {"turns": sql.rows([turn])}), ("fail", {"turns": sql.rows([turn])}))
