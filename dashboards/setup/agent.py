@@ -29,6 +29,7 @@ _MODES = {
 }
 _PRESETS = {"fast": "Fast", "quality": "Quality", "vision": "Reads pictures"}
 _PROVIDERS = ("openai", "anthropic", "gemini")
+_OWN_WORDS = "Customers of another language read ours in theirs, and this below it."
 
 
 def show(looking: Viewer, *, at: datetime) -> None:
@@ -106,7 +107,7 @@ def _answering(known: Mapping[str, Any]) -> dict[str, Any]:
         height=180,
         help=f"A line a day: {refusals.HOURS}",
     )
-    away = st.text_area("Away message", known["away_message"] or "", max_chars=1_000, height=70)
+    away = st.text_area("Away message", known["away_message"] or "", max_chars=1_000, height=70, help=_OWN_WORDS)
     left, right = st.columns(2)
     default = left.text_input("Default language", known["default_language"], max_chars=2)
     languages = right.text_input("Languages, separated by commas", ", ".join(known["supported_languages"]))
@@ -124,7 +125,9 @@ def _answering(known: Mapping[str, Any]) -> dict[str, Any]:
 def _people(known: Mapping[str, Any]) -> dict[str, Any]:
     is_on = st.toggle("Hand over to people", known["handoff_enabled"])
     keywords = st.text_input("Your own words for it, separated by commas", ", ".join(known["handoff_keywords"]))
-    message = st.text_area("What the customer then reads", known["handoff_message"] or "", max_chars=1_000, height=70)
+    message = st.text_area(
+        "What the customer then reads", known["handoff_message"] or "", max_chars=1_000, height=70, help=_OWN_WORDS
+    )
     # Without limits of their own, which would keep the number of before: the rules refuse in words.
     pause = st.number_input(
         "Minutes the agent stays silent after a person wrote, 1 to 43,200", value=known["human_pause_minutes"]
@@ -159,7 +162,11 @@ def _models(known: Mapping[str, Any]) -> dict[str, Any]:
     second = _provider(right, "Second", known["fallback_llm_provider"])
     temperature = st.slider("Temperature", 0.0, 2.0, float(known["ai_temperature"]), 0.1, help="0 repeats, 2 wanders.")
     fallback = st.text_area(
-        "What customers read when no model answers", known["fallback_message"] or "", max_chars=1_000, height=70
+        "What customers read when no model answers",
+        known["fallback_message"] or "",
+        max_chars=1_000,
+        height=70,
+        help=_OWN_WORDS,
     )
     return {
         "llm_preset": preset,
