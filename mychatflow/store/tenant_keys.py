@@ -47,6 +47,21 @@ _SEND_NO_MORE: Final = text(
     where tenant_id = :tenant_id and state in ('pending', 'sending', 'ambiguous')
     """
 )
+_IMPORT_NO_MORE: Final = text(
+    """
+    update contact_imports set
+        state = 'failed', failure = 'the business has ended', body = null, due_at = null, finished_at = :at
+    where tenant_id = :tenant_id and state = 'pending'
+    """
+)
+_READ_NO_MORE: Final = text(
+    """
+    update documents set
+        status = case status when 'pending' then 'failed' else status end,
+        failure = 'the business has ended', ingest_due_at = null, updated_at = :at
+    where tenant_id = :tenant_id and ingest_due_at is not null
+    """
+)
 _REVOKE: Final = text("update api_keys set revoked_at = :at where tenant_id = :tenant_id and revoked_at is null")
 
 
@@ -104,6 +119,6 @@ async def shred(transaction: AsyncConnection, tenant_id: UUID, *, at: datetime) 
     """Drop every key of a tenant that ends here: its text is noise, in backups too. Returns how many there were."""
     await tenants.end(transaction, tenant_id, at=at)
     values = {"tenant_id": tenant_id, "at": at}
-    for statement in (_REVOKE, _LET_GO, _EMPTY_INBOX, _SEND_NO_MORE):
+    for statement in (_REVOKE, _LET_GO, _EMPTY_INBOX, _SEND_NO_MORE, _IMPORT_NO_MORE, _READ_NO_MORE):
         await transaction.execute(statement, values)
     return (await transaction.execute(_DROP, {"tenant_id": tenant_id})).rowcount

@@ -12,7 +12,7 @@ from mychatflow.store.cipher import KeyRing, Unreadable
 from mychatflow.store.session import Store
 from mychatflow.store.tenant_keys import RotationRefused
 from tests.factories import a_tenant
-from tests.realtime.api.possessions import a_key
+from tests.realtime.api.possessions import a_document, a_key, an_import
 
 NEW, OLD, OTHER = b"n" * 32, b"o" * 32, b"x" * 32
 
@@ -89,6 +89,26 @@ async def test_a_shredded_tenant_is_noise(store):
         assert list(left.scalars()) == [other.tenant_id]
         assert await api_keys.by_secret(transaction, secret, at=datetime.now(UTC)) is None
     assert (await cipher_of(fresh_ring, store, other)).decrypt(theirs, row_id=1) == "still here"
+
+
+async def test_what_a_shredded_tenant_uploaded_is_read_no_more(store):
+    tenant, other = await a_tenant(store), await a_tenant(store)
+    for each in (tenant, other):
+        await an_import(store, each)
+        await a_document(store, each)
+
+    async with store.platform_transaction() as transaction:
+        await transaction.execute(text("update contact_imports set state = 'pending', due_at = now()"))
+        await transaction.execute(text("update documents set status = 'pending', ingest_due_at = now()"))
+        await tenant_keys.shred(transaction, tenant.tenant_id, at=datetime.now(UTC))
+        imported = "select tenant_id, state, failure, due_at is null, body is null from contact_imports"
+        imports = {tuple(row) for row in await transaction.execute(text(imported))}
+        read = "select tenant_id, status, failure, ingest_due_at is null from documents"
+        documents = {tuple(row) for row in await transaction.execute(text(read))}
+
+    ended, waits = ("failed", "the business has ended", True), ("pending", None, False)
+    assert imports == {(tenant.tenant_id, *ended, True), (other.tenant_id, *waits, False)}
+    assert documents == {(tenant.tenant_id, *ended), (other.tenant_id, *waits)}
 
 
 async def test_roles_and_hashes_stay_while_the_master_key_changes(fresh, store):

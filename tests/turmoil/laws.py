@@ -24,7 +24,8 @@ LAWS: Final[Mapping[str, str]] = {
             'the tenant is on legal hold', 'there is no such contact (any more)'
         ) group by 1
         union all
-        select 'imports ' || state, count(*) from contact_imports where state <> 'done' group by 1
+        select 'imports ' || state, count(*) from contact_imports
+        where state <> 'done' and failure is distinct from 'the business has ended' group by 1
         union all
         select 'documents ' || status, count(*) from documents where status = 'pending' group by 1
         union all
