@@ -8,6 +8,7 @@ Each conversation writes once a minute, from its due time, whatever the product 
 import argparse
 import json
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -55,8 +56,17 @@ def days_anew(running: Product) -> Iterator[None]:
         beginning.join()
 
 
-def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, list[dict[str, Any]], Watch]:
-    """Write and look for so long; everything that was acknowledged has its answer, or never gets one."""
+def children_seconds() -> float:
+    """CPU of those of our child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, list[dict[str, Any]], Watch, float]:
+    """Write and look for so long; everything that was acknowledged has its answer, or never gets one.
+
+    Last the seconds of CPU that the generator took: its work is the same in every run, so they tell the host's pace.
+    """
     settings, tenant = running.settings, running.tenant
     post(f"{running.model}/_control", {"reply": ABOUT_NUMBERS})
     write(settings, tenant, traffic, seconds=_WARM_UP_SECONDS, out="warm-up")
@@ -68,7 +78,9 @@ def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, 
     with Watch(running) as watched, days_anew(running):
         looking = subprocess.Popen(command, cwd=CHECKOUT)
         try:
+            before = children_seconds()
             write(settings, tenant, traffic, seconds=traffic.seconds, out="load")
+            generating = children_seconds() - before
             # A last page may still come.
             is_broken = looking.wait(timeout=300) != 0
         finally:
@@ -79,7 +91,7 @@ def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, 
     until_answered(running.gateway, written, traffic, already=sum(already.values()))
     answers = {chat: rows[already.get(chat, 0) :] for chat, rows in deliveries(running.gateway, tenant).items()}
     pages = [json.loads(line) for line in clicks.read_text().splitlines()]
-    return Seen(written=written, answers=answers), pages, watched
+    return Seen(written=written, answers=answers), pages, watched, generating
 
 
 def counts(traffic: Traffic, seen: Seen, pages: list[dict[str, Any]]) -> list[Row]:
@@ -159,13 +171,14 @@ def main() -> None:
     )
     with product(traffic, demo=True) as running:
         since = time.time()
-        seen, pages, watched = observe(running, traffic, viewers=given.viewers)
+        seen, pages, watched, generating = observe(running, traffic, viewers=given.viewers)
         worked = runs(running, since=since)
     rows = [goal("load before the start", load, "", _LARGEST_LOAD), *counts(traffic, seen, pages), worked]
     if any(row["is_met"] is False for row in rows[1:]):
         report.show_goals("whole", rows)
         sys.exit("counts do not match: no time is shown")
-    report.show_goals("whole", [*rows, *times(traffic, seen, pages), *uses(watched)])
+    pace = goal("the generator's CPU a message", 1_000 * generating / len(seen.written), "ms")
+    report.show_goals("whole", [*rows, pace, *times(traffic, seen, pages), *uses(watched)])
 
 
 if __name__ == "__main__":
