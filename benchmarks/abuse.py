@@ -32,10 +32,11 @@ import uvloop
 from benchmarks import report
 from benchmarks.customers import Load, signed, webhook_body
 from benchmarks.processes import HMAC_KEY, Installation, installation, wait_for
-from benchmarks.traffic import answers, free_ports
+from benchmarks.traffic import answers
 from mychatflow.rules.role import Role
 from mychatflow.store import api_keys
 from mychatflow.store.session import Store
+from tests import ports
 from tests.factories import Tenant, a_contact, a_tenant
 
 _QUIET_PER_SECOND = 15.0
@@ -211,7 +212,7 @@ def main() -> None:
     parser.add_argument("--doors", nargs="*", choices=[*_NOISE_PER_SECOND], default=[*_NOISE_PER_SECOND])
     given = parser.parse_args()
     # Ours alone: a second run beside this one would ask the other's process, and miss it when that run ends.
-    ours, bare = free_ports(2)
+    ours, bare = ports.several(2)
     with installation(web_port=ours) as running:
         quiet, noisy = asyncio.run(_callers(running))
         web = running.start("web", "realtime.web")

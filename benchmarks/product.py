@@ -15,10 +15,11 @@ import psutil
 from pydantic import SecretStr
 
 from benchmarks.processes import CHECKOUT, HMAC_KEY, wait_for
-from benchmarks.traffic import Traffic, a_busy_tenant, answers, free_ports, post
+from benchmarks.traffic import Traffic, a_busy_tenant, answers, post
 from mychatflow import settings as configuration
 from mychatflow.local import process
 from mychatflow.settings import Settings
+from tests import ports
 from tests.factories import Tenant
 from tests.fakes.waha import API_KEY
 
@@ -55,7 +56,7 @@ def product(traffic: Traffic, *, demo: bool, only: str = ALL, **changes: Any) ->
     """
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="mcf-bench-", ignore_cleanup_errors=True))
-        web, boards, dagster, waha, llm = free_ports(5)
+        web, boards, dagster, waha, llm = ports.several(5)
         gateway, model = f"http://127.0.0.1:{waha}", f"http://127.0.0.1:{llm}"
         settings = Settings(
             _env_file=None,

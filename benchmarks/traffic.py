@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from benchmarks.processes import CHECKOUT, HMAC_KEY, Cost, Installation, install
 from benchmarks.statements import Asked
 from mychatflow.settings import DATABASE, Settings
 from mychatflow.store.session import Store
+from tests import ports
 from tests.factories import Tenant, a_quick_reply, a_tenant
 from tests.fakes.llm import ABOUT_NUMBERS
 
@@ -128,16 +128,16 @@ def count_statements(traffic: Traffic, programs: Programs) -> Asked:
 
 @contextmanager
 def under_way(traffic: Traffic, programs: Programs) -> Iterator[tuple[Installation, Tenant, str]]:
-    ports = free_ports(3)
-    with installation(web_port=ports[0]) as running:
+    web, waha, llm = ports.several(3)
+    with installation(web_port=web) as running:
         tenant = asyncio.run(a_busy_tenant(running.settings, traffic))
         if traffic.contacts:
             admin_url = running.postgres.admin_url(DATABASE)
             size = {"contacts": traffic.contacts, "messages": traffic.history, "readable": traffic.chats}
             asyncio.run(history.write(running.settings, tenant, admin_url, first=_FIRST_CUSTOMER, **size))
-        gateway, model = f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
-        running.start("gateway", "tests.fakes.waha", "--port", str(ports[1]), "--no-receipts")
-        running.start("model", "tests.fakes.llm", "--port", str(ports[2]), "--latency-ms", str(traffic.model_ms))
+        gateway, model = f"http://127.0.0.1:{waha}", f"http://127.0.0.1:{llm}"
+        running.start("gateway", "tests.fakes.waha", "--port", str(waha), "--no-receipts")
+        running.start("model", "tests.fakes.llm", "--port", str(llm), "--latency-ms", str(traffic.model_ms))
         _start(running, programs, gateway=gateway, model=model)
         post(f"{gateway}/__control/sessions", {"name": tenant.session})
         post(f"{model}/_control", {"reply": ABOUT_NUMBERS})
@@ -260,11 +260,3 @@ def answers(url: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports

@@ -1,4 +1,4 @@
-"""A port that a program of a test may listen on."""
+"""Ports that the programs of a test or a benchmark may listen on."""
 
 import secrets
 import socket
@@ -18,3 +18,11 @@ def free() -> int:
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise RuntimeError("no port of loopback is free")
+
+
+def several(count: int) -> list[int]:
+    """So many, no two the same."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free())
+    return list(found)
