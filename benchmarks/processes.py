@@ -1,6 +1,7 @@
 """Starts the product and the fakes as processes of their own and adds up what they cost."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -149,3 +150,9 @@ def tree_seconds(root: psutil.Process) -> float:
 
 def _tree_megabytes(root: psutil.Process) -> float:
     return sum(member.memory_info().rss for member in [root, *root.children(recursive=True)]) / 1e6
+
+
+def children_seconds() -> float:
+    """CPU of those of our child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

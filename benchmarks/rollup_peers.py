@@ -14,7 +14,7 @@ import duckdb
 import psutil
 import psycopg
 
-from benchmarks.processes import tree_seconds
+from benchmarks.processes import children_seconds, tree_seconds
 from mychatflow.local.postgres import EmbeddedPostgres
 from mychatflow.settings import Settings
 
@@ -62,9 +62,9 @@ class Limits:
 
 def cost(work: Callable[[], object]) -> Cost:
     """What the work takes of this process and of those that it starts and waits for."""
-    started, before = time.perf_counter(), _own_seconds()
+    started, before = time.perf_counter(), time.process_time() + children_seconds()
     work()
-    return Cost(seconds=time.perf_counter() - started, cpu_seconds=_own_seconds() - before)
+    return Cost(seconds=time.perf_counter() - started, cpu_seconds=time.process_time() + children_seconds() - before)
 
 
 def same(found: tuple[int, ...] | None, expected: tuple[int, ...]) -> None:
@@ -151,8 +151,3 @@ def _run(command: Sequence[str], limits: Limits, *, environment: dict[str, str] 
 def _is_memory(done: subprocess.CompletedProcess[str]) -> bool:
     said = (done.stderr + done.stdout).lower()
     return done.returncode < 0 or any(word in said for word in ("memory", "bad_alloc", "realloc"))
-
-
-def _own_seconds() -> float:
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime

@@ -8,7 +8,6 @@ Each conversation writes once a minute, from its due time, whatever the product 
 import argparse
 import json
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 import psycopg
 
 from benchmarks import numbered, report, watch
-from benchmarks.processes import CHECKOUT
+from benchmarks.processes import CHECKOUT, children_seconds
 from benchmarks.product import Product, product
 from benchmarks.report import goal
 from benchmarks.traffic import Seen, Traffic, deliveries, messages, post, until_answered, write
@@ -54,12 +53,6 @@ def days_anew(running: Product) -> Iterator[None]:
     finally:
         over.set()
         beginning.join()
-
-
-def children_seconds() -> float:
-    """CPU of those of our child processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def observe(running: Product, traffic: Traffic, *, viewers: int) -> tuple[Seen, list[dict[str, Any]], Watch, float]:
